@@ -1,0 +1,430 @@
+//! One delivery, from its headers to its settlement.
+//!
+//! ```text
+//! headers() ─► Hold ─► body()* ─► end() ─► Forward ─► answered() ─► stored │ released
+//!    └─► Reply │ Pass      └─► Reply  └─► Reply            └─ closed() ─────► released
+//! ```
+//! A host calls the verbs in this order and does what each one answers. Called
+//! out of order they answer `unavailable`: the gate fails closed.
+
+use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
+
+use crate::{
+    dedup::{Reserved, SharedStore, Table, Token},
+    event::Event,
+    forward::{self, Attributes, Forward},
+    gate::{Endpoint, Gate, Settings},
+    identity::Fingerprint,
+    reply::{Code, Reply},
+    signature::{SignatureError, SignatureHeader, Verifier},
+    time::Timestamp,
+    trace::TraceParent,
+};
+
+/// Types for which Stripe waits for a decision in the answer: never stored,
+/// never answered for by us.
+/// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
+const SYNCHRONOUS_TYPES: [&str; 1] = ["issuing_authorization.request"];
+
+const SIGNATURE_HEADER: &str = "stripe-signature";
+
+/// Tells a host what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Hold everything back and call again with what comes.
+    Hold,
+    /// Not for this gate: let it pass, without the headers named here.
+    Pass {
+        /// Names of headers to remove.
+        remove: Vec<String>,
+    },
+    /// Answer the sender, let nothing through.
+    Reply(Reply),
+    /// Let the held request through with these headers.
+    Forward(Forward),
+}
+
+/// Holds a request's headers as the host sees them, names in lower case.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a>(pub &'a [(String, Vec<u8>)]);
+
+/// Holds random bits for one delivery: 32 bytes of a good source.
+#[derive(Debug, Clone, Copy)]
+pub struct Entropy(pub [u8; 32]);
+
+/// Says who made an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The upstream itself.
+    Upstream,
+    /// The host: a timeout, a reset, a local reply.
+    Host,
+}
+
+/// Says how a delivery ended, for counters and the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The upstream confirmed it.
+    Stored,
+    /// The gate answered it.
+    Answered(Code),
+    /// It was forwarded, and the upstream did not confirm it.
+    UpstreamFailed,
+    /// The sender went away, or the host cut it off, before it was decided.
+    Aborted,
+    /// It passed the gate as none of its own.
+    Passed,
+}
+
+impl Outcome {
+    /// Returns the name in counters and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Answered(code) => code.as_str(),
+            Self::UpstreamFailed => "upstream_failed",
+            Self::Aborted => "aborted",
+            Self::Passed => "passed",
+        }
+    }
+
+    /// Lists every outcome that an endpoint can count.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let own = [
+            Self::Stored,
+            Self::UpstreamFailed,
+            Self::Aborted,
+            Self::Passed,
+        ];
+        let answered = Code::ALL.iter().copied().map(Self::Answered);
+        own.into_iter().chain(answered)
+    }
+}
+
+/// Drives one delivery.
+#[derive(Default)]
+pub struct Delivery {
+    endpoint: Option<Rc<Endpoint>>,
+    stage: Stage,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    New,
+    Verifying(Box<Verifying>),
+    Forwarded(Option<Reservation>),
+    Ended(Outcome),
+}
+
+struct Verifying {
+    endpoint: Rc<Endpoint>,
+    header: SignatureHeader,
+    verifier: Verifier,
+    received_at: Timestamp,
+    body_bytes: u64,
+    untrusted: Vec<String>,
+    trace: Option<TraceParent>,
+    settings: Settings,
+}
+
+#[derive(Clone, Copy)]
+struct Reservation {
+    table: Table,
+    fingerprint: Fingerprint,
+    token: Token,
+}
+
+impl Delivery {
+    /// Returns the endpoint, once the headers have named one.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_deref()
+    }
+
+    /// Returns how the delivery ended, if it has.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Judges the request's headers: all that can be refused without a body.
+    ///
+    /// Call again with [`Self::body`] and [`Self::end`] after `Hold`.
+    pub fn headers(&mut self, gate: &Gate, head: RequestHead<'_>, now: Timestamp) -> Step {
+        let untrusted = || {
+            let names = head.0.iter().map(|(name, _)| name.as_str());
+            forward::untrusted(names, gate.settings.trust_traceparent)
+        };
+        let path = head.only(":path").unwrap_or_default();
+        let Some(endpoint) = gate.endpoint(path) else {
+            if gate.settings.pass_unknown_paths {
+                self.stage = Stage::Ended(Outcome::Passed);
+                return Step::Pass {
+                    remove: untrusted(),
+                };
+            }
+            return self.reply(Code::EndpointUnknown);
+        };
+        self.endpoint = Some(Rc::clone(&endpoint));
+        match admit(&endpoint, head, now) {
+            Err(code) => self.reply(code),
+            Ok(header) => {
+                let trace = head.only("traceparent").and_then(TraceParent::parse);
+                self.stage = Stage::Verifying(Box::new(Verifying {
+                    verifier: header.verifier(&endpoint.secrets),
+                    endpoint,
+                    header,
+                    received_at: now,
+                    body_bytes: 0,
+                    untrusted: untrusted(),
+                    trace: trace.filter(|_| gate.settings.trust_traceparent),
+                    settings: gate.settings,
+                }));
+                Step::Hold
+            }
+        }
+    }
+
+    /// Takes the next bytes of the payload.
+    pub fn body(&mut self, chunk: &[u8]) -> Step {
+        match &mut self.stage {
+            Stage::Verifying(held) => {
+                let chunk_bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+                held.body_bytes = held.body_bytes.saturating_add(chunk_bytes);
+                if held.body_bytes > held.endpoint.config.max_body_bytes {
+                    return self.reply(Code::PayloadTooLarge);
+                }
+                held.verifier.update(chunk);
+                Step::Hold
+            }
+            Stage::Ended(Outcome::Answered(_)) => Step::Hold,
+            _ => self.reply(Code::Unavailable),
+        }
+    }
+
+    /// Decides, once the whole payload has been given to [`Self::body`].
+    ///
+    /// `payload` is the same bytes in one piece.
+    pub fn end(
+        &mut self,
+        payload: &[u8],
+        now: Timestamp,
+        entropy: Entropy,
+        store: &mut impl SharedStore,
+    ) -> Step {
+        match core::mem::take(&mut self.stage) {
+            Stage::Verifying(held) => match held.decide(payload, now, entropy, store) {
+                Ok((forward, reservation)) => {
+                    self.stage = Stage::Forwarded(reservation);
+                    Step::Forward(forward)
+                }
+                Err(reply) => self.reply(reply),
+            },
+            ended @ Stage::Ended(Outcome::Answered(_)) => {
+                self.stage = ended;
+                Step::Hold
+            }
+            _ => self.reply(Code::Unavailable),
+        }
+    }
+
+    /// Settles a forwarded delivery by the answer's status.
+    ///
+    /// Only a 2xx that the upstream itself gave commits the identity.
+    pub fn answered(
+        &mut self,
+        status: u16,
+        origin: Origin,
+        now: Timestamp,
+        store: &mut impl SharedStore,
+    ) {
+        let Stage::Forwarded(reservation) = self.stage else {
+            return;
+        };
+        let confirmed = origin == Origin::Upstream && (200..300).contains(&status);
+        if !confirmed {
+            return self.release(reservation, store);
+        }
+        if let Some(held) = reservation {
+            // A failure makes the table forget, and the log still remembers.
+            _ = held.table.commit(store, held.fingerprint, now);
+        }
+        self.stage = Stage::Ended(Outcome::Stored);
+    }
+
+    /// Ends a delivery whose stream is gone, whatever its state.
+    pub fn closed(&mut self, store: &mut impl SharedStore) {
+        match self.stage {
+            Stage::Forwarded(reservation) => self.release(reservation, store),
+            Stage::Ended(_) => {}
+            Stage::New | Stage::Verifying(_) => self.stage = Stage::Ended(Outcome::Aborted),
+        }
+    }
+
+    fn release(&mut self, reservation: Option<Reservation>, store: &mut impl SharedStore) {
+        if let Some(held) = reservation {
+            // A failure lets the lease run out instead.
+            _ = held.table.release(store, held.fingerprint, held.token);
+        }
+        self.stage = Stage::Ended(Outcome::UpstreamFailed);
+    }
+
+    fn reply(&mut self, reply: impl Into<Reply>) -> Step {
+        let reply = reply.into();
+        self.stage = Stage::Ended(Outcome::Answered(reply.code));
+        Step::Reply(reply)
+    }
+}
+
+/// Checks everything that the headers of a delivery show.
+fn admit(
+    endpoint: &Endpoint,
+    head: RequestHead<'_>,
+    now: Timestamp,
+) -> Result<SignatureHeader, Code> {
+    if head.only(":method") != Some(b"POST") {
+        return Err(Code::MethodNotAllowed);
+    }
+    if endpoint.secrets.is_empty() {
+        return Err(Code::Unavailable);
+    }
+    if head.content_length() > Some(endpoint.config.max_body_bytes) {
+        return Err(Code::PayloadTooLarge);
+    }
+    let header = head
+        .signature()
+        .and_then(SignatureHeader::parse)
+        .map_err(SignatureError::code)?;
+    header
+        .check_age(now, endpoint.config.tolerance)
+        .map_err(SignatureError::code)?;
+    Ok(header)
+}
+
+impl Verifying {
+    fn decide(
+        self,
+        payload: &[u8],
+        now: Timestamp,
+        entropy: Entropy,
+        store: &mut impl SharedStore,
+    ) -> Result<(Forward, Option<Reservation>), Reply> {
+        let signer = self.verifier.finish().map_err(SignatureError::code)?;
+        let secret = self.endpoint.secrets.get(signer);
+        let secret_name = secret.ok_or(Code::SignatureMismatch)?.name();
+        let event = Event::from_payload(payload).map_err(|_| Code::PayloadInvalid)?;
+        if SYNCHRONOUS_TYPES.contains(&event.type_name.as_str()) {
+            return Err(Code::NoDecider.into());
+        }
+
+        let (token, trace_id, parent_id) = entropy.split();
+        let delivery_id = event.delivery_id(token);
+        let reservation = if event.is_test_id() {
+            None
+        } else {
+            let fingerprint = Fingerprint::of(&self.endpoint.config.source, &delivery_id);
+            let token = Token(token);
+            let table = self.settings.table;
+            reserve(table, fingerprint, token, now, store)?;
+            Some(Reservation {
+                table,
+                fingerprint,
+                token,
+            })
+        };
+
+        let trace = self
+            .trace
+            .unwrap_or_else(|| TraceParent::new(trace_id, parent_id));
+        let set = Attributes {
+            endpoint: &self.endpoint,
+            secret_name,
+            event: &event,
+            delivery_id: &delivery_id,
+            signed_at: self.header.signed_at(),
+            received_at: self.received_at,
+            trace: &trace,
+            upstream_timeout_millis: self.settings.upstream_timeout_millis,
+        }
+        .headers();
+        let forward = Forward {
+            remove: self.untrusted,
+            set,
+            event_id: delivery_id,
+            event_type: event.type_name,
+            trace,
+        };
+        Ok((forward, reservation))
+    }
+}
+
+fn reserve(
+    table: Table,
+    fingerprint: Fingerprint,
+    token: Token,
+    now: Timestamp,
+    store: &mut impl SharedStore,
+) -> Result<(), Reply> {
+    match table.reserve(store, fingerprint, token, now) {
+        Reserved::Fresh => Ok(()),
+        Reserved::Committed => Err(Code::Duplicate.into()),
+        Reserved::InProgress { until } => {
+            let wait = until.distance(now).as_secs().max(1);
+            Err(Reply::in_progress(u32::try_from(wait).unwrap_or(u32::MAX)))
+        }
+        Reserved::Full | Reserved::Failed => Err(Code::Unavailable.into()),
+    }
+}
+
+impl<'a> RequestHead<'a> {
+    /// Returns a header's value if it comes exactly once.
+    fn only(self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// Returns the only signature header: which of two a consumer would read
+    /// is anybody's guess, so two are refused.
+    fn signature(self) -> Result<&'a [u8], SignatureError> {
+        let mut values = self.all(SIGNATURE_HEADER);
+        let first = values.next().ok_or(SignatureError::Missing)?;
+        match values.next() {
+            None => Ok(first),
+            Some(_) => Err(SignatureError::Malformed),
+        }
+    }
+
+    /// Returns the announced length; `None` if there is none that is a number.
+    fn content_length(self) -> Option<u64> {
+        let text = core::str::from_utf8(self.only("content-length")?).ok()?;
+        text.parse().ok()
+    }
+}
+
+impl Entropy {
+    /// Returns bits for a token, a trace ID and a parent ID.
+    const fn split(self) -> (u64, u128, u64) {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = self.0;
+        let [i, j, k, l, m, n, o, p, trace_id @ ..] = rest;
+        (
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            u128::from_le_bytes(trace_id),
+            u64::from_le_bytes([i, j, k, l, m, n, o, p]),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

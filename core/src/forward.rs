@@ -1,0 +1,102 @@
+//! What goes with a verified payload to the upstream.
+//!
+//! CloudEvents 1.0 in HTTP's binary content mode: the payload stays untouched,
+//! the attributes are headers. Source:
+//! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use crate::{event::Event, gate::Endpoint, time::Timestamp, trace::TraceParent};
+
+/// Prefixes of header names that only the gate may set.
+const OWN_PREFIXES: [&str; 2] = ["ce-", "x-hookgate-"];
+
+/// Headers of a client's trace context.
+const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
+
+/// Tells Envoy how long the upstream may take, in milliseconds.
+const TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
+
+/// Says how to change the request before it goes to the upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Names of headers to remove.
+    pub remove: Vec<String>,
+    /// Headers to set, replacing any of the same name.
+    pub set: Vec<(&'static str, String)>,
+    /// The ID under which the event is stored.
+    pub event_id: String,
+    /// The event's type.
+    pub event_type: String,
+    /// The trace that this delivery belongs to.
+    pub trace: TraceParent,
+}
+
+/// Lists the client's headers that must not reach the upstream.
+pub(crate) fn untrusted<'a>(
+    names: impl Iterator<Item = &'a str>,
+    trust_traceparent: bool,
+) -> Vec<String> {
+    let mut untrusted: Vec<String> = names
+        .filter(|name| {
+            let own = OWN_PREFIXES
+                .iter()
+                .any(|prefix| starts_with_ignoring_case(name, prefix));
+            let trace = TRACE_CONTEXT
+                .iter()
+                .any(|header| name.eq_ignore_ascii_case(header));
+            own || (trace && !trust_traceparent)
+        })
+        .map(ToString::to_string)
+        .collect();
+    untrusted.sort_unstable();
+    untrusted.dedup();
+    untrusted
+}
+
+/// Holds what the headers of one forwarded delivery are made of.
+pub(crate) struct Attributes<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) secret_name: &'a str,
+    pub(crate) event: &'a Event,
+    pub(crate) delivery_id: &'a str,
+    pub(crate) signed_at: Timestamp,
+    pub(crate) received_at: Timestamp,
+    pub(crate) trace: &'a TraceParent,
+    pub(crate) upstream_timeout_millis: u128,
+}
+
+impl Attributes<'_> {
+    /// Returns the headers to set.
+    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+        let config = &self.endpoint.config;
+        let mut headers = Vec::with_capacity(13);
+        headers.push(("ce-specversion", "1.0".into()));
+        headers.push(("ce-id", self.delivery_id.into()));
+        headers.push(("ce-type", self.event.type_name.clone()));
+        headers.push(("ce-source", format!("/hookgate/{}", config.source)));
+        headers.extend(self.event.created.map(|at| ("ce-time", at.to_string())));
+        headers.extend(self.event.account.clone().map(|id| ("ce-account", id)));
+        headers.extend(
+            self.event
+                .livemode
+                .map(|live| ("ce-livemode", live.to_string())),
+        );
+        headers.push(("ce-endpoint", config.name.clone()));
+        headers.push(("ce-secretname", self.secret_name.into()));
+        headers.push(("ce-signedat", self.signed_at.to_string()));
+        headers.push(("ce-receivedat", self.received_at.to_string()));
+        headers.push(("traceparent", self.trace.as_str().into()));
+        headers.push((TIMEOUT_HEADER, self.upstream_timeout_millis.to_string()));
+        headers
+    }
+}
+
+fn starts_with_ignoring_case(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}

@@ -1,0 +1,302 @@
+//! Stripe's webhook signatures: the header's grammar, the age of a signature,
+//! HMAC-SHA256 over `t.payload`.
+//!
+//! A false accept stores an event that a stranger made up; a false reject loses
+//! nothing at once (Stripe signs and sends again for three days) but ends with
+//! a disabled endpoint. So the header is accepted in exactly the forms that
+//! Stripe sends, and what Stripe may send is tried whole: every `v1` against
+//! every secret, because each rolled secret adds one.
+//!
+//! Source: <https://docs.stripe.com/webhooks#verify-manually>.
+
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use crate::{reply::Code, secret::SigningSecret, time::Timestamp};
+
+/// Most `v1` signatures that one header may carry.
+pub const MAX_SIGNATURES: usize = 16;
+
+/// Most digits of `t`: unix seconds until far beyond year 9999, and too few
+/// for a number to overflow.
+const MAX_TIMESTAMP_DIGITS: usize = 12;
+
+type Digest = [u8; 32];
+
+/// Says how far a signature's `t` may lie from the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tolerance {
+    /// How old a signature may be. Raising it lets a captured request be
+    /// replayed for longer; lowering it refuses slow genuine deliveries.
+    pub past: Duration,
+    /// How far in the future it may lie, for clocks that differ.
+    pub future: Duration,
+}
+
+impl Default for Tolerance {
+    /// Returns five minutes both ways, the default of Stripe's own libraries.
+    fn default() -> Self {
+        Self {
+            past: Duration::from_secs(300),
+            future: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Says why a delivery was not accepted as signed by a known secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// There is no signature header, or it is empty.
+    #[error("the signature header is missing")]
+    Missing,
+    /// The header is not of the form that Stripe sends, or comes twice.
+    #[error("the signature header is malformed")]
+    Malformed,
+    /// The signature is too old or lies too far in the future.
+    #[error("the signature's timestamp is out of tolerance")]
+    OutOfTolerance,
+    /// No signature matches the payload under any secret.
+    #[error("no signature matches the payload")]
+    Mismatch,
+}
+
+impl SignatureError {
+    /// Returns the code of the table of answers.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Missing => Code::SignatureMissing,
+            Self::Malformed => Code::SignatureMalformed,
+            Self::OutOfTolerance => Code::TimestampOutOfTolerance,
+            Self::Mismatch => Code::SignatureMismatch,
+        }
+    }
+}
+
+/// Holds a parsed `Stripe-Signature` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureHeader {
+    /// `t` as sent: these bytes are signed, not the number.
+    timestamp: Vec<u8>,
+    signed_at: Timestamp,
+    /// The `v1` values that can match: 64 lower-case hex digits.
+    candidates: Vec<Digest>,
+}
+
+impl SignatureHeader {
+    /// Parses `t=<unix seconds>,v1=<64 hex>[,v1=…][,<other>=…]`.
+    ///
+    /// One `t` of 1 to 12 ASCII digits and 1 to [`MAX_SIGNATURES`] `v1`, in any
+    /// order; other keys are ignored, against downgrades; white space may
+    /// surround an item. A `v1` that isn't 64 lower-case hex digits can't match.
+    ///
+    /// # Errors
+    /// [`SignatureError::Missing`] for an empty value, else
+    /// [`SignatureError::Malformed`].
+    pub fn parse(value: &[u8]) -> Result<Self, SignatureError> {
+        if value.is_empty() {
+            return Err(SignatureError::Missing);
+        }
+        let mut timestamp = None;
+        let mut signatures = 0;
+        let mut candidates = Vec::new();
+        for item in value.split(|&byte| byte == b',') {
+            let (key, value) = key_and_value(item).ok_or(SignatureError::Malformed)?;
+            match key {
+                b"t" if timestamp.is_none() => timestamp = Some(value),
+                b"t" => return Err(SignatureError::Malformed),
+                b"v1" if signatures == MAX_SIGNATURES => return Err(SignatureError::Malformed),
+                b"v1" => {
+                    signatures += 1;
+                    candidates.extend(digest(value));
+                }
+                _ => {}
+            }
+        }
+        let timestamp = timestamp.ok_or(SignatureError::Malformed)?;
+        let signed_at = unix_seconds(timestamp).ok_or(SignatureError::Malformed)?;
+        if signatures == 0 {
+            return Err(SignatureError::Malformed);
+        }
+        Ok(Self {
+            timestamp: timestamp.into(),
+            signed_at,
+            candidates,
+        })
+    }
+
+    /// Returns `t`: when the sender signed this delivery.
+    #[must_use]
+    pub const fn signed_at(&self) -> Timestamp {
+        self.signed_at
+    }
+
+    /// Checks the age of the signature in whole seconds, bounds included.
+    ///
+    /// # Errors
+    /// [`SignatureError::OutOfTolerance`].
+    pub fn check_age(&self, now: Timestamp, tolerance: Tolerance) -> Result<(), SignatureError> {
+        let (signed_at, now) = (self.signed_at.unix_seconds(), now.unix_seconds());
+        let allowed = if signed_at > now {
+            tolerance.future
+        } else {
+            tolerance.past
+        };
+        if signed_at.abs_diff(now) > allowed.as_secs() {
+            return Err(SignatureError::OutOfTolerance);
+        }
+        Ok(())
+    }
+
+    /// Starts a verification of the payload that follows in chunks.
+    #[must_use]
+    pub fn verifier(&self, secrets: &[SigningSecret]) -> Verifier {
+        let mut verifier = Verifier {
+            macs: secrets.iter().map(SigningSecret::mac).collect(),
+            candidates: self.candidates.clone(),
+        };
+        verifier.update(&self.timestamp);
+        verifier.update(b".");
+        verifier
+    }
+}
+
+/// Hashes a payload while it arrives, once for each secret.
+#[derive(Clone)]
+pub struct Verifier {
+    macs: Vec<Hmac<Sha256>>,
+    candidates: Vec<Digest>,
+}
+
+impl Verifier {
+    /// Takes the next bytes of the payload.
+    pub fn update(&mut self, chunk: &[u8]) {
+        for mac in &mut self.macs {
+            mac.update(chunk);
+        }
+    }
+
+    /// Returns the index of a secret that signed the payload.
+    ///
+    /// Compares every signature with every secret in constant time, without an
+    /// early exit, so that time tells nothing of how close a guess was.
+    ///
+    /// # Errors
+    /// [`SignatureError::Mismatch`].
+    pub fn finish(self) -> Result<usize, SignatureError> {
+        let mut matched = Choice::from(0);
+        let mut signer = 0_u64;
+        for (index, mac) in (0_u64..).zip(self.macs) {
+            let expected: Digest = mac.finalize().into_bytes().into();
+            for candidate in &self.candidates {
+                let equal = expected.ct_eq(candidate);
+                signer.conditional_assign(&index, equal);
+                matched |= equal;
+            }
+        }
+        if bool::from(matched) {
+            usize::try_from(signer).map_err(|_| SignatureError::Mismatch)
+        } else {
+            Err(SignatureError::Mismatch)
+        }
+    }
+}
+
+/// Says who signed a payload, and when.
+#[derive(Debug)]
+pub struct Verified<'a> {
+    /// The secret that matched.
+    pub secret: &'a SigningSecret,
+    /// The header's `t`.
+    pub signed_at: Timestamp,
+}
+
+/// Verifies a whole payload at once.
+///
+/// # Errors
+/// [`SignatureError`], in the order header, age, match.
+pub fn verify<'a>(
+    header: &[u8],
+    payload: &[u8],
+    secrets: &'a [SigningSecret],
+    now: Timestamp,
+    tolerance: Tolerance,
+) -> Result<Verified<'a>, SignatureError> {
+    let header = SignatureHeader::parse(header)?;
+    header.check_age(now, tolerance)?;
+    let mut verifier = header.verifier(secrets);
+    verifier.update(payload);
+    let secret = secrets
+        .get(verifier.finish()?)
+        .ok_or(SignatureError::Mismatch)?;
+    Ok(Verified {
+        secret,
+        signed_at: header.signed_at,
+    })
+}
+
+/// Signs a payload as Stripe does and returns the header's value.
+#[must_use]
+pub fn sign(secret: &SigningSecret, at: Timestamp, payload: &[u8]) -> String {
+    let timestamp = format!("{}", at.unix_seconds());
+    let mut mac = secret.mac();
+    mac.update(timestamp.as_bytes());
+    mac.update(b".");
+    mac.update(payload);
+    let digest: Digest = mac.finalize().into_bytes().into();
+    let mut header = format!("t={timestamp},v1=");
+    for byte in digest {
+        header.push_str(&format!("{byte:02x}"));
+    }
+    header
+}
+
+fn key_and_value(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let item = trim(item);
+    let equals = item.iter().position(|&byte| byte == b'=')?;
+    let (key, value) = item.split_at_checked(equals)?;
+    (!key.is_empty()).then_some((key, value.strip_prefix(b"=")?))
+}
+
+/// Trims what may stand around the items of a list (RFC 9110, section 5.6.1).
+fn trim(mut item: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = item {
+        item = rest;
+    }
+    item
+}
+
+fn unix_seconds(text: &[u8]) -> Option<Timestamp> {
+    if text.is_empty() || text.len() > MAX_TIMESTAMP_DIGITS {
+        return None;
+    }
+    let seconds = text.iter().try_fold(0_u64, |value, byte| {
+        byte.is_ascii_digit()
+            .then(|| value * 10 + u64::from(byte - b'0'))
+    })?;
+    Some(Timestamp::from_unix_seconds(seconds))
+}
+
+fn digest(hex: &[u8]) -> Option<Digest> {
+    let mut digest = Digest::default();
+    if hex.len() != 2 * digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(digest)
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
