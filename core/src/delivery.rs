@@ -152,6 +152,12 @@ impl Delivery {
         }
     }
 
+    /// Tells whether the upstream has the delivery and has not answered yet.
+    #[must_use]
+    pub const fn is_forwarded(&self) -> bool {
+        matches!(self.stage, Stage::Forwarded(_))
+    }
+
     /// Judges the request's headers: all that can be refused without a body.
     ///
     /// Call again with [`Self::body`] and [`Self::end`] after `Hold`.
@@ -203,18 +209,20 @@ impl Delivery {
                 Step::Hold
             }
             Stage::Ended(Outcome::Answered(_)) => Step::Hold,
+            Stage::Ended(Outcome::Passed) => Step::Pass { remove: Vec::new() },
             _ => self.reply(Code::Unavailable),
         }
     }
 
     /// Decides, once the whole payload has been given to [`Self::body`].
     ///
-    /// `payload` is the same bytes in one piece.
+    /// `payload` is the same bytes in one piece. Without entropy nothing can be
+    /// reserved, so the gate is closed.
     pub fn end(
         &mut self,
         payload: &[u8],
         now: Timestamp,
-        entropy: Entropy,
+        entropy: Option<Entropy>,
         store: &mut impl SharedStore,
     ) -> Step {
         match core::mem::take(&mut self.stage) {
@@ -225,9 +233,13 @@ impl Delivery {
                 }
                 Err(reply) => self.reply(reply),
             },
-            ended @ Stage::Ended(Outcome::Answered(_)) => {
-                self.stage = ended;
+            Stage::Ended(Outcome::Answered(code)) => {
+                self.stage = Stage::Ended(Outcome::Answered(code));
                 Step::Hold
+            }
+            Stage::Ended(Outcome::Passed) => {
+                self.stage = Stage::Ended(Outcome::Passed);
+                Step::Pass { remove: Vec::new() }
             }
             _ => self.reply(Code::Unavailable),
         }
@@ -311,7 +323,7 @@ impl Verifying {
         self,
         payload: &[u8],
         now: Timestamp,
-        entropy: Entropy,
+        entropy: Option<Entropy>,
         store: &mut impl SharedStore,
     ) -> Result<(Forward, Option<Reservation>), Reply> {
         let signer = self.verifier.finish().map_err(SignatureError::code)?;
@@ -322,7 +334,7 @@ impl Verifying {
             return Err(Code::NoDecider.into());
         }
 
-        let (token, trace_id, parent_id) = entropy.split();
+        let (token, trace_id, parent_id) = entropy.ok_or(Code::Unavailable)?.split();
         let delivery_id = event.delivery_id(token);
         let reservation = if event.is_test_id() {
             None

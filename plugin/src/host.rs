@@ -1,0 +1,75 @@
+//! What the host lends: a clock, random bits, memory shared by all workers.
+
+use std::time::UNIX_EPOCH;
+
+use hookgate_core::{
+    dedup::{SharedStore, StoreError, Version},
+    delivery::Entropy,
+    time::Timestamp,
+};
+use proxy_wasm::{
+    hostcalls,
+    types::{Bytes, Status},
+};
+
+/// A version that no present key has: the host takes it as "create if absent"
+/// and refuses where another worker was first. Without a version the host
+/// would overwrite, and two workers could both win.
+const NEVER_A_VERSION: u32 = u32::MAX;
+
+/// Returns the host's wall clock; the epoch if it has none, which makes every
+/// signature too far in the future.
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = hostcalls::get_current_time()
+        .ok()
+        .and_then(|now| now.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    Timestamp::from_unix_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Returns fresh random bits; `None` if the host has none.
+pub(crate) fn entropy() -> Option<Entropy> {
+    let mut bits = [0; 32];
+    getrandom::fill(&mut bits).ok()?;
+    Some(Entropy(bits))
+}
+
+/// Keeps the dedup table's buckets in shared data, one key each.
+///
+/// Keys can't be deleted there, so their number is fixed, and it is part of
+/// each key: a table of another size never reads this one's buckets.
+pub(crate) struct SharedData {
+    buckets: u32,
+}
+
+impl SharedData {
+    pub(crate) const fn new(buckets: u32) -> Self {
+        Self { buckets }
+    }
+
+    fn key(&self, bucket: u32) -> String {
+        format!("hookgate1.{}.{bucket}", self.buckets)
+    }
+}
+
+impl SharedStore for SharedData {
+    fn load(&mut self, bucket: u32) -> Result<(Bytes, Version), StoreError> {
+        let (bytes, version) =
+            hostcalls::get_shared_data(&self.key(bucket)).map_err(|_| StoreError::Failed)?;
+        let version = version.map_or(Version::Absent, Version::Is);
+        Ok((bytes.unwrap_or_default(), version))
+    }
+
+    fn store(&mut self, bucket: u32, bytes: &[u8], version: Version) -> Result<(), StoreError> {
+        let version = match version {
+            Version::Absent => NEVER_A_VERSION,
+            Version::Is(version) => version,
+        };
+        hostcalls::set_shared_data(&self.key(bucket), Some(bytes), Some(version)).map_err(
+            |status| match status {
+                Status::CasMismatch => StoreError::Conflict,
+                _ => StoreError::Failed,
+            },
+        )
+    }
+}
