@@ -1,0 +1,290 @@
+//! One Envoy with the shipped configuration, native or in a container.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::admin::Admin;
+use crate::artefact::{self, Runtime};
+use crate::bootstrap::Bootstrap;
+use crate::client::{self, Answer, Delivery};
+use crate::event::{CONNECT, PLATFORM};
+use crate::process::Process;
+use crate::wait;
+
+/// How to start an Envoy; what isn't said is as shipped.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    workers: u32,
+    log_level: &'static str,
+    edits: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// Starts from the shipped configuration, with two workers.
+    #[must_use]
+    pub fn shipped() -> Self {
+        Self {
+            workers: 2,
+            log_level: "info",
+            edits: Vec::new(),
+        }
+    }
+
+    /// Sets the number of worker threads.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets Envoy's log level.
+    #[must_use]
+    pub fn log_level(mut self, level: &'static str) -> Self {
+        self.log_level = level;
+        self
+    }
+
+    /// Shortens the lease of a reservation and the upstream's time-out.
+    #[must_use]
+    pub fn lease_and_timeout(self, lease_seconds: u32, timeout_seconds: u32) -> Self {
+        self.edit(
+            r#""lease_seconds": 30"#,
+            &format!(r#""lease_seconds": {lease_seconds}"#),
+        )
+        .edit(
+            r#""upstream_timeout_seconds": 10"#,
+            &format!(r#""upstream_timeout_seconds": {timeout_seconds}"#),
+        )
+    }
+
+    /// Replaces `from`, which has to stand in the shipped file, by `to`.
+    #[must_use]
+    pub fn edit(mut self, from: &str, to: &str) -> Self {
+        self.edits.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// Starts Envoy in front of `upstream` and waits until it takes requests.
+    ///
+    /// # Errors
+    /// Something isn't installed, or Envoy refuses the configuration.
+    pub async fn start(self, upstream: SocketAddr) -> Result<Envoy> {
+        let runtime = artefact::envoy()?;
+        let folder = tempfile::tempdir()?;
+        let certificate = write_certificate(folder.path())?;
+        self.render(upstream, &runtime, folder.path())?
+            .write(&folder.path().join("envoy.yaml"))?;
+
+        let (command, container) = self.command(&runtime, folder.path())?;
+        let mut process = Process::spawn("envoy", command, folder.path())?;
+        let address_file = folder.path().join("admin");
+        let admin = wait::until("Envoy's admin", wait::PATIENCE, async || {
+            process.ensure_running()?;
+            let text = fs::read_to_string(&address_file).unwrap_or_default();
+            Ok(text.trim().parse().ok().map(Admin::new))
+        })
+        .await?;
+        let (plain, tls) = wait::until("Envoy's listeners", wait::PATIENCE, async || {
+            process.ensure_running()?;
+            // Bound ports alone don't mean that the workers have their VMs.
+            if admin.page("/ready").await.is_err() {
+                return Ok(None);
+            }
+            let listeners = admin.listeners().await?;
+            let port_of = |tls: bool| {
+                let mut named = listeners.iter();
+                named.find(|(name, _)| name.contains("tls") == tls)
+            };
+            Ok(port_of(false).zip(port_of(true)).map(|(p, t)| (p.1, t.1)))
+        })
+        .await?;
+        Ok(Envoy {
+            process,
+            _container: container,
+            admin,
+            plain: loopback(plain),
+            tls: loopback(tls),
+            certificate,
+            folder,
+        })
+    }
+
+    fn render(&self, upstream: SocketAddr, runtime: &Runtime, folder: &Path) -> Result<Bootstrap> {
+        let mut bootstrap = Bootstrap::shipped()?;
+        for (from, to) in &self.edits {
+            bootstrap.replace(from, to)?;
+        }
+        for port in [10000, 10443, 9901] {
+            bootstrap.replace(&format!("port_value: {port}"), "port_value: 0")?;
+        }
+        let upstream_port = format!("port_value: {}", upstream.port());
+        bootstrap.replace("port_value: 8080", &upstream_port)?;
+        for file in ["tls.crt", "tls.key"] {
+            let here = folder.join(file).display().to_string();
+            bootstrap.replace(&format!("/etc/hookgate/tls/{file}"), &here)?;
+        }
+        // The image brings its own module, and that one is to be tested.
+        if matches!(runtime, Runtime::Native(_)) {
+            let module = artefact::module()?.display().to_string();
+            bootstrap.replace("/etc/hookgate/hookgate.wasm", &module)?;
+        }
+        Ok(bootstrap)
+    }
+
+    fn command(&self, runtime: &Runtime, folder: &Path) -> Result<(Command, Option<Container>)> {
+        let (mut command, container) = match runtime {
+            Runtime::Native(path) => (Command::new(path), None),
+            Runtime::Container {
+                engine,
+                arguments,
+                image,
+            } => {
+                // Envoy runs as a user of its own in there.
+                for entry in fs::read_dir(folder)? {
+                    fs::set_permissions(entry?.path(), fs::Permissions::from_mode(0o644))?;
+                }
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o777))?;
+                let name = folder
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .context("a folder without a name")?
+                    .trim_start_matches('.');
+                let name = format!("hookgate-test-{name}");
+                let mount = format!("{0}:{0}", folder.display());
+                let mut command = Command::new(engine);
+                command
+                    .args(["run", "--rm", "--network", "host", "--name", &name])
+                    .args(arguments)
+                    .args(["-v", &mount, "-e", PLATFORM.variable])
+                    .args(["-e", CONNECT.variable])
+                    .args([image, "envoy"]);
+                let engine = engine.clone();
+                (command, Some(Container { engine, name }))
+            }
+        };
+        command
+            .env(PLATFORM.variable, PLATFORM.secret)
+            .env(CONNECT.variable, CONNECT.secret)
+            .arg("-c")
+            .arg(folder.join("envoy.yaml"))
+            .arg("--admin-address-path")
+            .arg(folder.join("admin"))
+            .arg("--use-dynamic-base-id")
+            .args(["--concurrency", &self.workers.to_string()])
+            .args(["--log-level", self.log_level])
+            // The access log is read by tests; as shipped it waits 10 s.
+            .args(["--file-flush-interval-msec", "50"]);
+        Ok((command, container))
+    }
+}
+
+/// A running Envoy; it ends with its owner.
+#[derive(Debug)]
+pub struct Envoy {
+    // Dropped, and so killed, before its folder.
+    _container: Option<Container>,
+    process: Process,
+    admin: Admin,
+    plain: SocketAddr,
+    tls: SocketAddr,
+    certificate: String,
+    folder: TempDir,
+}
+
+impl Envoy {
+    /// Returns the admin.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        self.admin
+    }
+
+    /// Returns the address of the plain listener.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.plain
+    }
+
+    /// Returns the address of the TLS listener.
+    #[must_use]
+    pub fn tls_address(&self) -> SocketAddr {
+        self.tls
+    }
+
+    /// Returns the file with the TLS listener's certificate, for `localhost`.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Returns the folder of this Envoy's files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sends a delivery to the plain listener, over a connection of its own.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn send(&self, delivery: Delivery) -> Result<Answer> {
+        client::send(self.plain, delivery).await
+    }
+
+    /// Returns everything that Envoy has written: log and access log.
+    ///
+    /// # Errors
+    /// The files can't be read.
+    pub fn output(&self) -> Result<String> {
+        Ok(self.process.stderr()? + &self.process.stdout()?)
+    }
+
+    /// Waits for the access log's line about `event_id`.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub async fn access_log(&self, event_id: &str) -> Result<serde_json::Value> {
+        let what = format!("an access log line with `{event_id}`");
+        wait::until(&what, wait::PATIENCE, async || {
+            let text = self.process.stdout()?;
+            let mut lines = text
+                .lines()
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            Ok(lines.find(|line| line.get("event_id").is_some_and(|id| id == event_id)))
+        })
+        .await
+    }
+}
+
+#[derive(Debug)]
+struct Container {
+    engine: String,
+    name: String,
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // Killing `run` alone would leave the container behind.
+        let _ = std::process::Command::new(&self.engine)
+            .args(["kill", &self.name])
+            .output();
+    }
+}
+
+fn write_certificate(folder: &Path) -> Result<String> {
+    let made =
+        rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let path = folder.join("tls.crt");
+    fs::write(&path, made.cert.pem())?;
+    fs::write(folder.join("tls.key"), made.signing_key.serialize_pem())?;
+    Ok(path.display().to_string())
+}
+
+fn loopback(address: SocketAddr) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], address.port()))
+}

@@ -1,0 +1,118 @@
+//! The real upstream: `hookgate serve`.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::event::{CONNECT, PLATFORM};
+use crate::log::Log;
+use crate::nats::Nats;
+use crate::process::Process;
+use crate::{artefact, wait};
+
+/// One running `hookgate serve`; it ends with its owner.
+#[derive(Debug)]
+pub struct Upstream {
+    process: Process,
+    address: SocketAddr,
+    log: Log,
+    folder: TempDir,
+}
+
+impl Upstream {
+    /// Starts an upstream on an empty SQLite file.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn sqlite() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let url = format!("sqlite:{}", folder.path().join("log.db").display());
+        Self::start(url, folder).await
+    }
+
+    /// Starts an upstream on `nats`.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn nats(nats: &Nats) -> Result<Self> {
+        Self::start(nats.url(), tempfile::tempdir()?).await
+    }
+
+    async fn start(log_url: String, folder: TempDir) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (process, address) = spawn(&log_url, any, &folder).await?;
+        Ok(Self {
+            process,
+            address,
+            log: Log::new(log_url)?,
+            folder,
+        })
+    }
+
+    /// Returns where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns its log, to be read.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Returns everything that it has written: log and standard output.
+    ///
+    /// # Errors
+    /// The files can't be read.
+    pub fn output(&self) -> Result<String> {
+        Ok(self.process.stderr()? + &self.process.stdout()?)
+    }
+
+    /// Kills it with SIGKILL.
+    ///
+    /// # Errors
+    /// It can't be killed.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.kill().await
+    }
+
+    /// Starts it again, at the same address, on the same log.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub async fn restart(&mut self) -> Result<()> {
+        (self.process, self.address) = spawn(self.log.url(), self.address, &self.folder).await?;
+        Ok(())
+    }
+}
+
+async fn spawn(
+    log_url: &str,
+    listen: SocketAddr,
+    folder: &TempDir,
+) -> Result<(Process, SocketAddr)> {
+    let ready = folder.path().join("ready");
+    // One that was killed has left its own.
+    if ready.exists() {
+        fs::remove_file(&ready)?;
+    }
+    let mut command = Command::new(artefact::hookgate()?);
+    command
+        .args(["serve", "--log", log_url, "--listen", &listen.to_string()])
+        .arg("--ready-file")
+        .arg(&ready)
+        .env(PLATFORM.variable, PLATFORM.secret)
+        .env(CONNECT.variable, CONNECT.secret);
+    let mut process = Process::spawn("hookgate", command, folder.path())?;
+    let address = wait::until("hookgate serve", wait::PATIENCE, async || {
+        process.ensure_running()?;
+        let text = fs::read_to_string(&ready).unwrap_or_default();
+        Ok(text.strip_suffix('\n').and_then(|line| line.parse().ok()))
+    })
+    .await?;
+    Ok((process, address))
+}

@@ -1,0 +1,77 @@
+//! What an operator sees, and what nobody may see.
+
+use anyhow::{Context, Result};
+use hookgate_host_tests::client::Delivery;
+use hookgate_host_tests::envoy::Setup;
+use hookgate_host_tests::event::{CONNECT, Event, PLATFORM};
+use hookgate_host_tests::upstream::Upstream;
+
+use crate::{assert_problem, assert_stored, on_sqlite};
+
+#[tokio::test]
+async fn the_access_log_names_event_outcome_and_trace() -> Result<()> {
+    let (envoy, upstream) = on_sqlite().await?;
+    let event = Event::fresh()?;
+    assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
+
+    let line = envoy.access_log(&event.id).await?;
+    let text = |name: &str| line.get(name).and_then(|v| v.as_str()).unwrap_or_default();
+    assert_eq!(text("event_type"), "payment_intent.succeeded");
+    assert_eq!(text("outcome"), "stored");
+    assert_eq!(line.get("status").and_then(|v| v.as_u64()), Some(200));
+
+    let entries = upstream.log().entries().await?;
+    let entry = entries.first().context("nothing in the log")?;
+    let traceparent = entry.traceparent.as_deref().context("no traceparent")?;
+    let parts: Vec<&str> = traceparent.split('-').collect();
+    let [version, trace_id, parent_id, _flags] = parts.as_slice() else {
+        anyhow::bail!("`{traceparent}` is no traceparent");
+    };
+    assert_eq!((*version, trace_id.len(), parent_id.len()), ("00", 32, 16));
+    assert!(!trace_id.bytes().all(|digit| digit == b'0'));
+    assert_eq!(text("trace_id"), *trace_id);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_secret_shows_in_any_log_statistic_or_dump() -> Result<()> {
+    let upstream = Upstream::sqlite().await?;
+    let envoy = Setup::shipped()
+        .log_level("debug")
+        .start(upstream.address())
+        .await?;
+    let event = Event::fresh()?;
+    assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
+    assert_stored(&envoy.send(CONNECT.deliver(&event)?).await?);
+    assert_problem(
+        &envoy.send(PLATFORM.forge(&event)?).await?,
+        400,
+        "signature_mismatch",
+    );
+    envoy.send(Delivery::get(PLATFORM.path)).await?;
+    envoy.access_log(&event.id).await?;
+
+    let mut shown = vec![
+        ("Envoy's log", envoy.output()?),
+        ("the upstream's log", upstream.output()?),
+    ];
+    for page in [
+        "/config_dump",
+        "/stats",
+        "/server_info",
+        "/clusters",
+        "/stats/prometheus",
+    ] {
+        shown.push((page, envoy.admin().page(page).await?));
+    }
+    for (place, text) in shown {
+        assert!(
+            !text.is_empty() || place == "the upstream's log",
+            "nothing at {place}"
+        );
+        for secret in [PLATFORM.secret, CONNECT.secret] {
+            assert!(!text.contains(secret), "a secret shows at {place}");
+        }
+    }
+    Ok(())
+}
