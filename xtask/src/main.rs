@@ -1,2 +1,69 @@
-//! Stub.
-fn main() {}
+//! `cargo xtask up` and `cargo xtask test`, and what stands behind them.
+
+mod audit;
+mod bench;
+mod build;
+mod container;
+mod host;
+mod process;
+mod soak;
+mod test;
+mod tools;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Starts the whole of Hookgate on this machine and sends four deliveries through it
+    Up(up::Options),
+    /// Checks and tests everything; ends with the line `N passed, N failed, N skipped`
+    Test(test::Options),
+    /// Builds the module and the upstream
+    Build,
+    /// Fetches what building and testing need: Wasm target, Envoy, nats-server, Stripe's Node SDK
+    Tools,
+    /// Checks licences, sources, bans and advisories of the dependencies with cargo-deny
+    Audit,
+    /// Runs the load and kill tests in their full form
+    Soak,
+    /// Measures and prints the figures of the README
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    match task {
+        Task::Up(options) => return up::run(&workspace, &options),
+        Task::Test(options) => return test::run(&workspace, &options),
+        Task::Build => build::run(&workspace)?,
+        Task::Tools => drop(tools::all(&workspace)?),
+        Task::Audit => return audit::run(&workspace),
+        Task::Soak => soak::run(&workspace)?,
+        Task::Bench(options) => bench::run(&workspace, &options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask build`: the module as it ships, the upstream without fat LTO.
+
+use anyhow::Result;
+
+use crate::process;
+use crate::tools;
+use crate::workspace::{WASM_TARGET, Workspace};
+
+/// Builds the module and the `hookgate` binary.
+///
+/// # Errors
+/// If the Wasm target can't be had or one of the two doesn't build.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    tools::wasm_target::ensure()?;
+    eprintln!("build: module ({WASM_TARGET}, release)");
+    process::run(
+        workspace.cargo().args([
+            "build",
+            "--release",
+            "-p",
+            "hookgate-plugin",
+            "--target",
+            WASM_TARGET,
+        ]),
+        "building the module",
+    )?;
+    eprintln!("build: hookgate (profile quick)");
+    process::run(
+        workspace
+            .cargo()
+            .args(["build", "--profile", "quick", "-p", "hookgate-upstream"]),
+        "building hookgate",
+    )
+}

