@@ -12,6 +12,8 @@
 //! - The oldest committed entry of a bucket is evicted first.
 
 mod bucket;
+#[cfg(test)]
+pub(crate) mod memory;
 
 use alloc::vec::Vec;
 use core::time::Duration;

@@ -302,3 +302,6 @@ impl<'de> Visitor<'de> for TopLevelVisitor {
         Ok(event)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,188 @@
+use alloc::{
+    format,
+    string::{String, ToString},
+};
 
+use super::{Config, ConfigError};
+
+fn with(fields: &str) -> String {
+    let secrets = r#""secrets": [{"name": "primary", "env": "SECRET"}]"#;
+    format!(r#"{{"endpoints": [{{"name": "stripe", "path": "/hooks", {secrets}}}]{fields}}}"#)
+}
+
+fn with_endpoint(endpoint: &str) -> String {
+    format!(r#"{{"endpoints": [{endpoint}]}}"#)
+}
+
+fn refusal(json: &str) -> String {
+    Config::from_json(json.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn fills_in_the_defaults() {
+    let config = Config::from_json(with("").as_bytes()).unwrap();
+    let endpoint = &config.endpoints[0];
+    assert_eq!(endpoint.source.as_str(), "stripe");
+    assert_eq!(endpoint.tolerance.past.as_secs(), 300);
+    assert_eq!(endpoint.tolerance.future.as_secs(), 300);
+    assert_eq!(endpoint.max_body_bytes, 2_097_152);
+    assert_eq!(config.dedup.max_entries, 1_000_000);
+    assert_eq!(config.dedup.retention.as_secs(), 72 * 3_600);
+    assert_eq!(config.dedup.lease.as_secs(), 30);
+    assert_eq!(config.upstream_timeout.as_secs(), 10);
+    assert!(!config.pass_unknown_paths);
+    assert!(!config.trust_traceparent);
+}
+
+#[test]
+fn names_path_found_and_expected() {
+    for (fields, text) in [
+        (
+            r#", "dedup": {"lease_seconds": 1}"#,
+            "dedup.lease_seconds: found `1`, expected 2 to 600",
+        ),
+        (
+            r#", "dedup": {"max_entries": 0}"#,
+            "dedup.max_entries: found `0`, expected 1 to 100000000",
+        ),
+        (
+            r#", "dedup": {"retention_seconds": 59}"#,
+            "dedup.retention_seconds: found `59`, expected 60 to 2592000",
+        ),
+        (
+            r#", "upstream_timeout_seconds": 30"#,
+            "upstream_timeout_seconds: found `30`, expected 1 to 29, below dedup.lease_seconds",
+        ),
+        (
+            r#", "upstream_timeout_seconds": 0"#,
+            "upstream_timeout_seconds: found `0`, expected 1 to 29, below dedup.lease_seconds",
+        ),
+        (
+            r#", "dedup": {"lease_seconds": "30"}"#,
+            r#"dedup.lease_seconds: invalid type: string "30", expected u64 at line 1 column 136"#,
+        ),
+    ] {
+        assert_eq!(refusal(&with(fields)), text);
+    }
+}
+
+#[test]
+fn refuses_unknown_and_missing_fields_and_what_is_not_json() {
+    for (json, path) in [
+        (with(r#", "dedupe": {}"#), "dedupe"),
+        (with(r#", "dedup": {"lease": 30}"#), "dedup.lease"),
+        (
+            with_endpoint(r#"{"name": "a", "path": "/a"}"#),
+            "endpoints[0]",
+        ),
+        (with("") + "x", "configuration"),
+        (String::new(), "configuration"),
+        ("[]".to_string(), "configuration"),
+    ] {
+        match Config::from_json(json.as_bytes()) {
+            Err(ConfigError::Shape { path: found, .. }) => assert_eq!(found, path, "{json}"),
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn refuses_endpoints_that_could_be_taken_for_each_other() {
+    let endpoint = |name: &str, path: &str, more: &str| {
+        format!(
+            r#"{{"name": "{name}", "path": "{path}", "secrets": [{{"name": "a", "env": "A"}}]{more}}}"#
+        )
+    };
+    let two = |a: String, b: String| with_endpoint(&format!("{a}, {b}"));
+    let a = || endpoint("a", "/a", "");
+    assert_eq!(
+        refusal(&two(a(), endpoint("a", "/b", ""))),
+        "endpoints[1].name: found `a`, expected a name that no other endpoint has"
+    );
+    assert_eq!(
+        refusal(&two(a(), endpoint("b", "/a", ""))),
+        "endpoints[1].path: found `/a`, expected a path that no other endpoint has"
+    );
+    assert_eq!(
+        refusal(&two(a(), endpoint("b", "/b", r#", "source": "a""#))),
+        "endpoints[1].source: found `a`, expected a source of its own, or both endpoints to name the shared one"
+    );
+    let shared = r#", "source": "shared""#;
+    let both = two(endpoint("a", "/a", shared), endpoint("b", "/b", shared));
+    assert!(Config::from_json(both.as_bytes()).is_ok());
+}
+
+#[test]
+fn refuses_paths_that_envoy_would_rewrite() {
+    for path in [
+        "", "hooks", "/a?b", "/a#b", "/a//b", "/a/../b", "/a/.", "/a%2fb", "/é", "/a b",
+    ] {
+        let json = with_endpoint(&format!(
+            r#"{{"name": "a", "path": "{path}", "secrets": [{{"name": "a", "env": "A"}}]}}"#
+        ));
+        assert!(
+            refusal(&json).starts_with(&format!("endpoints[0].path: found `{path}`, expected a")),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn refuses_too_few_and_too_many_secrets() {
+    let json = |count: usize| {
+        let secrets: alloc::vec::Vec<_> = (0..count)
+            .map(|number| format!(r#"{{"name": "s{number}", "env": "S{number}"}}"#))
+            .collect();
+        let secrets = secrets.join(", ");
+        with_endpoint(&format!(
+            r#"{{"name": "a", "path": "/a", "secrets": [{secrets}]}}"#
+        ))
+    };
+    assert!(Config::from_json(json(8).as_bytes()).is_ok());
+    for count in [0, 9] {
+        assert_eq!(
+            refusal(&json(count)),
+            format!("endpoints[0].secrets: found `{count} entries`, expected 1 to 8")
+        );
+    }
+}
+
+#[test]
+fn never_shows_a_secret_pasted_into_a_wrong_field() {
+    let hidden = "5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH";
+    for endpoint in [
+        format!(r#"{{"name": "a", "path": "/a", "secrets": ["whsec_{hidden}"]}}"#),
+        format!(r#"{{"name": "a", "path": "/a", "secrets": "whsec_{hidden}"}}"#),
+        format!(
+            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "whsec_{hidden}"}}]}}"#
+        ),
+        format!(
+            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "{hidden}+/="}}]}}"#
+        ),
+        format!(
+            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "whsec_{hidden}", "env": "A"}}]}}"#
+        ),
+        format!(r#"{{"name": "a", "path": "/a", "whsec_{hidden}": 1, "secrets": []}}"#),
+        format!(
+            r#"{{"name": "whsec_{hidden}", "path": "/a", "secrets": [{{"name": "a", "env": "A"}}]}}"#
+        ),
+    ] {
+        let refusal = refusal(&with_endpoint(&endpoint));
+        assert!(!refusal.contains(hidden), "{refusal}");
+    }
+}
+
+#[test]
+fn cuts_long_values_between_characters() {
+    let name = "é".repeat(500);
+    let json = with_endpoint(&format!(
+        r#"{{"name": "{name}", "path": "/a", "secrets": [{{"name": "a", "env": "A"}}]}}"#
+    ));
+    assert_eq!(
+        refusal(&json),
+        format!(
+            "endpoints[0].name: found `{}`, expected 1 to 64 of the characters a-z, 0-9 and -",
+            "é".repeat(40)
+        )
+    );
+}
