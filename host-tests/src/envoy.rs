@@ -31,7 +31,7 @@ impl Setup {
     pub fn shipped() -> Self {
         Self {
             workers: 2,
-            log_level: "info",
+            log_level: "warning",
             edits: Vec::new(),
         }
     }
@@ -178,6 +178,7 @@ impl Setup {
             .arg("--use-dynamic-base-id")
             .args(["--concurrency", &self.workers.to_string()])
             .args(["--log-level", self.log_level])
+            .args(["--component-log-level", "wasm:info"])
             // The access log is read by tests; as shipped it waits 10 s.
             .args(["--file-flush-interval-msec", "50"]);
         Ok((command, container))

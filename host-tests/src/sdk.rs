@@ -10,7 +10,7 @@ use crate::artefact;
 use crate::event::Endpoint;
 
 const PROGRAM: &str = r#"
-const { Stripe } = require('stripe');
+const Stripe = require('stripe');
 const stripe = new Stripe('sk_test_unused');
 const text = require('fs').readFileSync(0, 'utf8');
 for (const line of text.split('\n').filter(Boolean)) {
@@ -42,6 +42,7 @@ pub async fn sign<'a>(
         .current_dir(artefact::stripe_node()?)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .context("cannot run `node`: install Node.js 18 or later")?;
@@ -55,9 +56,11 @@ pub async fn sign<'a>(
         .collect();
     if !output.status.success() || headers.len() != count {
         bail!(
-            "node: {}, {} of {count} signatures",
+            "node: {}, {} of {count} signatures
+{}",
             output.status,
-            headers.len()
+            headers.len(),
+            String::from_utf8_lossy(&output.stderr)
         );
     }
     Ok(headers)

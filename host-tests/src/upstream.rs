@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Result;
 use tempfile::TempDir;
@@ -28,7 +29,14 @@ impl Upstream {
     /// # Errors
     /// No binary, or it doesn't start.
     pub async fn sqlite() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::sqlite_in(tempfile::tempdir()?).await
+    }
+
+    /// Starts an upstream on an empty SQLite file in `folder`.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn sqlite_in(folder: TempDir) -> Result<Self> {
         let url = format!("sqlite:{}", folder.path().join("log.db").display());
         Self::start(url, folder).await
     }
@@ -62,6 +70,12 @@ impl Upstream {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Returns the folder of its files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Returns everything that it has written: log and standard output.
