@@ -15,7 +15,9 @@ use crate::{
     forward::{self, Attributes, Forward},
     gate::{Endpoint, Gate, Settings},
     identity::Fingerprint,
+    outcome::Outcome,
     reply::{Code, Reply},
+    request::RequestHead,
     signature::{SignatureError, SignatureHeader, Verifier},
     time::Timestamp,
     trace::TraceParent,
@@ -25,8 +27,6 @@ use crate::{
 /// never answered for by us.
 /// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
 const SYNCHRONOUS_TYPES: [&str; 1] = ["issuing_authorization.request"];
-
-const SIGNATURE_HEADER: &str = "stripe-signature";
 
 /// Tells a host what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +44,6 @@ pub enum Step {
     Forward(Forward),
 }
 
-/// Holds a request's headers as the host sees them, names in lower case.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestHead<'a>(pub &'a [(String, Vec<u8>)]);
-
 /// Holds random bits for one delivery: 32 bytes of a good source.
 #[derive(Debug, Clone, Copy)]
 pub struct Entropy(pub [u8; 32]);
@@ -59,47 +55,6 @@ pub enum Origin {
     Upstream,
     /// The host: a timeout, a reset, a local reply.
     Host,
-}
-
-/// Says how a delivery ended, for counters and the access log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The upstream confirmed it.
-    Stored,
-    /// The gate answered it.
-    Answered(Code),
-    /// It was forwarded, and the upstream did not confirm it.
-    UpstreamFailed,
-    /// The sender went away, or the host cut it off, before it was decided.
-    Aborted,
-    /// It passed the gate as none of its own.
-    Passed,
-}
-
-impl Outcome {
-    /// Returns the name in counters and logs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Answered(code) => code.as_str(),
-            Self::UpstreamFailed => "upstream_failed",
-            Self::Aborted => "aborted",
-            Self::Passed => "passed",
-        }
-    }
-
-    /// Lists every outcome that an endpoint can count.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let own = [
-            Self::Stored,
-            Self::UpstreamFailed,
-            Self::Aborted,
-            Self::Passed,
-        ];
-        let answered = Code::ALL.iter().copied().map(Self::Answered);
-        own.into_iter().chain(answered)
-    }
 }
 
 /// Drives one delivery.
@@ -390,38 +345,6 @@ fn reserve(
             Err(Reply::in_progress(u32::try_from(wait).unwrap_or(u32::MAX)))
         }
         Reserved::Full | Reserved::Failed => Err(Code::Unavailable.into()),
-    }
-}
-
-impl<'a> RequestHead<'a> {
-    /// Returns a header's value if it comes exactly once.
-    fn only(self, name: &str) -> Option<&'a [u8]> {
-        let mut values = self.all(name);
-        values.next().filter(|_| values.next().is_none())
-    }
-
-    fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0
-            .iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
-    }
-
-    /// Returns the only signature header: which of two a consumer would read
-    /// is anybody's guess, so two are refused.
-    fn signature(self) -> Result<&'a [u8], SignatureError> {
-        let mut values = self.all(SIGNATURE_HEADER);
-        let first = values.next().ok_or(SignatureError::Missing)?;
-        match values.next() {
-            None => Ok(first),
-            Some(_) => Err(SignatureError::Malformed),
-        }
-    }
-
-    /// Returns the announced length; `None` if there is none that is a number.
-    fn content_length(self) -> Option<u64> {
-        let text = core::str::from_utf8(self.only("content-length")?).ok()?;
-        text.parse().ok()
     }
 }
 

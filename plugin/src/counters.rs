@@ -3,7 +3,7 @@
 //! Names come from the configuration and the table of outcomes only: the host
 //! never frees a name.
 
-use hookgate_core::{delivery::Outcome, gate::Gate};
+use hookgate_core::{gate::Gate, outcome::Outcome};
 use proxy_wasm::{
     hostcalls,
     types::{MetricType, Status},

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use hookgate_core::{
-    delivery::{Delivery, Origin, RequestHead, Step},
+    delivery::{Delivery, Origin, Step},
     forward::Forward,
     gate::Gate,
     reply::{CONTENT_TYPE, Reply},
+    request::RequestHead,
 };
 use proxy_wasm::{
     traits::{Context, HttpContext},

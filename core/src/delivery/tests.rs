@@ -1,6 +1,6 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
-use super::{Delivery, Entropy, Origin, Outcome, RequestHead, Step};
+use super::{Delivery, Entropy, Origin, Step};
 use crate::{
     config::Config, dedup::memory::Memory, forward::Forward, gate::Gate, reply::Code,
     secret::SigningSecret, signature::sign, time::Timestamp,

@@ -1,0 +1,43 @@
+//! The headers of a request.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::signature::SignatureError;
+
+const SIGNATURE_HEADER: &str = "stripe-signature";
+
+/// Holds a request's headers as the host sees them, names in lower case.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a>(pub &'a [(String, Vec<u8>)]);
+
+impl<'a> RequestHead<'a> {
+    /// Returns a header's value if it comes exactly once.
+    pub(crate) fn only(self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    pub(crate) fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// Returns the only signature header: which of two a consumer would read
+    /// is anybody's guess, so two are refused.
+    pub(crate) fn signature(self) -> Result<&'a [u8], SignatureError> {
+        let mut values = self.all(SIGNATURE_HEADER);
+        let first = values.next().ok_or(SignatureError::Missing)?;
+        match values.next() {
+            None => Ok(first),
+            Some(_) => Err(SignatureError::Malformed),
+        }
+    }
+
+    /// Returns the announced length; `None` if there is none that is a number.
+    pub(crate) fn content_length(self) -> Option<u64> {
+        let text = core::str::from_utf8(self.only("content-length")?).ok()?;
+        text.parse().ok()
+    }
+}
