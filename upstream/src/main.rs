@@ -1,2 +1,94 @@
-//! Stub.
-fn main() {}
+//! `hookgate`: the broker-backed upstream of Hookgate.
+//!
+//! `serve` takes verified events from the gate, appends them to a durable log
+//! and acknowledges only what the log confirmed; `send` signs and sends events
+//! as Stripe does; `events` and `event` show what the log holds.
+
+mod cli;
+mod clock;
+mod log;
+mod secrets;
+mod send;
+mod server;
+mod show;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use hookgate_core::signature::Tolerance;
+
+use crate::{
+    cli::{Cli, Command, ServeArgs},
+    log::Limits,
+    secrets::Secrets,
+    server::{Acceptance, Settings},
+};
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hookgate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => {
+            telemetry::start(args.log_format)?;
+            let settings = settings(args)?;
+            runtime()?.block_on(server::serve(settings))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Send(args) => {
+            let answer = send::send(&args)?;
+            answer.print(args.json)?;
+            Ok(if answer.is_success() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Command::Events(args) => {
+            runtime()?.block_on(show::events(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Event(args) => {
+            runtime()?.block_on(show::event(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")
+}
+
+fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
+    let max_body_bytes = usize::try_from(args.max_body_bytes)?;
+    Ok(Settings {
+        listen: args.listen,
+        log: args.log.address,
+        limits: Limits {
+            queue: args.queue,
+            max_payload_bytes: max_body_bytes,
+        },
+        acceptance: Acceptance {
+            secrets: Secrets::load(&args.secrets)?,
+            tolerance: Tolerance {
+                past: args.tolerance,
+                future: args.tolerance,
+            },
+            max_body_bytes,
+            body_timeout: args.body_timeout,
+        },
+        ready_file: args.ready_file,
+    })
+}

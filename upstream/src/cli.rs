@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
+use hookgate_core::identity::Source;
+
+use crate::{log::LogAddress, secrets::Binding, telemetry::LogFormat};
+
+/// The durable log behind Hookgate's door, and the tools around it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hookgate",
+    version,
+    max_term_width = 100,
+    after_help = "\
+A first round trip, in two terminals:
+  export STRIPE_WEBHOOK_SECRET=whsec_hookgate_dev
+  hookgate serve --log sqlite:./data/hookgate.db
+  hookgate send http://127.0.0.1:10000/webhooks/stripe     (through the gate)
+  hookgate events --log sqlite:./data/hookgate.db"
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Take forwarded events from the gate and append them to the durable log
+    Serve(ServeArgs),
+    /// Sign an event as Stripe does and send it to a URL
+    Send(SendArgs),
+    /// List the newest events of the log
+    Events(EventsArgs),
+    /// Show one event of the log
+    Event(EventArgs),
+}
+
+/// `hookgate serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every event is verified again with the secrets of its source, from the environment:
+  stripe          STRIPE_WEBHOOK_SECRET
+  stripe-connect  STRIPE_CONNECT_WEBHOOK_SECRET
+each if it is set. --secret replaces this list; give a source several secrets while one is rolled.
+Without any secret it listens on loopback only.
+
+Answers: 200 stored or duplicate, with the sequence in the log, only after the log confirmed;
+400, 404, 405, 408, 413 if the event isn't acceptable; 429 queue_full and 503 unavailable with
+Retry-After. GET /healthz: the process is alive. GET /readyz: the log can confirm events.
+
+RUST_LOG=hookgate=debug logs every event. SIGTERM and SIGINT drain, then stop.
+
+Examples:
+  hookgate serve --log sqlite:./data/hookgate.db
+  hookgate serve --log nats://127.0.0.1:4222 --listen 0.0.0.0:8080 --log-format json
+  hookgate serve --log sqlite:./log.db --secret shop=SHOP_SECRET --secret shop=SHOP_SECRET_NEW")]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    /// Where to listen; port 0 lets the system choose one
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:8080",
+        env = "HOOKGATE_LISTEN"
+    )]
+    pub(crate) listen: SocketAddr,
+    /// A source and the environment variable with one of its secrets; may be repeated
+    #[arg(long = "secret", value_name = "SOURCE=VARIABLE")]
+    pub(crate) secrets: Vec<Binding>,
+    /// Largest payload in bytes (at most 64 MiB); raising it raises what a sender can make us hold
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "2097152",
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=67_108_864)
+    )]
+    pub(crate) max_body_bytes: u32,
+    /// Events that may wait for the log; more are answered 429 queue_full
+    #[arg(long, value_name = "EVENTS", default_value = "1024")]
+    pub(crate) queue: NonZeroUsize,
+    /// How long a payload may take to arrive; below the gate's upstream timeout
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) body_timeout: Duration,
+    /// How far a signature's time may lie from its arrival at the gate; at least the gate's own
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) tolerance: Duration,
+    /// Write `HOST:PORT` to this file once requests are served
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// How log lines on stderr look
+    #[arg(long, value_enum, default_value = "text", env = "HOOKGATE_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Which log.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The durable log: `sqlite:PATH` or `nats://HOST:PORT`
+    #[arg(
+        long = "log",
+        value_name = "URL",
+        env = "HOOKGATE_LOG",
+        hide_env_values = true
+    )]
+    pub(crate) address: LogAddress,
+}
+
+/// `hookgate send`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code: 0 for a 2xx answer, 1 for anything else.
+
+Examples:
+  hookgate send http://127.0.0.1:10000/webhooks/stripe
+  hookgate send http://127.0.0.1:10000/webhooks/stripe --id evt_again --json
+  hookgate send http://127.0.0.1:10000/webhooks/stripe --file invoice.paid.json
+  hookgate send http://127.0.0.1:10000/webhooks/stripe --age 10m       (answered 400)
+  hookgate send https://localhost:10443/webhooks/stripe/connect --ca tls.crt
+  WRONG=whsec_wrong hookgate send http://127.0.0.1:10000/webhooks/stripe --secret-env WRONG")]
+pub(crate) struct SendArgs {
+    /// Where to send it
+    pub(crate) url: String,
+    /// The event's payload: a file, or `-` for stdin; without it a built-in sample
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Send it under this event ID; without it a file keeps its own and a sample gets a fresh one
+    #[arg(long, value_name = "ID", conflicts_with = "keep_id")]
+    pub(crate) id: Option<String>,
+    /// Send the sample under its own event ID, the same at each call
+    #[arg(long)]
+    pub(crate) keep_id: bool,
+    /// The environment variable with the signing secret [default: STRIPE_WEBHOOK_SECRET, or
+    /// STRIPE_CONNECT_WEBHOOK_SECRET for a URL that ends in /connect]
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) secret_env: Option<String>,
+    /// Sign it as if it had been sent this long ago
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) age: Duration,
+    /// Trust the certificates of this PEM file instead of the public authorities
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Print the answer as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `hookgate events`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hookgate events --log sqlite:./data/hookgate.db
+  hookgate events --log nats://127.0.0.1:4222 --type invoice.paid --limit 5
+  hookgate events --log sqlite:./data/hookgate.db --limit 1000 --json | jq -r .id")]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) type_name: Option<String>,
+    /// Only events of this source
+    #[arg(long, value_name = "SOURCE", value_parser = source)]
+    pub(crate) source: Option<Source>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `hookgate event`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hookgate event evt_1 --log sqlite:./data/hookgate.db
+  hookgate event evt_1 --source stripe-connect --payload --log nats://127.0.0.1:4222 | jq .data")]
+pub(crate) struct EventArgs {
+    /// Its event ID
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    /// Of which source, if several have it
+    #[arg(long, value_name = "SOURCE", value_parser = source)]
+    pub(crate) source: Option<Source>,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "payload")]
+    pub(crate) json: bool,
+    /// Print the payload alone, byte for byte
+    #[arg(long)]
+    pub(crate) payload: bool,
+}
+
+fn source(name: &str) -> Result<Source, hookgate_core::identity::NameError> {
+    Source::new(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn is_a_consistent_command_line() {
+        Cli::command().debug_assert();
+    }
+}

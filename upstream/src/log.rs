@@ -1,0 +1,154 @@
+//! The durable log: append an event once, and say so only when it is safe.
+//!
+//! Whatever the backend, three things hold. A record is answered
+//! [`Appended::Stored`] only after the backend confirmed that it is durable.
+//! [`Appended::Duplicate`] is answered only if the first copy is durable, with
+//! the first copy's sequence. Every doubt is a [`LogError`], so that the sender
+//! tries again.
+
+mod address;
+pub(crate) mod nats;
+mod reader;
+mod record;
+pub(crate) mod sqlite;
+
+use std::num::NonZeroUsize;
+
+pub(crate) use address::LogAddress;
+pub(crate) use reader::{Query, ReadError, Reader};
+pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum};
+
+/// Says what became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It is durable, under this sequence.
+    Stored {
+        /// Its place in the log, from 1 without gaps.
+        sequence: u64,
+    },
+    /// An event of this identity is already durable.
+    Duplicate {
+        /// The place of the first copy.
+        sequence: u64,
+    },
+}
+
+/// Says why a record was not confirmed. Causes are logged by the backend,
+/// because the sender can't do anything about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LogError {
+    /// As many records as allowed are waiting already.
+    #[error("the log's queue is full")]
+    QueueFull,
+    /// The backend did not confirm; the record may or may not be durable.
+    #[error("the log did not confirm the event")]
+    Unavailable,
+}
+
+/// Says why a log can't be used at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// SQLite refused.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+    /// NATS refused.
+    #[error(transparent)]
+    Nats(#[from] nats::OpenError),
+}
+
+/// Sets what a log takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Records that may wait for their confirmation before others are answered
+    /// [`LogError::QueueFull`].
+    pub(crate) queue: NonZeroUsize,
+    /// Largest payload that the server lets through.
+    pub(crate) max_payload_bytes: usize,
+}
+
+/// Appends to one backend.
+#[derive(Debug)]
+pub(crate) enum Log {
+    /// A file on this machine.
+    Sqlite(sqlite::SqliteLog),
+    /// A JetStream stream.
+    Nats(Box<nats::NatsLog>),
+}
+
+/// Watches over an open [`Log`].
+#[derive(Debug)]
+pub(crate) enum Keeper {
+    /// The writer of the file.
+    Sqlite(sqlite::Writing),
+    /// NATS clients reconnect by themselves.
+    Nats,
+}
+
+impl Log {
+    /// Opens the log for appending.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the text says what to do.
+    pub(crate) async fn open(
+        address: &LogAddress,
+        limits: Limits,
+    ) -> Result<(Self, Keeper), OpenError> {
+        match address {
+            LogAddress::Sqlite(path) => {
+                let (log, writing) = sqlite::open(path, limits)?;
+                Ok((Self::Sqlite(log), Keeper::Sqlite(writing)))
+            }
+            LogAddress::Nats(server) => {
+                let log = nats::NatsLog::open(server, limits).await?;
+                Ok((Self::Nats(Box::new(log)), Keeper::Nats))
+            }
+        }
+    }
+
+    /// Appends a record and waits until it is durable.
+    ///
+    /// # Errors
+    /// [`LogError`]: nothing is confirmed.
+    pub(crate) async fn append(&self, record: Record) -> Result<Appended, LogError> {
+        match self {
+            Self::Sqlite(log) => log.append(record).await,
+            Self::Nats(log) => log.append(record).await,
+        }
+    }
+
+    /// Tells whether an append could be confirmed now.
+    pub(crate) async fn is_ready(&self) -> bool {
+        match self {
+            Self::Sqlite(log) => log.is_ready(),
+            Self::Nats(log) => log.is_ready().await,
+        }
+    }
+}
+
+impl Keeper {
+    /// Waits until the log ends. It does so by itself only when going on could
+    /// confirm what isn't durable; otherwise when the [`Log`] is dropped.
+    ///
+    /// # Errors
+    /// [`sqlite::WriteError`]: why the log can't be trusted any more.
+    pub(crate) async fn ended(&mut self) -> Result<(), sqlite::WriteError> {
+        match self {
+            Self::Sqlite(writing) => writing.ended().await,
+            Self::Nats => std::future::pending().await,
+        }
+    }
+
+    /// Waits until what was accepted is written and the log is closed. The
+    /// [`Log`] must have been dropped.
+    ///
+    /// # Errors
+    /// [`sqlite::WriteError`] as in [`Self::ended`].
+    pub(crate) async fn close(self) -> Result<(), sqlite::WriteError> {
+        match self {
+            Self::Sqlite(mut writing) => writing.ended().await,
+            // An accepted event holds its request open until it is confirmed,
+            // so nothing is left once the requests are drained.
+            Self::Nats => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! One connection to the server, which the client keeps up by itself.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use tracing::{info, warn};
+
+use super::REQUEST_TIMEOUT;
+use crate::log::LogAddress;
+
+/// How long the server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon a server that went silent is noticed: after two of these.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Says that the server can't be reached.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "can't connect to the NATS server at {address}: {source}. Is it running (`nats-server -c nats.conf`), and is the address right?"
+)]
+pub(crate) struct ConnectError {
+    address: LogAddress,
+    source: async_nats::ConnectError,
+}
+
+/// Connects now or not at all; lost connections are renewed later on.
+///
+/// # Errors
+/// [`ConnectError`].
+pub(super) async fn connect(server: &ServerAddr) -> Result<Client, ConnectError> {
+    ConnectOptions::new()
+        .name("hookgate")
+        .connection_timeout(CONNECT_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .ping_interval(PING_INTERVAL)
+        .event_callback(report)
+        .connect(server.clone())
+        .await
+        .map_err(|source| ConnectError {
+            address: LogAddress::Nats(server.clone()),
+            source,
+        })
+}
+
+async fn report(event: Event) {
+    match event {
+        Event::Connected => info!("connected to the NATS server"),
+        event => warn!(%event, "the NATS connection changed"),
+    }
+}

@@ -1,0 +1,185 @@
+//! Reads the stream while servers may be appending to it.
+
+use std::{collections::VecDeque, time::Duration};
+
+use async_nats::{
+    ServerAddr,
+    jetstream::{
+        self,
+        consumer::{AckPolicy, DeliverPolicy, pull},
+        context::{GetStreamError, GetStreamErrorKind},
+        stream::{InfoError, Stream},
+    },
+};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use hookgate_core::{identity::Source, time::Timestamp};
+
+use super::{ConnectError, REQUEST_TIMEOUT, connection, message, stream};
+use crate::log::{Entry, LogAddress, Query, reader};
+
+/// How many messages are looked through at a time, from the newest backwards.
+const CHUNK: u64 = 5_000;
+
+/// How long a consumer of ours outlives a reader that was killed.
+const CONSUMER_THRESHOLD: Duration = Duration::from_secs(30);
+
+/// Says why the stream can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The server can't be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no stream.
+    #[error(
+        "there is no stream `{}` at {address}: `hookgate serve --log {address}` makes it",
+        stream::NAME
+    )]
+    Missing {
+        /// Where.
+        address: LogAddress,
+    },
+    /// JetStream is off, or doesn't answer.
+    #[error("can't read the stream `{name}`: {0}", name = stream::NAME)]
+    Stream(#[from] GetStreamError),
+    /// The server doesn't list subjects.
+    #[error("can't list the subjects of the stream `{name}`: {0}", name = stream::NAME)]
+    Subjects(#[from] InfoError),
+    /// The server doesn't hand out messages.
+    #[error("can't read messages of the stream `{name}`: {0}", name = stream::NAME)]
+    Messages(#[source] async_nats::Error),
+}
+
+/// Reads the stream, and never writes it.
+#[derive(Debug)]
+pub(crate) struct NatsReader {
+    stream: Stream,
+}
+
+impl NatsReader {
+    /// Connects and finds the stream.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn open(server: &ServerAddr) -> Result<Self, ReadError> {
+        let client = connection::connect(server).await?;
+        let context = jetstream::context::ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT)
+            .build(client);
+        match context.get_stream(stream::NAME).await {
+            Ok(stream) => Ok(Self { stream }),
+            Err(error) => Err(match error.kind() {
+                GetStreamErrorKind::JetStream(refusal)
+                    if refusal.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    let address = LogAddress::Nats(server.clone());
+                    ReadError::Missing { address }
+                }
+                _ => error.into(),
+            }),
+        }
+    }
+
+    /// Returns the newest events that match, in the order of the log.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn events(&self, query: &Query) -> Result<Vec<Entry>, reader::ReadError> {
+        let state = &self.stream.cached_info().state;
+        let mut newest_first = VecDeque::new();
+        let mut end = state.last_sequence.saturating_add(1);
+        while end > state.first_sequence && newest_first.len() < query.limit.get() {
+            let start = end.saturating_sub(CHUNK).max(state.first_sequence);
+            let chunk = self.chunk(start, end).await?;
+            for entry in chunk.into_iter().rev().filter(|entry| query.matches(entry)) {
+                if newest_first.len() < query.limit.get() {
+                    newest_first.push_front(entry);
+                }
+            }
+            end = start;
+        }
+        Ok(newest_first.into())
+    }
+
+    /// Reads the headers of the messages from `start` to before `end`.
+    async fn chunk(&self, start: u64, end: u64) -> Result<Vec<Entry>, reader::ReadError> {
+        let consumer = self
+            .stream
+            .create_consumer(pull::Config {
+                deliver_policy: DeliverPolicy::ByStartSequence {
+                    start_sequence: start.max(1),
+                },
+                ack_policy: AckPolicy::None,
+                headers_only: true,
+                memory_storage: true,
+                inactive_threshold: CONSUMER_THRESHOLD,
+                ..pull::Config::default()
+            })
+            .await
+            .map_err(|error| ReadError::Messages(error.into()))?;
+        let count = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let mut messages = consumer
+            .fetch()
+            .max_messages(count)
+            .messages()
+            .await
+            .map_err(|error| ReadError::Messages(error.into()))?;
+        let mut entries = Vec::new();
+        while let Some(message) = messages.try_next().await.map_err(ReadError::Messages)? {
+            let info = message.info().map_err(ReadError::Messages)?;
+            if info.stream_sequence >= end {
+                break;
+            }
+            let headers = message.headers.clone().unwrap_or_default();
+            let size = headers
+                .get("Nats-Msg-Size")
+                .and_then(|size| size.as_str().parse().ok())
+                .unwrap_or_default();
+            entries.push(message::entry(
+                info.stream_sequence,
+                timestamp(info.published.unix_timestamp_nanos()),
+                size,
+                &headers,
+            )?);
+        }
+        Ok(entries)
+    }
+
+    /// Returns the events with this ID, one per source.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn event(
+        &self,
+        id: &str,
+        source: Option<&Source>,
+    ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
+        let wanted = message::subject(source.map_or("*", Source::as_str), id);
+        let subjects: Vec<(String, usize)> = self
+            .stream
+            .info_with_subjects(wanted)
+            .await
+            .map_err(ReadError::from)?
+            .try_collect()
+            .await
+            .map_err(ReadError::from)?;
+        let mut found = Vec::new();
+        for (subject, _) in subjects {
+            let message = self
+                .stream
+                .get_last_raw_message_by_subject(&subject)
+                .await
+                .map_err(|error| ReadError::Messages(error.into()))?;
+            let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
+            let stored_at = timestamp(message.time.unix_timestamp_nanos());
+            let entry = message::entry(message.sequence, stored_at, size, &message.headers)?;
+            found.push((entry, message.payload));
+        }
+        found.sort_by_key(|(entry, _)| entry.sequence);
+        Ok(found)
+    }
+}
+
+fn timestamp(nanos: i128) -> Timestamp {
+    Timestamp::from_unix_millis(u64::try_from(nanos / 1_000_000).unwrap_or_default())
+}

@@ -1,0 +1,320 @@
+//! The stream's settings: made right, or refused with what mends them.
+//!
+//! Every setting checked here breaks a promise if it is wrong, so a stream
+//! that somebody made otherwise is not used.
+
+use std::{fmt, time::Duration};
+
+use async_nats::jetstream::{
+    ErrorCode,
+    context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
+    stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType, Stream},
+};
+use tracing::info;
+
+use super::HEADER_BYTES;
+use crate::log::LogAddress;
+
+/// Name of the stream.
+pub(super) const NAME: &str = "HOOKGATE";
+
+/// What every subject of an event starts with.
+pub(super) const SUBJECT_PREFIX: &str = "hookgate.event";
+
+/// Stripe sends an event again for up to 30 days (CLI resends, List Events):
+/// the log must remember it for as long.
+const MIN_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Says why the stream can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    /// Somebody made it with other settings.
+    #[error(transparent)]
+    Settings(Box<WrongSettings>),
+    /// JetStream is off, or doesn't answer.
+    #[error(
+        "the NATS server does not answer for the stream `{NAME}`: {0}. JetStream must be on (`jetstream {{}}` in the server's configuration, or `nats-server -js`)"
+    )]
+    Get(#[from] GetStreamError),
+    /// It can't be made.
+    #[error("the NATS server does not make the stream `{NAME}`: {0}")]
+    Create(#[from] CreateStreamError),
+}
+
+/// Lists settings that would break a promise.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WrongSettings {
+    server: String,
+    found: Vec<WrongSetting>,
+}
+
+/// Names one of them.
+#[derive(Debug, PartialEq, Eq)]
+struct WrongSetting {
+    name: &'static str,
+    found: String,
+    expected: String,
+    /// The flag of `nats stream edit` that mends it; `None` if the server
+    /// doesn't change this setting of an existing stream.
+    flag: Option<String>,
+}
+
+/// Makes the stream if there is none, checks it if there is.
+///
+/// # Errors
+/// [`StreamError`].
+pub(super) async fn ensure(
+    context: &Context,
+    server: &LogAddress,
+    max_payload_bytes: usize,
+) -> Result<Stream<()>, StreamError> {
+    let config = match context.get_stream(NAME).await {
+        Ok(stream) => stream.cached_info().config.clone(),
+        Err(error) if is_missing(&error) => {
+            let stream = context.create_stream(wanted()).await?;
+            info!(stream = NAME, "made the stream");
+            // What the server made of it is checked like any other.
+            stream.cached_info().config.clone()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let found = wrong_settings(&config, max_payload_bytes);
+    if !found.is_empty() {
+        let server = server.to_string();
+        return Err(StreamError::Settings(Box::new(WrongSettings {
+            server,
+            found,
+        })));
+    }
+    Ok(context.get_stream_no_info(NAME).await?)
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// The stream that is made where there is none.
+fn wanted() -> Config {
+    Config {
+        name: NAME.to_owned(),
+        description: Some("Hookgate's durable log: one subject per event".to_owned()),
+        subjects: vec![all_subjects()],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: true,
+        max_messages_per_subject: 1,
+        max_messages: -1,
+        max_bytes: -1,
+        max_age: Duration::ZERO,
+        num_replicas: 1,
+        ..Config::default()
+    }
+}
+
+fn all_subjects() -> String {
+    format!("{SUBJECT_PREFIX}.>")
+}
+
+fn wrong_settings(config: &Config, max_payload_bytes: usize) -> Vec<WrongSetting> {
+    let mut wrong = Vec::new();
+    let mut check = |holds: bool, name, found: String, expected: &str, flag: Option<&str>| {
+        if !holds {
+            wrong.push(WrongSetting {
+                name,
+                found,
+                expected: expected.to_owned(),
+                flag: flag.map(str::to_owned),
+            });
+        }
+    };
+    let subjects = [all_subjects()];
+    check(
+        config.subjects == subjects,
+        "subjects",
+        config.subjects.join(","),
+        &subjects.join(","),
+        Some("--subjects='hookgate.event.>'"),
+    );
+    check(
+        config.discard == DiscardPolicy::New,
+        "discard",
+        "old".to_owned(),
+        "new",
+        Some("--discard=new"),
+    );
+    check(
+        config.max_messages_per_subject == 1,
+        "max_msgs_per_subject",
+        config.max_messages_per_subject.to_string(),
+        "1",
+        Some("--max-msgs-per-subject=1"),
+    );
+    check(
+        config.discard_new_per_subject,
+        "discard_new_per_subject",
+        "false".to_owned(),
+        "true",
+        Some("--discard-per-subject"),
+    );
+    check(
+        config.max_age.is_zero() || config.max_age >= MIN_MAX_AGE,
+        "max_age",
+        humantime::format_duration(config.max_age).to_string(),
+        "0 (for ever) or at least 30 days",
+        Some("--max-age=0s"),
+    );
+    check(
+        !config.no_ack,
+        "no_ack",
+        "true".to_owned(),
+        "false",
+        Some("--ack"),
+    );
+    let largest = max_payload_bytes.saturating_add(HEADER_BYTES);
+    check(
+        usize::try_from(config.max_message_size).map_or(true, |size| size == 0 || size >= largest),
+        "max_msg_size",
+        config.max_message_size.to_string(),
+        &format!("-1 or at least {largest}"),
+        Some("--max-msg-size=-1"),
+    );
+    check(
+        config.subject_transform.is_none(),
+        "subject_transform",
+        "set".to_owned(),
+        "none",
+        Some("--no-transform"),
+    );
+    check(
+        config.storage == StorageType::File,
+        "storage",
+        "memory".to_owned(),
+        "file",
+        None,
+    );
+    check(
+        config.retention == RetentionPolicy::Limits,
+        "retention",
+        format!("{:?}", config.retention).to_lowercase(),
+        "limits",
+        None,
+    );
+    check(
+        config.persist_mode != Some(PersistenceMode::Async),
+        "persist_mode",
+        "async".to_owned(),
+        "default",
+        None,
+    );
+    check(
+        config.mirror.is_none() && !config.sealed,
+        "mirror, sealed",
+        "set".to_owned(),
+        "none",
+        None,
+    );
+    wrong
+}
+
+impl fmt::Display for WrongSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the stream `{NAME}` is not as the log needs it:")?;
+        for WrongSetting {
+            name,
+            found,
+            expected,
+            ..
+        } in &self.found
+        {
+            writeln!(f, "  {name}: found `{found}`, expected {expected}")?;
+        }
+        let server = &self.server;
+        let flags: Option<Vec<&str>> = self.found.iter().map(|w| w.flag.as_deref()).collect();
+        match flags {
+            Some(flags) => write!(
+                f,
+                "Mend it, then start hookgate again:\n  nats --server {server} stream edit {NAME} {}",
+                flags.join(" ")
+            ),
+            None => write!(
+                f,
+                "These can't all be changed in place. Keep a copy of the stream and remove it; hookgate makes it anew when it starts:\n  nats --server {server} stream backup {NAME} ./{NAME}-backup\n  nats --server {server} stream rm {NAME}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for WrongSettings {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, StorageType, WrongSettings, wanted, wrong_settings};
+    use std::time::Duration;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn names(config: &Config) -> Vec<&'static str> {
+        wrong_settings(config, 1_000)
+            .iter()
+            .map(|wrong| wrong.name)
+            .collect()
+    }
+
+    #[test]
+    fn takes_the_stream_that_it_makes() {
+        assert_eq!(names(&wanted()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn takes_30_days_and_no_less() {
+        for (max_age, wrong) in [
+            (Duration::ZERO, vec![]),
+            (30 * DAY, vec![]),
+            (30 * DAY - Duration::from_nanos(1), vec!["max_age"]),
+        ] {
+            let config = Config {
+                max_age,
+                ..wanted()
+            };
+            assert_eq!(names(&config), wrong, "{max_age:?}");
+        }
+    }
+
+    #[test]
+    fn says_how_to_mend_a_stream() {
+        let config = Config {
+            discard_new_per_subject: false,
+            max_age: DAY,
+            ..wanted()
+        };
+        let wrong = WrongSettings {
+            server: "nats://127.0.0.1:4222".to_owned(),
+            found: wrong_settings(&config, 1_000),
+        };
+        assert_eq!(
+            wrong.to_string(),
+            "the stream `HOOKGATE` is not as the log needs it:\n  \
+               discard_new_per_subject: found `false`, expected true\n  \
+               max_age: found `1day`, expected 0 (for ever) or at least 30 days\n\
+             Mend it, then start hookgate again:\n  \
+               nats --server nats://127.0.0.1:4222 stream edit HOOKGATE --discard-per-subject --max-age=0s"
+        );
+    }
+
+    #[test]
+    fn says_when_a_stream_must_be_made_anew() {
+        let config = Config {
+            storage: StorageType::Memory,
+            max_message_size: 500,
+            ..wanted()
+        };
+        assert_eq!(names(&config), ["max_msg_size", "storage"]);
+        let wrong = WrongSettings {
+            server: "nats://127.0.0.1:4222".to_owned(),
+            found: wrong_settings(&config, 1_000),
+        };
+        assert!(wrong.to_string().ends_with("stream rm HOOKGATE"), "{wrong}");
+    }
+}

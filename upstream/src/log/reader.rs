@@ -1,0 +1,96 @@
+//! Reading the log: what `hookgate events` and `hookgate event` show.
+
+use std::num::NonZeroUsize;
+
+use bytes::Bytes;
+use hookgate_core::identity::Source;
+
+use super::{Damage, Entry, LogAddress, nats, sqlite};
+
+/// Chooses events of the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    /// How many at most; the newest ones count.
+    pub(crate) limit: NonZeroUsize,
+    /// Only events of this source.
+    pub(crate) source: Option<Source>,
+    /// Only events of this type.
+    pub(crate) type_name: Option<String>,
+}
+
+impl Query {
+    /// Tells whether an entry is asked for.
+    pub(crate) fn matches(&self, entry: &Entry) -> bool {
+        let attributes = &entry.attributes;
+        let of_source = |source: &Source| *source == attributes.source;
+        let of_type = |type_name: &String| *type_name == attributes.type_name;
+        self.source.as_ref().is_none_or(of_source) && self.type_name.as_ref().is_none_or(of_type)
+    }
+}
+
+/// Says why the log can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// What was read is not what was appended.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    /// SQLite refused.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::ReadError),
+    /// NATS refused.
+    #[error(transparent)]
+    Nats(#[from] nats::ReadError),
+}
+
+/// Reads a log, also while a server appends to it.
+#[derive(Debug)]
+pub(crate) enum Reader {
+    /// A file of this machine.
+    Sqlite(sqlite::SqliteReader),
+    /// A JetStream stream.
+    Nats(Box<nats::NatsReader>),
+}
+
+impl Reader {
+    /// Opens the log for reading.
+    ///
+    /// # Errors
+    /// [`ReadError`], among others if there is no log at this address.
+    pub(crate) async fn open(address: &LogAddress) -> Result<Self, ReadError> {
+        Ok(match address {
+            LogAddress::Sqlite(path) => Self::Sqlite(sqlite::SqliteReader::open(path)?),
+            LogAddress::Nats(server) => Self::Nats(Box::new(nats::NatsReader::open(server).await?)),
+        })
+    }
+
+    /// Returns the newest events that match, in the order of the log.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn events(&self, query: &Query) -> Result<Vec<Entry>, ReadError> {
+        match self {
+            Self::Sqlite(reader) => reader.events(query),
+            Self::Nats(reader) => reader.events(query).await,
+        }
+    }
+
+    /// Returns the events with this ID, one per source, with their payloads,
+    /// whose SHA-256 has been checked.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn event(
+        &self,
+        id: &str,
+        source: Option<&Source>,
+    ) -> Result<Vec<(Entry, Bytes)>, ReadError> {
+        let found = match self {
+            Self::Sqlite(reader) => reader.event(id, source)?,
+            Self::Nats(reader) => reader.event(id, source).await?,
+        };
+        for (entry, payload) in &found {
+            entry.verify(payload)?;
+        }
+        Ok(found)
+    }
+}

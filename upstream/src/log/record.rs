@@ -1,0 +1,160 @@
+//! What the log holds of one event.
+
+use std::{fmt, str::FromStr};
+
+use bytes::Bytes;
+use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+use sha2::{Digest, Sha256};
+
+/// Holds everything that is known of an event beside its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    /// Half of the identity: whose event it is.
+    pub(crate) source: Source,
+    /// The other half: the event ID (`ce-id`).
+    pub(crate) id: String,
+    /// Stripe's type, such as `invoice.paid`.
+    pub(crate) type_name: String,
+    /// The connected account, if any.
+    pub(crate) account: Option<String>,
+    /// Live or test mode, if the payload says.
+    pub(crate) livemode: Option<bool>,
+    /// When it happened, if the payload says.
+    pub(crate) time: Option<Timestamp>,
+    /// The gate's endpoint that took it.
+    pub(crate) endpoint: String,
+    /// The gate's name of the secret that it verified under.
+    pub(crate) secret_name: String,
+    /// When the sender signed the delivery.
+    pub(crate) signed_at: Timestamp,
+    /// When the gate saw the delivery.
+    pub(crate) received_at: Timestamp,
+    /// The trace of the delivery.
+    pub(crate) traceparent: Option<TraceParent>,
+    /// The original `Stripe-Signature` header: with the payload it proves to
+    /// anyone who holds the secret that Stripe sent this.
+    pub(crate) signature: String,
+    /// Of the payload.
+    pub(crate) sha256: Sha256Sum,
+}
+
+/// Holds an event to be appended.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// What is known of it.
+    pub(crate) attributes: Attributes,
+    /// The bytes as they were signed.
+    pub(crate) payload: Bytes,
+}
+
+/// Holds an event of the log, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its place in the log.
+    pub(crate) sequence: u64,
+    /// When the log took it.
+    pub(crate) stored_at: Timestamp,
+    /// Length of the payload in bytes.
+    pub(crate) size: u64,
+    /// What is known of it.
+    pub(crate) attributes: Attributes,
+}
+
+impl Entry {
+    /// Checks that a payload read from the log is the one that was appended.
+    ///
+    /// # Errors
+    /// [`Damage::Payload`].
+    pub(crate) fn verify(&self, payload: &[u8]) -> Result<(), Damage> {
+        if Sha256Sum::of(payload) == self.attributes.sha256 {
+            Ok(())
+        } else {
+            Err(Damage::Payload {
+                sequence: self.sequence,
+            })
+        }
+    }
+}
+
+/// Says that what the log holds is not what was appended. It is never served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Damage {
+    /// The payload has another SHA-256 than when it was appended.
+    #[error(
+        "event {sequence} of the log is damaged: its payload has another SHA-256 than recorded"
+    )]
+    Payload {
+        /// Where.
+        sequence: u64,
+    },
+    /// A field is missing or not of its form.
+    #[error("event {sequence} of the log is damaged: `{field}` is missing or malformed")]
+    Field {
+        /// Where.
+        sequence: u64,
+        /// What.
+        field: &'static str,
+    },
+}
+
+/// Holds a SHA-256 sum; `Display` and `FromStr` use lower-case hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sha256Sum(pub(crate) [u8; 32]);
+
+impl Sha256Sum {
+    /// Hashes some bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Sha256Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Says that a text is no SHA-256 sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 hexadecimal digits")]
+pub(crate) struct Sha256SumError;
+
+impl FromStr for Sha256Sum {
+    type Err = Sha256SumError;
+
+    fn from_str(text: &str) -> Result<Self, Sha256SumError> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut sum = [0; 32];
+        if !rest.is_empty() || pairs.len() != sum.len() {
+            return Err(Sha256SumError);
+        }
+        for (byte, pair) in sum.iter_mut().zip(pairs) {
+            let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+            let value = high.zip(low).map(|(high, low)| high * 16 + low);
+            *byte = value
+                .and_then(|value| u8::try_from(value).ok())
+                .ok_or(Sha256SumError)?;
+        }
+        Ok(Self(sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sha256Sum, Sha256SumError};
+
+    #[test]
+    fn reads_the_sum_that_it_writes() {
+        let sum = Sha256Sum::of(b"abc");
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sum.to_string(), text);
+        assert_eq!(text.parse(), Ok(sum));
+    }
+
+    #[test]
+    fn refuses_sums_of_other_lengths_and_digits() {
+        for text in ["", "ba", &"g".repeat(64), &"0".repeat(63), &"0".repeat(66)] {
+            assert_eq!(text.parse::<Sha256Sum>(), Err(Sha256SumError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One event as a row.
+
+use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+use rusqlite::{Row, Statement};
+
+use crate::log::{Attributes, Damage, Entry, Record, Sha256Sum};
+
+/// Does nothing for an identity that is already there.
+pub(super) const INSERT: &str = "
+    INSERT INTO event (sequence, source, id, type, account, livemode, time, endpoint, secret_name,
+        signed_at, received_at, stored_at, traceparent, signature, sha256, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+    ON CONFLICT (id, source) DO NOTHING";
+
+/// What [`entry`] reads.
+pub(super) const COLUMNS: &str = "sequence, source, id, type, account, livemode, time, endpoint, \
+    secret_name, signed_at, received_at, stored_at, traceparent, signature, sha256, length(payload)";
+
+/// Runs [`INSERT`]; returns the number of rows, 0 or 1.
+pub(super) fn insert(
+    statement: &mut Statement<'_>,
+    sequence: i64,
+    stored_at: Timestamp,
+    record: &Record,
+) -> rusqlite::Result<usize> {
+    let attributes = &record.attributes;
+    statement.execute(rusqlite::params![
+        sequence,
+        attributes.source.as_str(),
+        attributes.id,
+        attributes.type_name,
+        attributes.account,
+        attributes.livemode,
+        attributes.time.map(millis),
+        attributes.endpoint,
+        attributes.secret_name,
+        millis(attributes.signed_at),
+        millis(attributes.received_at),
+        millis(stored_at),
+        attributes.traceparent.as_ref().map(TraceParent::as_str),
+        attributes.signature,
+        attributes.sha256.0,
+        record.payload.as_ref(),
+    ])
+}
+
+/// Reads the [`COLUMNS`] of a row.
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
+    let sequence = row.get::<_, i64>("sequence")?.unsigned_abs();
+    let damage = |field| Damage::Field { sequence, field };
+    let source: String = row.get("source")?;
+    let traceparent: Option<String> = row.get("traceparent")?;
+    let sha256: Vec<u8> = row.get("sha256")?;
+    let (Ok(source), Ok(sha256)) = (Source::new(&source), <[u8; 32]>::try_from(sha256)) else {
+        return Ok(Err(damage("source or sha256")));
+    };
+    Ok(Ok(Entry {
+        sequence,
+        stored_at: timestamp(row.get("stored_at")?),
+        size: row.get::<_, i64>("length(payload)")?.unsigned_abs(),
+        attributes: Attributes {
+            source,
+            id: row.get("id")?,
+            type_name: row.get("type")?,
+            account: row.get("account")?,
+            livemode: row.get("livemode")?,
+            time: row.get::<_, Option<i64>>("time")?.map(timestamp),
+            endpoint: row.get("endpoint")?,
+            secret_name: row.get("secret_name")?,
+            signed_at: timestamp(row.get("signed_at")?),
+            received_at: timestamp(row.get("received_at")?),
+            traceparent: traceparent.and_then(|text| TraceParent::parse(text.as_bytes())),
+            signature: row.get("signature")?,
+            sha256: Sha256Sum(sha256),
+        },
+    }))
+}
+
+fn millis(time: Timestamp) -> i64 {
+    i64::try_from(time.unix_millis()).unwrap_or(i64::MAX)
+}
+
+fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_unix_millis(millis.unsigned_abs())
+}

@@ -1,0 +1,247 @@
+//! `hookgate send`: one delivery as Stripe would make it.
+
+mod payload;
+
+use std::{
+    env, fs,
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use hookgate_core::{
+    event::Event,
+    secret::{SecretError, SigningSecret},
+    signature,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use ureq::{
+    Agent,
+    tls::{Certificate, PemItem, RootCerts, TlsConfig},
+};
+
+pub(crate) use payload::PayloadError;
+
+use crate::{cli::SendArgs, clock};
+
+/// How long a whole delivery may take, as long as Stripe waits or longer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most that is read of an answer; Stripe ignores it, and ours are small.
+const MAX_ANSWER_BYTES: u64 = 64 * 1_024;
+
+/// Says why nothing was sent, or no answer came.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// The secret's variable isn't set.
+    #[error(
+        "found no environment variable `{variable}`, expected the endpoint's signing secret. Set it, or name another with --secret-env"
+    )]
+    Unset {
+        /// Its name.
+        variable: String,
+    },
+    /// The variable's value can't be a secret.
+    #[error("the environment variable `{variable}`: {error}")]
+    Secret {
+        /// Its name.
+        variable: String,
+        /// Why.
+        error: SecretError,
+    },
+    /// A file can't be read.
+    #[error("can't read `{}`: {source}", path.display())]
+    Read {
+        /// Which; `-` for stdin.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The payload can't take another ID.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The certificates can't be used.
+    #[error("found no certificate in `{}`, expected PEM", path.display())]
+    Certificates {
+        /// Where.
+        path: PathBuf,
+    },
+    /// No answer came.
+    #[error("no answer from {url}: {source}")]
+    NoAnswer {
+        /// Where it was sent.
+        url: String,
+        /// Why.
+        source: Box<ureq::Error>,
+    },
+    /// The answer can't be printed.
+    #[error("can't print the answer: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// Holds what came back.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer {
+    http_status: u16,
+    /// `stored`, or the code of the table; `None` for a foreign answer.
+    code: Option<String>,
+    sequence: Option<u64>,
+    /// The ID that was sent; `None` if the payload is no event.
+    event_id: Option<String>,
+    latency_ms: f64,
+}
+
+/// What our answers say, whichever form they have.
+#[derive(Debug, Default, Deserialize)]
+struct Body {
+    code: Option<String>,
+    /// A text in the upstream's answers, a number in problems.
+    status: Option<serde_json::Value>,
+    sequence: Option<u64>,
+}
+
+/// Signs a payload and posts it.
+///
+/// # Errors
+/// [`SendError`]. Any answer, whatever its status, is `Ok`.
+pub(crate) fn send(args: &SendArgs) -> Result<Answer, SendError> {
+    let secret = secret(args)?;
+    let payload = payload(args)?;
+    let agent = agent(args.ca.as_deref())?;
+
+    let age_millis = u64::try_from(args.age.as_millis()).unwrap_or(u64::MAX);
+    let signed_at = clock::now().unix_millis().saturating_sub(age_millis);
+    let header = signature::sign(&secret, Timestamp::from_unix_millis(signed_at), &payload);
+    let no_answer = |error| SendError::NoAnswer {
+        url: args.url.clone(),
+        source: Box::new(error),
+    };
+    let start = Instant::now();
+    let mut response = agent
+        .post(&args.url)
+        .header("content-type", "application/json; charset=utf-8")
+        .header("stripe-signature", header)
+        .send(payload.as_slice())
+        .map_err(no_answer)?;
+    let http_status = response.status().as_u16();
+    let text = response
+        .body_mut()
+        .with_config()
+        .limit(MAX_ANSWER_BYTES)
+        .read_to_vec()
+        .map_err(no_answer)?;
+    let latency = start.elapsed();
+    let body: Body = serde_json::from_slice(&text).unwrap_or_default();
+    let status = body
+        .status
+        .and_then(|status| status.as_str().map(str::to_owned));
+    Ok(Answer {
+        http_status,
+        code: body.code.or(status),
+        sequence: body.sequence,
+        event_id: Event::from_payload(&payload).ok().map(|event| event.id),
+        latency_ms: (latency.as_secs_f64() * 10_000.0).round() / 10.0,
+    })
+}
+
+impl Answer {
+    /// Tells whether Stripe would take this as delivered.
+    pub(crate) const fn is_success(&self) -> bool {
+        matches!(self.http_status, 200..=299)
+    }
+
+    /// Prints it on stdout.
+    ///
+    /// # Errors
+    /// [`SendError::Print`].
+    pub(crate) fn print(&self, json: bool) -> Result<(), SendError> {
+        let mut out = io::stdout().lock();
+        if json {
+            serde_json::to_writer(&mut out, self).map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            let code = self.code.as_deref().unwrap_or("(no code)");
+            let event_id = self.event_id.as_deref().unwrap_or("(no event ID)");
+            write!(out, "{} {code}  {event_id}", self.http_status)?;
+            if let Some(sequence) = self.sequence {
+                write!(out, "  sequence {sequence}")?;
+            }
+            writeln!(out, "  {} ms", self.latency_ms)?;
+        }
+        Ok(())
+    }
+}
+
+fn secret(args: &SendArgs) -> Result<SigningSecret, SendError> {
+    let variable = match &args.secret_env {
+        Some(variable) => variable.as_str(),
+        None if args.url.ends_with("/connect") => "STRIPE_CONNECT_WEBHOOK_SECRET",
+        None => "STRIPE_WEBHOOK_SECRET",
+    };
+    let value = env::var(variable).map_err(|_| SendError::Unset {
+        variable: variable.to_owned(),
+    })?;
+    SigningSecret::new(variable, value.as_bytes()).map_err(|error| SendError::Secret {
+        variable: variable.to_owned(),
+        error,
+    })
+}
+
+fn payload(args: &SendArgs) -> Result<Vec<u8>, SendError> {
+    let Some(path) = &args.file else {
+        return Ok(match &args.id {
+            Some(id) => payload::with_id(payload::SAMPLE, id)?,
+            None if args.keep_id => payload::SAMPLE.to_vec(),
+            None => payload::with_id(payload::SAMPLE, &payload::fresh_id()?)?,
+        });
+    };
+    let read_error = |source| SendError::Read {
+        path: path.clone(),
+        source,
+    };
+    let mut payload = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().read_to_end(&mut payload).map_err(read_error)?;
+    } else {
+        payload = fs::read(path).map_err(read_error)?;
+    }
+    match &args.id {
+        Some(id) => Ok(payload::with_id(&payload, id)?),
+        None => Ok(payload),
+    }
+}
+
+fn agent(ca: Option<&Path>) -> Result<Agent, SendError> {
+    let mut tls = TlsConfig::builder();
+    if let Some(path) = ca {
+        tls = tls.root_certs(RootCerts::from(certificates(path)?));
+    }
+    let config = Agent::config_builder()
+        .tls_config(tls.build())
+        .timeout_global(Some(TIMEOUT))
+        // A redirect is a failed delivery for Stripe.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent("Stripe/1.0 (+https://stripe.com/docs/webhooks)")
+        .build();
+    Ok(config.into())
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SendError> {
+    let pem = fs::read(path).map_err(|source| SendError::Read {
+        path: path.into(),
+        source,
+    })?;
+    let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(SendError::Certificates { path: path.into() });
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,167 @@
+//! The server behind the gate: takes forwarded events, appends them, answers.
+
+mod answer;
+mod claim;
+mod connections;
+mod intake;
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use hookgate_core::reply::Code;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{info, warn};
+
+pub(crate) use self::intake::Acceptance;
+use self::{answer::Refusal, intake::Intake};
+use crate::log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError};
+
+/// Sets where and what the server serves.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where to listen; port 0 lets the system choose.
+    pub(crate) listen: SocketAddr,
+    /// Where to append.
+    pub(crate) log: LogAddress,
+    /// What the log takes.
+    pub(crate) limits: Limits,
+    /// What is accepted.
+    pub(crate) acceptance: Acceptance,
+    /// Where to write the address once requests are served.
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Says why the server can't start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// Anybody who reaches the port could write events.
+    #[error(
+        "refusing to listen on `{listen}` without signing secrets: whoever reaches that address could write events. Set STRIPE_WEBHOOK_SECRET or STRIPE_CONNECT_WEBHOOK_SECRET (or --secret SOURCE=VARIABLE), or listen on 127.0.0.1"
+    )]
+    Open {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
+    /// The log can't be used.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// The address can't be listened on.
+    #[error("can't listen on `{listen}`: {source}. Choose another with --listen")]
+    Listen {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The ready file can't be written.
+    #[error("can't write the ready file `{}`: {source}", path.display())]
+    ReadyFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Signals can't be listened to.
+    #[error("can't listen to signals: {0}")]
+    Signal(io::Error),
+    /// The log can't be trusted any more.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains what is under way; or until the
+/// log ends by itself.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let Settings { listen, .. } = settings;
+    let secrets = &settings.acceptance.secrets;
+    if secrets.is_empty() {
+        if !listen.ip().is_loopback() {
+            return Err(ServeError::Open { listen });
+        }
+        warn!(
+            "no signing secrets: signatures are not verified again, whoever reaches the port can write events"
+        );
+    }
+    let sources: Vec<&str> = secrets.sources().map(|source| source.as_str()).collect();
+    let sources = sources.join(",");
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+
+    let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
+    let listen_error = |source| ServeError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
+    info!(%address, log = %settings.log, verified_sources = sources, "listening");
+    if let Some(path) = &settings.ready_file {
+        announce(path, address)?;
+    }
+
+    let intake = Arc::new(Intake::new(log, settings.acceptance));
+    let mut ended = None;
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: draining"),
+            _ = interrupt.recv() => info!("SIGINT: draining"),
+            outcome = keeper.ended() => ended = Some(outcome),
+        }
+    };
+    // Drops the router, and with it the log, once it is drained.
+    connections::serve(listener, routes(intake), stop).await;
+    match ended {
+        Some(by_itself) => by_itself?,
+        None => keeper.close().await?,
+    }
+    info!("the log is closed");
+    Ok(())
+}
+
+fn routes(intake: Arc<Intake>) -> Router {
+    let only_post = || async { Refusal::Gate(Code::MethodNotAllowed) };
+    Router::new()
+        .route("/v1/events", post(intake::receive).fallback(only_post))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .fallback(|| async { Refusal::Gate(Code::EndpointUnknown) })
+        .with_state(intake)
+}
+
+/// Says whether an event could be confirmed now.
+async fn ready(State(intake): State<Arc<Intake>>) -> (StatusCode, &'static str) {
+    if intake.is_ready().await {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the log can't confirm events\n",
+        )
+    }
+}
+
+/// Writes the address for whoever started us with port 0. Renamed into place,
+/// so that nobody reads half of it.
+fn announce(path: &Path, address: SocketAddr) -> Result<(), ServeError> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    fs::write(&unfinished, format!("{address}\n"))
+        .and_then(|()| fs::rename(&unfinished, path))
+        .map_err(|source| ServeError::ReadyFile {
+            path: path.into(),
+            source,
+        })
+}

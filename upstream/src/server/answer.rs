@@ -1,0 +1,130 @@
+//! The upstream's answers: fixed texts, nothing of a request echoed.
+
+use axum::{
+    http::{
+        HeaderName, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use hookgate_core::reply::{self, Code, Reply};
+
+use crate::log::{Appended, LogError};
+
+/// Seconds after which a full queue is worth another try.
+const QUEUE_FULL_RETRY_SECONDS: u32 = 1;
+
+/// Says why an event was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// As the gate answers it.
+    Gate(Code),
+    /// The `ce-*` headers are missing, or say something else than the payload.
+    AttributesInvalid,
+    /// Too many events wait for the log.
+    QueueFull,
+}
+
+impl Refusal {
+    /// Returns the stable code.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gate(code) => code.as_str(),
+            Self::AttributesInvalid => "attributes_invalid",
+            Self::QueueFull => "queue_full",
+        }
+    }
+
+    const fn status(self) -> u16 {
+        match self {
+            Self::Gate(code) => code.status(),
+            Self::AttributesInvalid => 400,
+            Self::QueueFull => 429,
+        }
+    }
+
+    fn retry_after_seconds(self) -> Option<u32> {
+        match self {
+            Self::Gate(code) => Reply::from(code).retry_after_seconds,
+            Self::AttributesInvalid => None,
+            Self::QueueFull => Some(QUEUE_FULL_RETRY_SECONDS),
+        }
+    }
+
+    /// Returns the RFC 9457 body.
+    fn problem_json(self) -> String {
+        let (title, detail) = match self {
+            Self::Gate(code) => return code.problem_json(),
+            Self::AttributesInvalid => (
+                "Attributes invalid",
+                "The CloudEvents headers are missing, repeated, or contradict the payload. Send events through the gate.",
+            ),
+            Self::QueueFull => (
+                "Queue full",
+                "Too many events are waiting for the log. Try again later.",
+            ),
+        };
+        format!(
+            r#"{{"title":"{title}","status":{},"code":"{}","detail":"{detail}"}}"#,
+            self.status(),
+            self.as_str()
+        )
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self::Gate(code)
+    }
+}
+
+impl From<LogError> for Refusal {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::QueueFull => Self::QueueFull,
+            LogError::Unavailable => Self::Gate(Code::Unavailable),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        // Every status of the table is a valid one.
+        let status =
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let type_header = [(CONTENT_TYPE, reply::CONTENT_TYPE)];
+        let retry_after: Option<[(HeaderName, String); 1]> = self
+            .retry_after_seconds()
+            .map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
+        let body = self.problem_json();
+        match retry_after {
+            Some(retry_after) => (status, type_header, retry_after, body).into_response(),
+            None => (status, type_header, body).into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Appended {
+    fn into_response(self) -> Response {
+        let (status, sequence) = match self {
+            Self::Stored { sequence } => ("stored", sequence),
+            Self::Duplicate { sequence } => ("duplicate", sequence),
+        };
+        let body = format!(r#"{{"status":"{status}","sequence":{sequence}}}"#);
+        ([(CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn own_bodies_are_json_that_repeats_status_and_code() {
+        for refusal in [Refusal::AttributesInvalid, Refusal::QueueFull] {
+            let problem: serde_json::Value = serde_json::from_str(&refusal.problem_json()).unwrap();
+            assert_eq!(problem["status"], refusal.status());
+            assert_eq!(problem["code"], refusal.as_str());
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the `ce-*` headers claim of an event.
+//!
+//! The signature covers the payload alone, so every attribute that the payload
+//! also holds is compared with it: whoever gets past the gate with a genuine
+//! payload must not be able to store it under another identity.
+
+use axum::http::HeaderMap;
+use hookgate_core::{event::Event, identity::Source, time::Timestamp, trace::TraceParent};
+
+use crate::log::{Attributes, Sha256Sum};
+
+/// Longest name of an endpoint or a secret, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Says that the headers are not those that the gate sends with this payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ClaimError {
+    /// A required header is missing.
+    #[error("the header `{0}` is missing")]
+    Missing(&'static str),
+    /// A header comes more than once.
+    #[error("the header `{0}` is repeated")]
+    Repeated(&'static str),
+    /// A header is not of its form.
+    #[error("the header `{0}` is malformed")]
+    Malformed(&'static str),
+    /// A header says something else than the payload.
+    #[error("the header `{0}` contradicts the payload")]
+    Contradiction(&'static str),
+}
+
+/// Holds the claimed attributes, each of its right form.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) source: Source,
+    id: String,
+    type_name: String,
+    account: Option<String>,
+    livemode: Option<bool>,
+    /// As sent; compared as text, because both sides write it alike.
+    time: Option<String>,
+    endpoint: String,
+    secret_name: String,
+    signed_at: Timestamp,
+    pub(super) received_at: Timestamp,
+    traceparent: Option<TraceParent>,
+}
+
+impl Claim {
+    /// Reads the headers of a forwarded event.
+    ///
+    /// # Errors
+    /// [`ClaimError`], but no [`ClaimError::Contradiction`].
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, ClaimError> {
+        if required(headers, "ce-specversion")? != "1.0" {
+            return Err(ClaimError::Malformed("ce-specversion"));
+        }
+        let source = required(headers, "ce-source")?
+            .strip_prefix("/hookgate/")
+            .and_then(|name| Source::new(name).ok())
+            .ok_or(ClaimError::Malformed("ce-source"))?;
+        let livemode = match optional(headers, "ce-livemode")? {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => return Err(ClaimError::Malformed("ce-livemode")),
+        };
+        Ok(Self {
+            source,
+            id: required(headers, "ce-id")?.to_owned(),
+            type_name: required(headers, "ce-type")?.to_owned(),
+            account: optional(headers, "ce-account")?.map(str::to_owned),
+            livemode,
+            time: optional(headers, "ce-time")?.map(str::to_owned),
+            endpoint: name(headers, "ce-endpoint")?,
+            secret_name: name(headers, "ce-secretname")?,
+            signed_at: time(headers, "ce-signedat")?,
+            received_at: time(headers, "ce-receivedat")?,
+            // Other versions of Trace Context are not ours to refuse.
+            traceparent: optional(headers, "traceparent")?
+                .and_then(|value| TraceParent::parse(value.as_bytes())),
+        })
+    }
+
+    /// Returns the claimed event ID, for log lines.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the trace ID; empty if there is none.
+    pub(super) fn trace_id(&self) -> &str {
+        self.traceparent.as_ref().map_or("", TraceParent::trace_id)
+    }
+
+    /// Compares the claim with when the sender signed, and with the payload.
+    ///
+    /// # Errors
+    /// [`ClaimError::Contradiction`].
+    pub(super) fn confirm(
+        self,
+        event: &Event,
+        signature: String,
+        signed_at: Timestamp,
+        sha256: Sha256Sum,
+    ) -> Result<Attributes, ClaimError> {
+        let same =
+            |holds: bool, header| holds.then_some(()).ok_or(ClaimError::Contradiction(header));
+        same(event.has_delivery_id(&self.id), "ce-id")?;
+        same(self.type_name == event.type_name, "ce-type")?;
+        same(self.account == event.account, "ce-account")?;
+        same(self.livemode == event.livemode, "ce-livemode")?;
+        let created = event.created.map(|created| created.to_string());
+        same(self.time == created, "ce-time")?;
+        same(self.signed_at == signed_at, "ce-signedat")?;
+        Ok(Attributes {
+            source: self.source,
+            id: self.id,
+            type_name: self.type_name,
+            account: self.account,
+            livemode: self.livemode,
+            time: event.created,
+            endpoint: self.endpoint,
+            secret_name: self.secret_name,
+            signed_at,
+            received_at: self.received_at,
+            traceparent: self.traceparent,
+            signature,
+            sha256,
+        })
+    }
+}
+
+fn optional<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ClaimError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ClaimError::Repeated(name));
+    }
+    let value = value.to_str().map_err(|_| ClaimError::Malformed(name))?;
+    Ok(Some(value))
+}
+
+fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, ClaimError> {
+    optional(headers, name)?.ok_or(ClaimError::Missing(name))
+}
+
+fn name(headers: &HeaderMap, name: &'static str) -> Result<String, ClaimError> {
+    let value = required(headers, name)?;
+    if value.is_empty() || value.len() > MAX_NAME_BYTES {
+        return Err(ClaimError::Malformed(name));
+    }
+    Ok(value.to_owned())
+}
+
+fn time(headers: &HeaderMap, name: &'static str) -> Result<Timestamp, ClaimError> {
+    Timestamp::parse_rfc3339(required(headers, name)?).ok_or(ClaimError::Malformed(name))
+}

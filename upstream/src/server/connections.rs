@@ -1,0 +1,94 @@
+//! Connections: how many, how long, and how they end.
+//!
+//! HTTP/1.1 only: one request per connection at a time, so that the number of
+//! connections bounds the payloads in memory.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{debug, warn};
+
+/// Most connections at a time; others wait to be accepted. An Envoy opens at
+/// most 1,024 to a cluster by default.
+const MAX_CONNECTIONS: usize = 2_048;
+
+/// How long a connection may be idle or send its headers. Longer than Envoy
+/// keeps an idle connection (1 hour): were it us who close first, a request
+/// could be on its way already and fail.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(65 * 60);
+
+/// How long requests under way may take to end after a stop: longer than the
+/// deadline of a request and the log's own time-outs.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// How long to wait after a failed accept: out of file descriptors, mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves connections until `stop` is ready, then lets requests under way end.
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT);
+    let service = TowerToHyperService::new(router);
+
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, place) = tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        warn!("some requests did not end in time and are cut off, unanswered");
+    }
+    connections.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // Never closed, so always a permit.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small and someone is waiting for each.
+                if let Err(error) = stream.set_nodelay(true) {
+                    debug!(%error, "a connection ended at once");
+                }
+                return (stream, place);
+            }
+            Err(error) => {
+                warn!(%error, "can't accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One forwarded event: read, verified again, compared, appended.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{Request, State},
+    http::HeaderMap,
+};
+use bytes::Bytes;
+use hookgate_core::{
+    event::Event,
+    reply::Code,
+    signature::{self, SignatureError, SignatureHeader, Tolerance},
+    time::Timestamp,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::{answer::Refusal, claim::Claim};
+use crate::{
+    clock,
+    log::{Appended, Log, Record, Sha256Sum},
+    secrets::Secrets,
+};
+
+/// How far the gate's clock at arrival may lie from ours. Signatures are judged
+/// by the gate's arrival time, so that an event may wait for us; without a bound
+/// a captured request with its own arrival time would be valid for ever.
+const MAX_RECEIVED_AT_DISTANCE: Duration = Duration::from_secs(60 * 60);
+
+/// Sets what is accepted.
+#[derive(Debug)]
+pub(crate) struct Acceptance {
+    /// Whose signatures count; with none at all nothing is verified.
+    pub(crate) secrets: Secrets,
+    /// How far a signature may lie from its arrival at the gate.
+    pub(crate) tolerance: Tolerance,
+    /// Largest payload.
+    pub(crate) max_body_bytes: usize,
+    /// How long a payload may take to arrive.
+    pub(crate) body_timeout: Duration,
+}
+
+/// Takes events in.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    log: Log,
+    acceptance: Acceptance,
+}
+
+/// Answers `POST /v1/events`.
+pub(super) async fn receive(
+    State(intake): State<Arc<Intake>>,
+    request: Request,
+) -> Result<Appended, Refusal> {
+    let (head, body) = request.into_parts();
+    let claim = Claim::read(&head.headers).map_err(|error| {
+        warn!(%error, "refused an event");
+        Refusal::AttributesInvalid
+    })?;
+    let (id, trace_id) = (claim.id().to_owned(), claim.trace_id().to_owned());
+    let result = intake.take(&head.headers, claim, body).await;
+    match &result {
+        Ok(appended) => debug!(event_id = id, trace_id, ?appended, "took an event"),
+        Err(refusal) => warn!(
+            // Not verified, so not to be trusted to be short or printable.
+            event_id = %id.chars().take(64).collect::<String>().escape_default(),
+            trace_id,
+            code = refusal.as_str(),
+            "refused an event"
+        ),
+    }
+    result
+}
+
+impl Intake {
+    /// Makes an intake of a log.
+    pub(crate) const fn new(log: Log, acceptance: Acceptance) -> Self {
+        Self { log, acceptance }
+    }
+
+    /// Tells whether an event could be confirmed now.
+    pub(super) async fn is_ready(&self) -> bool {
+        self.log.is_ready().await
+    }
+
+    async fn take(
+        &self,
+        headers: &HeaderMap,
+        claim: Claim,
+        body: Body,
+    ) -> Result<Appended, Refusal> {
+        let signature = signature(headers).map_err(SignatureError::code)?;
+        let payload = self.payload(body).await?;
+        let signed_at = self.signed_at(&claim, signature, &payload)?;
+        let event = Event::from_payload(&payload).map_err(|_| Code::PayloadInvalid)?;
+        let signature = str::from_utf8(signature).map_err(|_| Code::SignatureMalformed)?;
+        let sha256 = Sha256Sum::of(&payload);
+        let attributes = claim
+            .confirm(&event, signature.to_owned(), signed_at, sha256)
+            .map_err(|error| {
+                warn!(%error, "headers and payload of an event differ");
+                Refusal::AttributesInvalid
+            })?;
+        let record = Record {
+            attributes,
+            payload,
+        };
+        Ok(self.log.append(record).await?)
+    }
+
+    async fn payload(&self, body: Body) -> Result<Bytes, Refusal> {
+        let limit = self.acceptance.max_body_bytes;
+        // Announced to be too large: refused before it is sent.
+        if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
+            return Err(Code::PayloadTooLarge.into());
+        }
+        let whole = Limited::new(body, limit).collect();
+        match timeout(self.acceptance.body_timeout, whole).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
+            // The sender is gone or talks nonsense; this answer hardly arrives.
+            Ok(Err(_)) | Err(_) => Err(Code::RequestTimeout.into()),
+        }
+    }
+
+    /// Verifies the signature as of its arrival at the gate, by the secrets of
+    /// the claimed source alone; returns when the sender signed.
+    fn signed_at(
+        &self,
+        claim: &Claim,
+        signature: &[u8],
+        payload: &[u8],
+    ) -> Result<Timestamp, Refusal> {
+        let Acceptance {
+            secrets, tolerance, ..
+        } = &self.acceptance;
+        if secrets.is_empty() {
+            let header = SignatureHeader::parse(signature).map_err(SignatureError::code)?;
+            return Ok(header.signed_at());
+        }
+        if clock::now().distance(claim.received_at) > MAX_RECEIVED_AT_DISTANCE {
+            return Err(Code::TimestampOutOfTolerance.into());
+        }
+        let secrets = secrets.of(&claim.source);
+        let verified =
+            signature::verify(signature, payload, secrets, claim.received_at, *tolerance)
+                .map_err(SignatureError::code)?;
+        Ok(verified.signed_at)
+    }
+}
+
+/// Returns the one signature header.
+fn signature(headers: &HeaderMap) -> Result<&[u8], SignatureError> {
+    let mut values = headers.get_all("stripe-signature").iter();
+    let value = values.next().ok_or(SignatureError::Missing)?;
+    if values.next().is_some() {
+        return Err(SignatureError::Malformed);
+    }
+    Ok(value.as_bytes())
+}

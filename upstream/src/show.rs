@@ -1,0 +1,116 @@
+//! `hookgate events` and `hookgate event`: what the log holds.
+
+mod json;
+mod table;
+
+use std::io::{self, Write as _};
+
+use bytes::Bytes;
+use hookgate_core::identity::Source;
+
+use crate::{
+    cli::{EventArgs, EventsArgs},
+    log::{Entry, Query, ReadError, Reader},
+};
+
+/// Says why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShowError {
+    /// The log can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The log has no such event.
+    #[error("the log has no event `{id}`{}", of_source(source_name.as_ref()))]
+    Unknown {
+        /// The ID asked for.
+        id: String,
+        /// The source asked for.
+        source_name: Option<Source>,
+    },
+    /// One payload was asked for and there are several.
+    #[error("the log has this event from several sources ({sources}): choose one with --source")]
+    Ambiguous {
+        /// Their names.
+        sources: String,
+    },
+    /// The output can't be written.
+    #[error("can't print: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// Prints the newest events.
+///
+/// # Errors
+/// [`ShowError`].
+pub(crate) async fn events(args: &EventsArgs) -> Result<(), ShowError> {
+    let reader = Reader::open(&args.log.address).await?;
+    let query = Query {
+        limit: args.limit,
+        source: args.source.clone(),
+        type_name: args.type_name.clone(),
+    };
+    let entries = reader.events(&query).await?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if args.json {
+        for entry in &entries {
+            json::write(&mut out, entry)?;
+        }
+    } else if entries.is_empty() {
+        let filtered = args.source.is_some() || args.type_name.is_some();
+        let matching = if filtered { " of this kind" } else { "" };
+        writeln!(out, "The log has no events{matching} yet.")?;
+    } else {
+        writeln!(out, "{}", table::events(&entries))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Prints one event.
+///
+/// # Errors
+/// [`ShowError`].
+pub(crate) async fn event(args: &EventArgs) -> Result<(), ShowError> {
+    let reader = Reader::open(&args.log.address).await?;
+    let found = reader.event(&args.id, args.source.as_ref()).await?;
+    if found.is_empty() {
+        return Err(ShowError::Unknown {
+            // Bounded, because it is repeated.
+            id: args.id.chars().take(255).collect(),
+            source_name: args.source.clone(),
+        });
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if args.payload {
+        out.write_all(only(&found)?)?;
+        return Ok(out.flush()?);
+    }
+    for (entry, payload) in &found {
+        if args.json {
+            json::write(&mut out, entry)?;
+        } else {
+            writeln!(out, "{}\n", table::event(entry))?;
+            out.write_all(payload)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn only(found: &[(Entry, Bytes)]) -> Result<&Bytes, ShowError> {
+    match found {
+        [(_, payload)] => Ok(payload),
+        several => {
+            let sources: Vec<&str> = several
+                .iter()
+                .map(|(entry, _)| entry.attributes.source.as_str())
+                .collect();
+            Err(ShowError::Ambiguous {
+                sources: sources.join(", "),
+            })
+        }
+    }
+}
+
+fn of_source(source: Option<&Source>) -> String {
+    source.map_or_else(String::new, |source| format!(" of the source `{source}`"))
+}

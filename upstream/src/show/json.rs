@@ -1,0 +1,57 @@
+//! Events as JSON, one object a line: a stable form for scripts.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::log::Entry;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    sequence: u64,
+    source: &'a str,
+    id: &'a str,
+    r#type: &'a str,
+    account: Option<&'a str>,
+    livemode: Option<bool>,
+    time: Option<String>,
+    endpoint: &'a str,
+    secretname: &'a str,
+    signedat: String,
+    receivedat: String,
+    storedat: String,
+    sha256: String,
+    size: u64,
+    traceparent: Option<&'a str>,
+    /// The `Stripe-Signature` header: proves where the payload came from, and
+    /// is worth nothing to whoever has no secret.
+    signature: &'a str,
+}
+
+/// Writes one event as one line.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    let attributes = &entry.attributes;
+    let line = Line {
+        sequence: entry.sequence,
+        source: attributes.source.as_str(),
+        id: &attributes.id,
+        r#type: &attributes.type_name,
+        account: attributes.account.as_deref(),
+        livemode: attributes.livemode,
+        time: attributes.time.map(|time| time.to_string()),
+        endpoint: &attributes.endpoint,
+        secretname: &attributes.secret_name,
+        signedat: attributes.signed_at.to_string(),
+        receivedat: attributes.received_at.to_string(),
+        storedat: entry.stored_at.to_string(),
+        sha256: attributes.sha256.to_string(),
+        size: entry.size,
+        traceparent: attributes.traceparent.as_ref().map(|trace| trace.as_str()),
+        signature: &attributes.signature,
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)
+}

@@ -1,0 +1,41 @@
+//! Diagnostics on stderr; stdout belongs to answers.
+//!
+//! One line per stored event would cost a good part of the throughput, so
+//! events are logged at `debug`, refusals at `warn` (behind a gate they should
+//! not happen), starts and stops at `info`. `RUST_LOG` changes the level.
+//! No line holds a payload, a signature or a secret.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+/// What is logged if `RUST_LOG` doesn't say.
+const DEFAULT_FILTER: &str = "warn,hookgate=info";
+
+/// Says how log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// Sets up logging for the whole process.
+///
+/// # Errors
+/// `RUST_LOG` is malformed.
+pub(crate) fn start(format: LogFormat) -> anyhow::Result<()> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
+        _ => EnvFilter::try_new(DEFAULT_FILTER)?,
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
