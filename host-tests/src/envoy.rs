@@ -163,7 +163,7 @@ impl Setup {
                     .args(arguments)
                     .args(["-v", &mount, "-e", PLATFORM.variable])
                     .args(["-e", CONNECT.variable])
-                    .args([image, "envoy"]);
+                    .arg(image);
                 let engine = engine.clone();
                 (command, Some(Container { engine, name }))
             }

@@ -4,12 +4,13 @@ use anyhow::{Context, Result};
 use hookgate_host_tests::client::{Http1, Http2};
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{CONNECT, Event, PLATFORM};
+use hookgate_host_tests::script::Act;
 use hookgate_host_tests::upstream::Upstream;
 
 use crate::{assert_problem, assert_stored, on_script, on_sqlite};
 
 #[tokio::test]
-async fn forwards_the_payload_untouched_with_cloudevents_attributes() -> Result<()> {
+async fn forwards_the_body_untouched_with_cloudevents_attributes() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let event = Event::fresh()?;
     let signature = PLATFORM.sign_at(&event.payload, std::time::SystemTime::now())?;
@@ -85,6 +86,25 @@ async fn strips_the_gates_own_headers_from_what_a_client_sends() -> Result<()> {
         );
     }
     assert_ne!(received.header("traceparent"), Some(forged_parent));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_cannot_steer_how_envoy_forwards() -> Result<()> {
+    let failing = [Act::Status(503), Act::Status(503), Act::Status(503)];
+    let (envoy, script) = on_script(Setup::shipped(), failing).await?;
+    let delivery = PLATFORM
+        .deliver(&Event::fresh()?)?
+        .header("x-envoy-retry-on", "5xx")?
+        .header("x-envoy-max-retries", "5")?
+        .header("x-envoy-original-path", "/elsewhere")?
+        .header("x-envoy-decorator-operation", "elsewhere")?
+        .header("x-envoy-upstream-rq-timeout-ms", "1")?;
+    assert_eq!(envoy.send(delivery).await?.status, 503);
+    let received = script.expect_received(1).await?;
+    for (name, value) in received.iter().flat_map(|one| &one.headers) {
+        assert_ne!(value, "/elsewhere", "{name}");
+    }
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //! configuration in a real Envoy.
 //!
 //! Tests whose names start with `kill_` or `load_` are about this machine's
-//! processes and are left out where Envoy runs in a container.
+//! processes and are left out where Envoy runs in a container; so no other
+//! name may have either in it (`payload_` has).
 
 mod deliveries;
 mod faults;

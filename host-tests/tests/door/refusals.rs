@@ -122,7 +122,7 @@ async fn refuses_what_is_signed_too_long_ago_or_in_the_future() -> Result<()> {
 }
 
 #[tokio::test]
-async fn refuses_a_payload_that_the_signature_does_not_cover() -> Result<()> {
+async fn refuses_a_body_that_the_signature_does_not_cover() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let event = Event::fresh()?;
     let signature = PLATFORM.sign_at(&event.payload, SystemTime::now())?;

@@ -15,7 +15,7 @@ use crate::{assert_problem, assert_stored, on_script, on_sqlite};
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 #[tokio::test]
-async fn a_payload_of_exactly_the_limit_is_stored() -> Result<()> {
+async fn a_body_of_exactly_the_limit_is_stored() -> Result<()> {
     let (envoy, upstream) = on_sqlite().await?;
     let event = Event::fresh_of_size(MAX_BODY_BYTES)?;
     assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
@@ -26,7 +26,7 @@ async fn a_payload_of_exactly_the_limit_is_stored() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_payload_over_the_limit_is_refused_whole_or_chunked() -> Result<()> {
+async fn a_body_over_the_limit_is_refused_whole_or_chunked() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let event = Event::fresh_of_size(MAX_BODY_BYTES + 1)?;
     let signature = PLATFORM.sign_at(&event.payload, SystemTime::now())?;
@@ -47,7 +47,7 @@ async fn a_payload_over_the_limit_is_refused_whole_or_chunked() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_payload_that_comes_too_slowly_is_refused() -> Result<()> {
+async fn a_body_that_comes_too_slowly_is_refused() -> Result<()> {
     let hurried = Setup::shipped().edit("request_timeout: 30s", "request_timeout: 1s");
     let (envoy, script) = on_script(hurried, []).await?;
     let event = Event::fresh()?;
