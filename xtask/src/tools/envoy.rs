@@ -36,9 +36,9 @@ pub(crate) fn pinned_version(workspace: &Workspace) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Finds the version in `envoy  version: 9e558…/1.40.0/Clean/RELEASE/BoringSSL`.
+/// Finds the version in `/path/of/envoy  version: 9e558…/1.40.0/Clean/RELEASE/BoringSSL`.
 fn version_in(output: &str) -> Option<&str> {
-    output.split('/').nth(1)
+    output.split_once(" version: ")?.1.split('/').nth(1)
 }
 
 #[cfg(test)]
@@ -46,9 +46,9 @@ mod tests {
     use super::version_in;
 
     #[test]
-    fn reads_the_version_between_the_first_two_slashes() {
-        let output = "\nenvoy  version: 9e558/1.40.0/Clean/RELEASE/BoringSSL\n\n";
+    fn reads_the_version_after_the_commit() {
+        let output = "\n/usr/bin/envoy  version: 9e558/1.40.0/Clean/RELEASE/BoringSSL\n\n";
         assert_eq!(version_in(output), Some("1.40.0"));
-        assert_eq!(version_in("something else"), None);
+        assert_eq!(version_in("something/else"), None);
     }
 }
