@@ -74,7 +74,7 @@ impl Engine {
                 Command::new(&self.program)
                     .arg("run")
                     .args(&arguments)
-                    .args(["--rm", "--network", "host", image, "envoy", "--version"]),
+                    .args(["--rm", "--network", "host", image, "--version"]),
                 "starting a container",
             );
             match outcome {
