@@ -256,3 +256,17 @@ fn a_full_table_costs_at_most_32_bytes_an_entry_and_remembers_999_of_1000() {
     assert!(remembered >= 199_800, "{remembered} remembered");
     assert!(bytes().max() <= Some(1 + 16 * BUCKET_SLOTS as usize));
 }
+
+#[test]
+fn a_commit_takes_the_place_of_its_reservation() {
+    let (table, mut store) = (one_bucket(), Memory::default());
+    for number in 0..BUCKET_SLOTS {
+        let token = Token(number.into());
+        table.reserve(&mut store, event(number), token, NOW);
+        table.commit(&mut store, event(number), NOW).unwrap();
+    }
+    for number in 0..BUCKET_SLOTS {
+        let again = table.reserve(&mut store, event(number), Token(0), NOW);
+        assert_eq!(again, Reserved::Committed, "{number}");
+    }
+}
