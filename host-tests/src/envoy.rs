@@ -237,6 +237,11 @@ impl Envoy {
         client::send(self.plain, delivery).await
     }
 
+    /// Prints nothing on drop, see [`Process::discard_output`].
+    pub fn discard_output(&mut self) {
+        self.process.discard_output();
+    }
+
     /// Returns everything that Envoy has written: log and access log.
     ///
     /// # Errors

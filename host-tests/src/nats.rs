@@ -1,9 +1,10 @@
-//! A nats-server with JetStream, with the shipped settings.
+//! A nats-server with JetStream and the shipped configuration.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -19,22 +20,14 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Starts a server with the durability of the shipped `envoy/nats.conf`.
+    /// Starts a server with the shipped `envoy/nats.conf`.
     ///
     /// # Errors
     /// No nats-server on this machine, or it doesn't start.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("nats.conf");
-        fs::write(
-            &config,
-            format!(
-                "listen: \"127.0.0.1:-1\"\nports_file_dir: {ports:?}\n\
-                 jetstream {{ store_dir: {store:?}, sync_interval: always }}\n",
-                ports = folder.path(),
-                store = folder.path().join("store"),
-            ),
-        )?;
+        fs::write(&config, shipped_config(folder.path())?)?;
         let mut command = Command::new(artefact::nats_server()?);
         command.arg("-c").arg(&config);
         let mut process = Process::spawn("nats-server", command, folder.path())?;
@@ -89,9 +82,26 @@ impl Nats {
         let names = json.pointer("/streams").and_then(|v| v.as_array());
         match names.map(Vec::as_slice) {
             Some([name]) => Ok(name.as_str().context("a stream without a name")?.to_owned()),
-            other => anyhow::bail!("expected one stream, found {other:?}"),
+            other => bail!("expected one stream, found {other:?}"),
         }
     }
+}
+
+/// Reads the shipped file and puts in a port that is free and this folder.
+fn shipped_config(folder: &Path) -> Result<String> {
+    let path = artefact::root().join("envoy/nats.conf");
+    let mut text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    for (from, to) in [
+        ("127.0.0.1:4222", "127.0.0.1:-1"),
+        ("/var/lib/nats", &folder.join("store").display().to_string()),
+    ] {
+        if !text.contains(from) {
+            bail!("`{from}` does not stand in envoy/nats.conf");
+        }
+        text = text.replace(from, to);
+    }
+    Ok(format!("{text}\nports_file_dir: {folder:?}\n"))
 }
 
 fn parse_ports(text: &str) -> Option<SocketAddr> {

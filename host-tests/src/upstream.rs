@@ -78,6 +78,11 @@ impl Upstream {
         self.folder.path()
     }
 
+    /// Prints nothing on drop, see [`Process::discard_output`].
+    pub fn discard_output(&mut self) {
+        self.process.discard_output();
+    }
+
     /// Returns everything that it has written: log and standard output.
     ///
     /// # Errors

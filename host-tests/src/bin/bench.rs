@@ -54,20 +54,21 @@ async fn main() -> Result<()> {
 async fn append_rates() -> Result<(f64, f64)> {
     let (mut disk, mut append) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let upstream = Upstream::sqlite_in(folder()?).await?;
+        let mut upstream = Upstream::sqlite_in(folder()?).await?;
         disk.push(fdatasync_rate(&upstream.folder().join("fdatasync"))?);
         let requests = load::forwarded(PLATFORM, EVENTS_PER_ROUND, EVENT_BYTES)?;
         let pace = Pace::AsFastAsPossible(ROUND);
         let report = load::run(upstream.address(), CONNECTIONS, requests, pace).await?;
         append.push(report.rate());
+        upstream.discard_output();
     }
     eprintln!("fdatasync/s by round: {disk:.0?}\nappends/s by round: {append:.0?}");
     Ok((median(disk), median(append)))
 }
 
 async fn end_to_end() -> Result<(Report, Report)> {
-    let upstream = Upstream::sqlite_in(folder()?).await?;
-    let envoy = Setup::shipped().start(upstream.address()).await?;
+    let mut upstream = Upstream::sqlite_in(folder()?).await?;
+    let mut envoy = Setup::shipped().start(upstream.address()).await?;
     let requests = load::deliveries(PLATFORM, EVENTS_PER_ROUND, EVENT_BYTES)?;
     let pace = Pace::AsFastAsPossible(2 * ROUND);
     let burst = load::run(envoy.address(), CONNECTIONS, requests, pace).await?;
@@ -76,6 +77,8 @@ async fn end_to_end() -> Result<(Report, Report)> {
     let requests = load::deliveries(PLATFORM, count, EVENT_BYTES)?;
     let pace = Pace::Every(Duration::from_secs(1) / CALM_RATE);
     let calm = load::run(envoy.address(), CONNECTIONS, requests, pace).await?;
+    upstream.discard_output();
+    envoy.discard_output();
     Ok((burst, calm))
 }
 
