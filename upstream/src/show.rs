@@ -88,7 +88,7 @@ pub(crate) async fn event(args: &EventArgs) -> Result<(), ShowError> {
         if args.json {
             json::write(&mut out, entry)?;
         } else {
-            writeln!(out, "{}\n", table::event(entry))?;
+            writeln!(out, "{}\n", table::event(entry).trim_fmt())?;
             out.write_all(payload)?;
             writeln!(out)?;
         }

@@ -1,2 +1,21 @@
-//! Suite.
-fn main() {}
+//! The upstream from outside: the real binary, real files, a real nats-server.
+//!
+//! Each test starts what it needs on free ports and in its own folder.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests say what they expect by failing"
+)]
+
+mod cli;
+mod contract;
+mod delivery;
+mod door;
+mod harness;
+mod load;
+mod nats;
+mod nats_server;
+mod sqlite;

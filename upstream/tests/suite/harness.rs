@@ -1,0 +1,187 @@
+//! A running `hookgate serve`, and the other commands of the binary.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const SECRET: &str = "whsec_platform";
+pub(crate) const CONNECT_SECRET: &str = "whsec_connect";
+
+/// The binary, with the secrets of both shipped sources in its environment.
+pub(crate) fn hookgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookgate"));
+    with_environment(&mut command);
+    command
+}
+
+/// Gives a command the environment of the tests and nothing of ours.
+pub(crate) fn with_environment(command: &mut Command) {
+    command
+        .env_clear()
+        .env("STRIPE_WEBHOOK_SECRET", SECRET)
+        .env("STRIPE_CONNECT_WEBHOOK_SECRET", CONNECT_SECRET)
+        .stdin(Stdio::null());
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited too long until {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A server under test; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server on a free port and waits until it serves.
+    pub(crate) fn start(log: &str, options: &[&str]) -> Self {
+        let mut command = hookgate();
+        command.args(["serve", "--log", log]).args(options);
+        Self::spawn(command)
+    }
+
+    /// Starts a prepared command, to which the last arguments are added.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ready = folder.path().join("ready");
+        let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--ready-file"])
+            .arg(&ready)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let address = until("the server serves", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                let stderr = fs::read_to_string(folder.path().join("stderr")).unwrap();
+                panic!("the server ended with {status}: {stderr}");
+            }
+            fs::read_to_string(&ready).ok()?.trim().parse().ok()
+        });
+        Self {
+            child,
+            folder,
+            address,
+        }
+    }
+
+    /// What the server has logged so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// Ends the server as a crash would.
+    pub(crate) fn kill_9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the server to end.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        until("the server ends", || self.child.try_wait().unwrap())
+    }
+
+    /// The status of a GET.
+    pub(crate) fn probe(&self, path: &str) -> u16 {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .into();
+        let answer = agent.get(format!("http://{}{path}", self.address)).call();
+        answer.unwrap().status().as_u16()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What `hookgate serve` says when it refuses to start.
+pub(crate) fn refusal(log: &str, options: &[&str]) -> String {
+    let mut command = hookgate();
+    command.args(["serve", "--log", log, "--listen", "127.0.0.1:0"]);
+    failure(command.args(options))
+}
+
+/// What a command that fails says.
+pub(crate) fn failure(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    stderr
+}
+
+/// What a command that succeeds prints.
+pub(crate) fn output(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    output.stdout
+}
+
+/// Every event of a log, by `hookgate events --json`.
+pub(crate) fn events(log: &str) -> Vec<Value> {
+    let limit = usize::MAX.to_string();
+    let mut command = hookgate();
+    let lines = output(command.args(["events", "--log", log, "--limit", &limit, "--json"]));
+    let lines = String::from_utf8(lines).unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Checks that a log numbers its events from 1 without gaps.
+pub(crate) fn assert_no_gaps(events: &[Value]) {
+    let sequences: Vec<u64> = events
+        .iter()
+        .map(|event| event["sequence"].as_u64().unwrap())
+        .collect();
+    let expected: Vec<u64> = (1..).take(events.len()).collect();
+    assert_eq!(sequences, expected);
+}
+
+/// Where a tool is: its variable, else PATH, else where xtask puts it.
+pub(crate) fn tool(variable: &str, name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([fetched])
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| panic!("found no {name}: `cargo xtask tools` installs it"))
+}

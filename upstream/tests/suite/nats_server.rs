@@ -1,0 +1,127 @@
+//! A real nats-server with a store of its own.
+
+use std::{
+    fs,
+    process::{Child, Command, Stdio},
+};
+
+use async_nats::jetstream::{self, stream};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{tool, until};
+
+/// A running nats-server; killed when dropped.
+pub(crate) struct Nats {
+    child: Child,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Nats {
+    /// Starts one on a free port, set up as the shipped one.
+    pub(crate) fn start() -> Self {
+        Self::start_with("max_payload: 4MB")
+    }
+
+    /// Starts one with other settings.
+    pub(crate) fn start_with(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let config = format!(
+            "host: 127.0.0.1\nports_file_dir: \"{path}\"\n{settings}\n\
+             jetstream {{ store_dir: \"{path}/store\", sync_interval: always }}\n"
+        );
+        fs::write(folder.path().join("nats.conf"), config).unwrap();
+        let child = spawn(&folder, -1);
+        let ports = folder
+            .path()
+            .join(format!("nats-server_{}.ports", child.id()));
+        let port = until("nats-server listens", || {
+            let ports: Value = serde_json::from_str(&fs::read_to_string(&ports).ok()?).ok()?;
+            let address = ports["nats"][0].as_str()?;
+            address.rsplit(':').next()?.parse().ok()
+        });
+        Self {
+            child,
+            folder,
+            port,
+        }
+    }
+
+    /// Its address as `--log` takes it.
+    pub(crate) fn address(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Stops the process where it is; connections stay open and unanswered.
+    pub(crate) fn freeze(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on its port and its store.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.folder, i32::from(self.port));
+    }
+
+    /// Makes or changes the stream, as an operator would.
+    pub(crate) fn set_stream(&self, change: impl FnOnce(&mut stream::Config)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let client = async_nats::connect(self.address()).await.unwrap();
+            let context = jetstream::new(client);
+            let mut config = match context.get_stream("HOOKGATE").await {
+                Ok(stream) => stream.cached_info().config.clone(),
+                Err(_) => right_settings(),
+            };
+            change(&mut config);
+            context.create_or_update_stream(config).await.unwrap();
+        });
+    }
+}
+
+/// The stream as the upstream makes it.
+fn right_settings() -> stream::Config {
+    stream::Config {
+        name: "HOOKGATE".to_owned(),
+        subjects: vec!["hookgate.event.>".to_owned()],
+        discard: stream::DiscardPolicy::New,
+        discard_new_per_subject: true,
+        max_messages_per_subject: 1,
+        ..stream::Config::default()
+    }
+}
+
+fn spawn(folder: &TempDir, port: i32) -> Child {
+    let log = fs::File::create(folder.path().join("nats.log")).unwrap();
+    Command::new(tool("NATS_SERVER_PATH", "nats-server"))
+        .arg("-c")
+        .arg(folder.path().join("nats.conf"))
+        .args(["-p", &port.to_string()])
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
