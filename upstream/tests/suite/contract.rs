@@ -129,7 +129,7 @@ fn keeps_every_attribute_and_byte(log: &impl Backend) {
     assert!(of_event("--payload") == large, "the payload was changed");
     let shown: serde_json::Value = serde_json::from_slice(&of_event("--json")).unwrap();
     let listed = events(&log.address());
-    assert_eq!(listed, [shown.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&shown));
     let stored_at = shown["storedat"].as_str().unwrap();
     assert_eq!(
         shown,
