@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::artefact::{self, Runtime};
 use crate::bootstrap::Bootstrap;
 use crate::client::{self, Answer, Delivery};
-use crate::event::{CONNECT, PLATFORM};
+use crate::event::{CONNECT, Endpoint, PLATFORM};
 use crate::process::Process;
 use crate::wait;
 
@@ -23,6 +23,7 @@ pub struct Setup {
     workers: u32,
     log_level: &'static str,
     edits: Vec<(String, String)>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Setup {
@@ -33,6 +34,7 @@ impl Setup {
             workers: 2,
             log_level: "warning",
             edits: Vec::new(),
+            endpoints: vec![PLATFORM, CONNECT],
         }
     }
 
@@ -47,6 +49,13 @@ impl Setup {
     #[must_use]
     pub fn log_level(mut self, level: &'static str) -> Self {
         self.log_level = level;
+        self
+    }
+
+    /// Leaves this endpoint's secret out of Envoy's environment.
+    #[must_use]
+    pub fn without_secret(mut self, endpoint: Endpoint) -> Self {
+        self.endpoints.retain(|other| *other != endpoint);
         self
     }
 
@@ -161,16 +170,22 @@ impl Setup {
                 command
                     .args(["run", "--rm", "--network", "host", "--name", &name])
                     .args(arguments)
-                    .args(["-v", &mount, "-e", PLATFORM.variable])
-                    .args(["-e", CONNECT.variable])
-                    .arg(image);
+                    .args(["-v", &mount]);
+                for endpoint in &self.endpoints {
+                    command.args(["-e", endpoint.variable]);
+                }
+                command.arg(image);
                 let engine = engine.clone();
                 (command, Some(Container { engine, name }))
             }
         };
+        for endpoint in [PLATFORM, CONNECT] {
+            command.env_remove(endpoint.variable);
+        }
+        for endpoint in &self.endpoints {
+            command.env(endpoint.variable, endpoint.secret);
+        }
         command
-            .env(PLATFORM.variable, PLATFORM.secret)
-            .env(CONNECT.variable, CONNECT.secret)
             .arg("-c")
             .arg(folder.join("envoy.yaml"))
             .arg("--admin-address-path")

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::{artefact, wait};
 pub struct Nats {
     process: Process,
     address: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Nats {
@@ -26,27 +26,30 @@ impl Nats {
     /// No nats-server on this machine, or it doesn't start.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let config = folder.path().join("nats.conf");
-        fs::write(&config, shipped_config(folder.path())?)?;
-        let mut command = Command::new(artefact::nats_server()?);
-        command.arg("-c").arg(&config);
-        let mut process = Process::spawn("nats-server", command, folder.path())?;
-        let address = wait::until("nats-server's port", wait::PATIENCE, async || {
-            process.ensure_running()?;
-            for entry in fs::read_dir(folder.path())? {
-                let path = entry?.path();
-                if path.extension().is_some_and(|ext| ext == "ports") {
-                    return Ok(parse_ports(&fs::read_to_string(path)?));
-                }
-            }
-            Ok(None)
-        })
-        .await?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (process, address) = spawn(any, folder.path()).await?;
         Ok(Self {
             process,
             address,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Kills it with SIGKILL.
+    ///
+    /// # Errors
+    /// It can't be killed.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.kill().await
+    }
+
+    /// Starts it again, at the same address, on the same store.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub async fn restart(&mut self) -> Result<()> {
+        (self.process, self.address) = spawn(self.address, self.folder.path()).await?;
+        Ok(())
     }
 
     /// Returns the log URL of this server.
@@ -87,19 +90,56 @@ impl Nats {
     }
 }
 
-/// Reads the shipped file and puts in a port that is free and this folder.
-fn shipped_config(folder: &Path) -> Result<String> {
+async fn spawn(listen: SocketAddr, folder: &Path) -> Result<(Process, SocketAddr)> {
+    let config = folder.join("nats.conf");
+    fs::write(&config, shipped_config(listen, folder)?)?;
+    // One that was killed has left its own.
+    if let Some(old) = ports_file(folder)? {
+        fs::remove_file(old)?;
+    }
+    let mut command = Command::new(artefact::nats_server()?);
+    command.arg("-c").arg(&config);
+    let mut process = Process::spawn("nats-server", command, folder)?;
+    let address = wait::until("nats-server's port", wait::PATIENCE, async || {
+        process.ensure_running()?;
+        let Some(path) = ports_file(folder)? else {
+            return Ok(None);
+        };
+        Ok(parse_ports(&fs::read_to_string(path)?))
+    })
+    .await?;
+    Ok((process, address))
+}
+
+/// Finds the file in which the server says where it listens.
+fn ports_file(folder: &Path) -> Result<Option<PathBuf>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ext| ext == "ports") {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the shipped file and puts in this address and this folder.
+fn shipped_config(listen: SocketAddr, folder: &Path) -> Result<String> {
     let path = artefact::root().join("envoy/nats.conf");
     let mut text =
         fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    // The server's word for "any port" is -1.
+    let port = match listen.port() {
+        0 => "-1".to_owned(),
+        port => port.to_string(),
+    };
     for (from, to) in [
-        ("127.0.0.1:4222", "127.0.0.1:-1"),
-        ("/var/lib/nats", &folder.join("store").display().to_string()),
+        ("127.0.0.1:4222", format!("127.0.0.1:{port}")),
+        ("/var/lib/nats", folder.join("store").display().to_string()),
     ] {
         if !text.contains(from) {
             bail!("`{from}` does not stand in envoy/nats.conf");
         }
-        text = text.replace(from, to);
+        text = text.replace(from, &to);
     }
     Ok(format!("{text}\nports_file_dir: {folder:?}\n"))
 }

@@ -33,6 +33,8 @@ async fn an_answer_other_than_2xx_is_passed_on_and_not_remembered() -> Result<()
         script.push(Act::Status(status));
         let answer = envoy.send(PLATFORM.deliver(&event)?).await?;
         assert_eq!(answer.status, status);
+        let retry_after = matches!(status, 429 | 503).then_some("1");
+        assert_eq!(answer.header("retry-after"), retry_after, "{status}");
         // The outcome is known, so nobody has to wait for the lease.
         assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
         script.expect_received(2 * (count + 1)).await?;

@@ -1,5 +1,5 @@
-//! The upstream killed with SIGKILL under load: nothing acknowledged is lost,
-//! nothing is stored twice.
+//! The upstream, or its broker, killed with SIGKILL under load: nothing that was
+//! acknowledged is lost, nothing is stored twice.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -34,16 +34,31 @@ fn rounds() -> u32 {
 
 #[tokio::test]
 async fn kill_of_the_upstream_on_sqlite_loses_and_repeats_nothing() -> Result<()> {
-    survives_kills(Upstream::sqlite().await?).await
+    let mut upstream = Upstream::sqlite().await?;
+    survives_kills(&mut upstream, Victim::Upstream).await
 }
 
 #[tokio::test]
 async fn kill_of_the_upstream_on_nats_loses_and_repeats_nothing() -> Result<()> {
     let nats = Nats::start().await?;
-    survives_kills(Upstream::nats(&nats).await?).await
+    let mut upstream = Upstream::nats(&nats).await?;
+    survives_kills(&mut upstream, Victim::Upstream).await
 }
 
-async fn survives_kills(mut upstream: Upstream) -> Result<()> {
+#[tokio::test]
+async fn kill_of_the_broker_loses_and_repeats_nothing() -> Result<()> {
+    let nats = Nats::start().await?;
+    let mut upstream = Upstream::nats(&nats).await?;
+    survives_kills(&mut upstream, Victim::Broker(Box::new(nats))).await
+}
+
+/// What is killed.
+enum Victim {
+    Upstream,
+    Broker(Box<Nats>),
+}
+
+async fn survives_kills(upstream: &mut Upstream, mut victim: Victim) -> Result<()> {
     let envoy = Setup::shipped().start(upstream.address()).await?;
     let history = Arc::new(History::default());
     let mut senders = JoinSet::new();
@@ -58,10 +73,21 @@ async fn survives_kills(mut upstream: Upstream) -> Result<()> {
         })
         .await?;
         sleep(Duration::from_millis(u64::from(round) * 7 % 60)).await;
-        upstream.kill().await?;
-        let acknowledged = history.acknowledged();
-        upstream.restart().await?;
-        let logged = logged(&upstream).await?;
+        let acknowledged = match &mut victim {
+            Victim::Upstream => {
+                upstream.kill().await?;
+                let acknowledged = history.acknowledged();
+                upstream.restart().await?;
+                acknowledged
+            }
+            Victim::Broker(nats) => {
+                nats.kill().await?;
+                let acknowledged = history.acknowledged();
+                nats.restart().await?;
+                acknowledged
+            }
+        };
+        let logged = logged(upstream).await?;
         let lost: Vec<&String> = acknowledged.difference(&logged).collect();
         assert_eq!(lost, Vec::<&String>::new(), "lost in round {round}");
     }
@@ -70,9 +96,9 @@ async fn survives_kills(mut upstream: Upstream) -> Result<()> {
         sender??;
     }
     // Every sender has retried its last event until it was acknowledged.
-    assert_eq!(history.acknowledged(), logged(&upstream).await?);
+    assert_eq!(history.acknowledged(), logged(upstream).await?);
     let failures = history.failures.load(Ordering::Relaxed);
-    assert!(failures > 0, "no delivery met a dead upstream");
+    assert!(failures > 0, "no delivery met a dead process");
     Ok(())
 }
 

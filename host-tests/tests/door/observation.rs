@@ -34,6 +34,21 @@ async fn the_access_log_names_event_outcome_and_trace() -> Result<()> {
 }
 
 #[tokio::test]
+async fn outcomes_are_labels_for_prometheus() -> Result<()> {
+    let (envoy, _upstream) = on_sqlite().await?;
+    let event = Event::fresh()?;
+    assert_stored(&envoy.send(CONNECT.deliver(&event)?).await?);
+    envoy
+        .admin()
+        .expect_deliveries("stripe-connect", "stored", 1)
+        .await?;
+    let page = envoy.admin().page("/stats/prometheus").await?;
+    let line = r#"hookgate_deliveries{endpoint="stripe-connect",outcome="stored"} 1"#;
+    assert!(page.lines().any(|shown| shown == line), "{page}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn no_secret_shows_in_any_log_statistic_or_dump() -> Result<()> {
     let upstream = Upstream::sqlite().await?;
     let envoy = Setup::shipped()

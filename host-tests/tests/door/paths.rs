@@ -15,7 +15,7 @@ async fn an_unknown_path_is_answered_404_even_if_signed() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let event = Event::fresh()?;
     let signature = PLATFORM.sign_at(&event.payload, SystemTime::now())?;
-    for path in [
+    let paths = [
         "/",
         "/v1/events",
         "/webhooks",
@@ -25,14 +25,19 @@ async fn an_unknown_path_is_answered_404_even_if_signed() -> Result<()> {
         "/webhooks/stripeconnect",
         "/Webhooks/Stripe",
         "/healthz",
-    ] {
+    ];
+    for path in paths {
         let delivery =
             Delivery::post(path, event.payload.clone()).header("stripe-signature", &signature)?;
         assert_problem(&envoy.send(delivery).await?, 404, "endpoint_unknown");
     }
     script.expect_received(0).await?;
     assert_eq!(envoy.admin().forwarded().await?, 0);
-    Ok(())
+    let count = u64::try_from(paths.len())?;
+    envoy
+        .admin()
+        .expect_deliveries("_", "endpoint_unknown", count)
+        .await
 }
 
 #[tokio::test]

@@ -77,6 +77,15 @@ async fn nobody_gets_2xx_while_the_first_copy_is_held_and_then_fails() -> Result
         "duplicate",
     );
     script.expect_received(2).await?;
+    for (outcome, count) in [
+        ("in_progress", 199),
+        ("upstream_failed", 1),
+        ("stored", 1),
+        ("duplicate", 1),
+    ] {
+        let admin = envoy.admin();
+        admin.expect_deliveries("stripe", outcome, count).await?;
+    }
     Ok(())
 }
 

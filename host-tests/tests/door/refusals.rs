@@ -223,6 +223,28 @@ async fn refuses_every_method_but_post() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_type_that_waits_for_a_decision_is_never_stored() -> Result<()> {
+    let (envoy, script) = on_script(Setup::shipped(), []).await?;
+    let Event { id, payload } = Event::fresh()?;
+    let text = String::from_utf8(payload.to_vec())?;
+    let text = text.replace("payment_intent.succeeded", "issuing_authorization.request");
+    let event = Event {
+        id,
+        payload: text.into(),
+    };
+    for _ in 0..2 {
+        let answer = envoy.send(PLATFORM.deliver(&event)?).await?;
+        assert_problem(&answer, 503, "no_decider");
+    }
+    envoy
+        .admin()
+        .expect_deliveries("stripe", "no_decider", 2)
+        .await?;
+    script.expect_received(0).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_refused_delivery_leaves_no_trace_in_the_gates_memory() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let event = Event::fresh()?;

@@ -139,6 +139,26 @@ async fn a_body_in_chunks_of_one_byte_is_accepted() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_client_that_asks_before_it_sends_its_body_is_served() -> Result<()> {
+    let (envoy, script) = on_script(Setup::shipped(), []).await?;
+    let event = Event::fresh()?;
+    let signature = PLATFORM.sign_at(&event.payload, SystemTime::now())?;
+    let request = Head::new(&format!("POST {}", PLATFORM.path))
+        .header("stripe-signature", signature)
+        .header("expect", "100-continue")
+        .sized_body(&event.payload);
+    let answers = raw::exchange(envoy.address(), &request).await?;
+    let text = String::from_utf8_lossy(&answers);
+    assert!(text.starts_with("HTTP/1.1 100 Continue\r\n"), "{text}");
+    assert!(text.contains("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert_eq!(
+        script.expect_received(1).await?.remove(0).body,
+        event.payload
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn ambiguous_framing_is_refused() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let event = Event::fresh()?;
