@@ -31,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let mut green = true;
     for check in ["licenses", "sources", "bans"] {
         eprintln!("\n== audit: {check}");
-        green &= holds(workspace, &["--hide-inclusion-graph", "check", check])?;
+        green &= holds(workspace, &["check", "--hide-inclusion-graph", check])?;
     }
     eprintln!("\n== audit: advisories");
     if process::run(workspace.cargo().args(["deny", "fetch", "db"]), "fetching").is_err() {
