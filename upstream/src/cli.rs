@@ -81,8 +81,13 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) max_body_bytes: u32,
     /// Events that may wait for the log; more are answered 429 queue_full
-    #[arg(long, value_name = "EVENTS", default_value = "1024")]
-    pub(crate) queue: NonZeroUsize,
+    #[arg(
+        long,
+        value_name = "EVENTS",
+        default_value = "1024",
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub(crate) queue: u32,
     /// How long a payload may take to arrive; below the gate's upstream timeout
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) body_timeout: Duration,

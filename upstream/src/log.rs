@@ -12,8 +12,6 @@ mod reader;
 mod record;
 pub(crate) mod sqlite;
 
-use std::num::NonZeroUsize;
-
 pub(crate) use address::LogAddress;
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum};
@@ -60,8 +58,8 @@ pub(crate) enum OpenError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Records that may wait for their confirmation before others are answered
-    /// [`LogError::QueueFull`].
-    pub(crate) queue: NonZeroUsize,
+    /// [`LogError::QueueFull`]; at least 1.
+    pub(crate) queue: usize,
     /// Largest payload that the server lets through.
     pub(crate) max_payload_bytes: usize,
 }

@@ -13,7 +13,7 @@ mod server;
 mod show;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -29,6 +29,8 @@ use crate::{
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
+        // Whoever reads us has read enough: `hookgate events | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hookgate: {error:#}");
             ExitCode::FAILURE
@@ -64,6 +66,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -77,7 +84,7 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
         listen: args.listen,
         log: args.log.address,
         limits: Limits {
-            queue: args.queue,
+            queue: usize::try_from(args.queue)?,
             max_payload_bytes: max_body_bytes,
         },
         acceptance: Acceptance {

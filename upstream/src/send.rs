@@ -5,6 +5,7 @@ mod payload;
 use std::{
     env, fs,
     io::{self, Read as _, Write as _},
+    net::IpAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -18,6 +19,7 @@ use hookgate_core::{
 use serde::{Deserialize, Serialize};
 use ureq::{
     Agent,
+    http::Uri,
     tls::{Certificate, PemItem, RootCerts, TlsConfig},
 };
 
@@ -108,7 +110,7 @@ struct Body {
 pub(crate) fn send(args: &SendArgs) -> Result<Answer, SendError> {
     let secret = secret(args)?;
     let payload = payload(args)?;
-    let agent = agent(args.ca.as_deref())?;
+    let agent = agent(&args.url, args.ca.as_deref())?;
 
     let age_millis = u64::try_from(args.age.as_millis()).unwrap_or(u64::MAX);
     let signed_at = clock::now().unix_millis().saturating_sub(age_millis);
@@ -212,12 +214,17 @@ fn payload(args: &SendArgs) -> Result<Vec<u8>, SendError> {
     }
 }
 
-fn agent(ca: Option<&Path>) -> Result<Agent, SendError> {
+fn agent(url: &str, ca: Option<&Path>) -> Result<Agent, SendError> {
     let mut tls = TlsConfig::builder();
     if let Some(path) = ca {
         tls = tls.root_certs(RootCerts::from(certificates(path)?));
     }
-    let config = Agent::config_builder()
+    let mut config = Agent::config_builder();
+    if is_local(url) {
+        // A proxy of the environment could only reach its own loopback.
+        config = config.proxy(None);
+    }
+    let config = config
         .tls_config(tls.build())
         .timeout_global(Some(TIMEOUT))
         // A redirect is a failed delivery for Stripe.
@@ -227,6 +234,13 @@ fn agent(ca: Option<&Path>) -> Result<Agent, SendError> {
         .user_agent("Stripe/1.0 (+https://stripe.com/docs/webhooks)")
         .build();
     Ok(config.into())
+}
+
+fn is_local(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SendError> {

@@ -103,6 +103,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
 
+    if let Some(path) = &settings.ready_file {
+        retract(path)?;
+    }
     let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
     let listen_error = |source| ServeError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
@@ -150,6 +153,17 @@ async fn ready(State(intake): State<Arc<Intake>>) -> (StatusCode, &'static str) 
             StatusCode::SERVICE_UNAVAILABLE,
             "the log can't confirm events\n",
         )
+    }
+}
+
+/// Removes what an earlier server said, which is not true until we serve.
+fn retract(path: &Path) -> Result<(), ServeError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ServeError::ReadyFile {
+            path: path.into(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 

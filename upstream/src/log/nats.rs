@@ -88,7 +88,7 @@ impl NatsLog {
         }
         let context = jetstream::context::ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
-            .max_ack_inflight(limits.queue.get())
+            .max_ack_inflight(limits.queue)
             .backpressure_on_inflight(false)
             .build(client);
         let address = LogAddress::Nats(server.clone());
@@ -96,7 +96,7 @@ impl NatsLog {
         Ok(Self {
             context,
             stream,
-            in_flight: Semaphore::new(limits.queue.get()),
+            in_flight: Semaphore::new(limits.queue),
         })
     }
 

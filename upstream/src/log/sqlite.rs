@@ -96,7 +96,7 @@ pub(crate) fn open(path: &Path, limits: Limits) -> Result<(SqliteLog, Writing), 
             folder: folder.into(),
             source,
         })?;
-    let (queue, waiting) = mpsc::channel(limits.queue.get());
+    let (queue, waiting) = mpsc::channel(limits.queue);
     let writing = writer::start(connection, waiting, lock).map_err(|source| OpenError::Schema {
         path: path.into(),
         source: source.into(),
@@ -121,9 +121,9 @@ impl SqliteLog {
         answer.await.unwrap_or(Err(LogError::Unavailable))
     }
 
-    /// Tells whether the writer is alive.
+    /// Tells whether the writer is alive and keeps up.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.queue.is_closed()
+        !self.queue.is_closed() && self.queue.capacity() > 0
     }
 }
 

@@ -30,6 +30,10 @@ use crate::{
 /// a captured request with its own arrival time would be valid for ever.
 const MAX_RECEIVED_AT_DISTANCE: Duration = Duration::from_secs(60 * 60);
 
+/// How long the log may take, whatever it waits for: below the gate's upstream
+/// timeout (10 s), so that the sender hears of it from us.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(9);
+
 /// Sets what is accepted.
 #[derive(Debug)]
 pub(crate) struct Acceptance {
@@ -108,7 +112,11 @@ impl Intake {
             attributes,
             payload,
         };
-        Ok(self.log.append(record).await?)
+        match timeout(APPEND_TIMEOUT, self.log.append(record)).await {
+            Ok(appended) => Ok(appended?),
+            // It may be stored yet; the next attempt is answered as a duplicate.
+            Err(_) => Err(Code::Unavailable.into()),
+        }
     }
 
     async fn payload(&self, body: Body) -> Result<Bytes, Refusal> {

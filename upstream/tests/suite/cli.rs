@@ -155,6 +155,15 @@ fn fails_for_anything_but_2xx_and_says_what_came() {
 }
 
 #[test]
+fn sends_to_this_machine_past_any_proxy() {
+    let (url, request) = gate(STORED);
+    let mut command = hookgate();
+    command.env("http_proxy", "http://127.0.0.1:9");
+    output(command.args(["send", &url]));
+    request.join().unwrap();
+}
+
+#[test]
 fn says_what_it_lacks_to_send() {
     let mut command = hookgate();
     command.args(["send", "http://127.0.0.1:9/"]);

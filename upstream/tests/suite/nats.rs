@@ -81,7 +81,7 @@ fn refuses_a_server_that_takes_smaller_messages_than_the_door() {
 }
 
 #[test]
-fn refuses_a_server_that_is_not_there_or_has_no_jetstream() {
+fn refuses_a_server_that_is_not_there() {
     let mut nats = Nats::start();
     let address = nats.address();
     nats.kill();

@@ -139,6 +139,22 @@ fn shows_nothing_that_is_damaged() {
     }
 }
 
+/// What a killed process wrote may not be on the disk, and may be confirmed as
+/// a duplicate from now on: so it is synced into the main file before that.
+#[test]
+fn makes_durable_what_a_killed_server_left() {
+    let (folder, log) = log();
+    let write_ahead = folder.path().join("log.db-wal");
+    let server = Server::start(&log, &[]);
+    Delivery::new("evt_1").send(&server);
+    server.kill_9();
+    assert_ne!(fs::metadata(&write_ahead).unwrap().len(), 0);
+    let server = Server::start(&log, &[]);
+    assert_eq!(fs::metadata(&write_ahead).unwrap().len(), 0);
+    let again = Delivery::new("evt_1").send(&server);
+    assert_eq!(again.outcome(), (200, "duplicate", Some(1)));
+}
+
 /// More than a checkpoint's worth, so that the write-ahead file is used again.
 #[test]
 fn keeps_the_write_ahead_file_bounded() {
