@@ -15,7 +15,7 @@ mod telemetry;
 
 use std::{io, process::ExitCode};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use clap::Parser as _;
 use hookgate_core::signature::Tolerance;
 
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         // Whoever reads us has read enough: `hookgate events | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hookgate: {error:#}");
+            // Our errors name their causes themselves.
+            eprintln!("hookgate: {error}");
             ExitCode::FAILURE
         }
     }
@@ -75,7 +76,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("can't start the runtime")
+        .map_err(|error| anyhow!("can't start the runtime: {error}"))
 }
 
 fn settings(args: ServeArgs) -> anyhow::Result<Settings> {

@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -49,7 +49,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// A server under test; killed when dropped.
 pub(crate) struct Server {
-    child: Child,
+    child: Running,
     folder: TempDir,
     pub(crate) address: SocketAddr,
 }
@@ -67,14 +67,13 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let ready = folder.path().join("ready");
         let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
-        let mut child = command
+        command
             .args(["--listen", "127.0.0.1:0", "--ready-file"])
             .arg(&ready)
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
+            .stderr(stderr);
+        let mut child = Running(command.spawn().unwrap());
         let address = until("the server serves", || {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = child.0.try_wait().unwrap() {
                 let stderr = fs::read_to_string(folder.path().join("stderr")).unwrap();
                 panic!("the server ended with {status}: {stderr}");
             }
@@ -93,19 +92,18 @@ impl Server {
     }
 
     /// Ends the server as a crash would.
-    pub(crate) fn kill_9(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn kill_9(self) {
+        drop(self.child);
     }
 
     /// Asks the server to end.
     pub(crate) fn terminate(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        kill_process(Pid::from_child(&self.child.0), Signal::TERM).unwrap();
     }
 
     /// Waits until the server has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        until("the server ends", || self.child.try_wait().unwrap())
+        until("the server ends", || self.child.0.try_wait().unwrap())
     }
 
     /// The status of a GET.
@@ -120,13 +118,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// What `hookgate serve` says when it refuses to start.
 pub(crate) fn refusal(log: &str, options: &[&str]) -> String {
     let mut command = hookgate();
@@ -136,10 +127,25 @@ pub(crate) fn refusal(log: &str, options: &[&str]) -> String {
 
 /// What a command that fails says.
 pub(crate) fn failure(command: &mut Command) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let stderr = String::from_utf8(stderr).unwrap();
+    let stderr = tempfile::NamedTempFile::new().unwrap();
+    command
+        .stdout(Stdio::null())
+        .stderr(stderr.reopen().unwrap());
+    let mut child = Running(command.spawn().unwrap());
+    let status = until("the command fails", || child.0.try_wait().unwrap());
+    let stderr = fs::read_to_string(stderr.path()).unwrap();
     assert_eq!(status.code(), Some(1), "{stderr}");
     stderr
+}
+
+/// A process that doesn't outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What a command that succeeds prints.
