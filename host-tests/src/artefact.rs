@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 const TOOLS: &str = "run `cargo xtask tools`";
+const BUILD: &str = "run `cargo xtask build`";
 
 /// Says how Envoy is run.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ pub fn module() -> Result<PathBuf> {
     built(
         "HOOKGATE_WASM",
         "target/wasm32-wasip1/release/hookgate.wasm",
-        "run `cargo build --release -p hookgate-plugin --target wasm32-wasip1`",
+        BUILD,
     )
 }
 
@@ -77,11 +78,7 @@ pub fn module() -> Result<PathBuf> {
 /// # Errors
 /// It hasn't been built.
 pub fn hookgate() -> Result<PathBuf> {
-    built(
-        "HOOKGATE_BIN",
-        "target/quick/hookgate",
-        "run `cargo build --profile quick -p hookgate-upstream`",
-    )
+    built("HOOKGATE_BIN", "target/quick/hookgate", BUILD)
 }
 
 /// Finds the folder where the official Node SDK is installed.

@@ -116,6 +116,12 @@ impl Script {
         lock(&self.stage).received.clone()
     }
 
+    /// Returns how many requests have reached it.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        lock(&self.stage).received.len()
+    }
+
     /// Waits until `count` requests have reached it; more are an error.
     ///
     /// # Errors
@@ -123,11 +129,11 @@ impl Script {
     pub async fn expect_received(&self, count: usize) -> Result<Vec<Received>> {
         let what = format!("{count} requests at the upstream");
         wait::until(&what, wait::PATIENCE, async || {
-            let now = self.received();
-            if now.len() > count {
-                bail!("{} requests instead of {count} at the upstream", now.len());
+            let now = self.count();
+            if now > count {
+                bail!("{now} requests instead of {what}");
             }
-            Ok((now.len() == count).then_some(now))
+            Ok((now == count).then(|| self.received()))
         })
         .await
     }
