@@ -64,13 +64,19 @@ pub(super) async fn receive(
         warn!(%error, "refused an event");
         Refusal::AttributesInvalid
     })?;
+    let source = claim.source.clone();
     let (id, trace_id) = (claim.id().to_owned(), claim.trace_id().to_owned());
     let result = intake.take(&head.headers, claim, body).await;
     match &result {
-        Ok(appended) => debug!(event_id = id, trace_id, ?appended, "took an event"),
+        Ok(appended) => debug!(event_id = id, %source, trace_id, ?appended, "took an event"),
+        // The log says what is the matter with it, once for many events.
+        Err(Refusal::QueueFull | Refusal::Gate(Code::Unavailable)) => {
+            debug!(event_id = id, %source, trace_id, "could not take an event");
+        }
         Err(refusal) => warn!(
             // Not verified, so not to be trusted to be short or printable.
             event_id = %id.chars().take(64).collect::<String>().escape_default(),
+            %source,
             trace_id,
             code = refusal.as_str(),
             "refused an event"

@@ -3,12 +3,14 @@
 //! Group commit: while one sync is under way the next records gather, so the
 //! rate grows with the number of senders and not with the speed of the disk.
 
+use std::mem;
+
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinHandle},
 };
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{lock::Lock, row};
 use crate::{
@@ -94,6 +96,9 @@ struct Writer {
     last_sequence: i64,
     /// Bytes appended since the last checkpoint, roughly.
     unchecked_bytes: usize,
+    /// Whether the last batch failed: a full disk is reported once, not with
+    /// every batch that it refuses.
+    failing: bool,
 }
 
 impl Writer {
@@ -106,6 +111,7 @@ impl Writer {
             connection,
             last_sequence,
             unchecked_bytes: 0,
+            failing: false,
         })
     }
 
@@ -114,25 +120,25 @@ impl Writer {
         while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
             match self.commit(&batch) {
                 Ok(answers) => {
+                    if mem::take(&mut self.failing) {
+                        info!("the log takes events again");
+                    }
                     for (append, appended) in batch.drain(..).zip(answers) {
                         append.answer(Ok(appended));
                     }
                 }
+                Err(failure) if is_recoverable(&failure) => {
+                    if !mem::replace(&mut self.failing, true) {
+                        warn!(%failure, "the log takes no events");
+                    }
+                    refuse(&mut batch);
+                }
                 Err(failure) => {
-                    let recoverable = is_recoverable(&failure);
-                    if recoverable {
-                        warn!(records = batch.len(), %failure, "the log did not take a batch");
-                    } else {
-                        error!(records = batch.len(), %failure, "the log can't be trusted any more");
-                        // Before anybody is answered: no record may follow.
-                        queue.close();
-                    }
-                    for append in batch.drain(..) {
-                        append.answer(Err(LogError::Unavailable));
-                    }
-                    if !recoverable {
-                        return Err(failure);
-                    }
+                    error!(%failure, "the log can't be trusted any more");
+                    // Before anybody is answered: no record may follow.
+                    queue.close();
+                    refuse(&mut batch);
+                    return Err(failure);
                 }
             }
             self.checkpoint_if_due()?;
@@ -213,6 +219,12 @@ impl Append {
     fn answer(self, answer: Result<Appended, LogError>) {
         // The sender may have gone; the record is durable or not all the same.
         let _ = self.reply.send(answer);
+    }
+}
+
+fn refuse(batch: &mut Vec<Append>) {
+    for append in batch.drain(..) {
+        append.answer(Err(LogError::Unavailable));
     }
 }
 
