@@ -82,11 +82,15 @@ impl Step {
                 tools::wasm_target::ensure()?;
                 whole(documenting(wasm(workspace.cargo().arg("doc"))))
             }
-            Self::Unit => tests(native(workspace.cargo().arg("test")).args([
-                "--exclude",
-                "hookgate-host-tests",
-                "--no-fail-fast",
-            ])),
+            Self::Unit => {
+                let nats_server = tools::nats_server(workspace)?;
+                tests(
+                    native(workspace.cargo().arg("test"))
+                        .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
+                        .env("NATS_SERVER_PATH", nats_server)
+                        .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
+                )
+            }
             Self::Check => whole(&mut up_check(workspace, "sqlite")?),
             Self::CheckNats => whole(&mut up_check(workspace, "nats")?),
             Self::Host => {
