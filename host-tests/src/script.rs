@@ -122,6 +122,11 @@ impl Script {
         lock(&self.stage).received.len()
     }
 
+    /// Drops what it keeps of the requests so far; the count begins anew.
+    pub fn forget(&self) {
+        lock(&self.stage).received.clear();
+    }
+
     /// Waits until `count` requests have reached it; more are an error.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod configuration;
 mod deliveries;
 mod faults;
 mod kills;
+mod memory;
 mod nats;
 mod observation;
 mod paths;

@@ -1,0 +1,60 @@
+//! What the gate's memory of events costs Envoy.
+
+use std::env;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hookgate_host_tests::envoy::{Envoy, Setup};
+use hookgate_host_tests::event::PLATFORM;
+use hookgate_host_tests::load::{self, Pace};
+
+use crate::on_script;
+
+const EVENT_BYTES: usize = 1024;
+const CONNECTIONS: usize = 16;
+const AT_ONCE: usize = 50_000;
+
+/// What the README states, all told: entry, bucket, the host's map.
+const BYTES_PER_ENTRY: u64 = 32;
+
+/// Fills a table to the number of entries that it is sized for. The full form
+/// fills the shipped one.
+#[tokio::test]
+async fn load_a_full_table_costs_at_most_32_bytes_an_entry() -> Result<()> {
+    let full_form = env::var_os("HOOKGATE_SOAK").is_some();
+    let entries: usize = if full_form { 1_000_000 } else { 60_000 };
+    let setup = Setup::shipped().edit(
+        r#""max_entries": 1000000"#,
+        &format!(r#""max_entries": {entries}"#),
+    );
+    let (mut envoy, script) = on_script(setup, []).await?;
+    // What connections and statistics take for good, they take now.
+    fill(&envoy, 20 * CONNECTIONS).await?;
+    let before = allocated(&envoy).await?;
+
+    for start in (0..entries).step_by(AT_ONCE) {
+        fill(&envoy, AT_ONCE.min(entries - start)).await?;
+        script.forget();
+    }
+    let after = allocated(&envoy).await?;
+    envoy.discard_output();
+    let per_entry = after.saturating_sub(before) / u64::try_from(entries)?;
+    eprintln!("{per_entry} bytes an entry at {entries} entries");
+    assert!(per_entry > 0 && per_entry <= BYTES_PER_ENTRY, "{per_entry}");
+    Ok(())
+}
+
+async fn fill(envoy: &Envoy, entries: usize) -> Result<()> {
+    let requests = load::deliveries(PLATFORM, entries, EVENT_BYTES)?;
+    let pace = Pace::Every(Duration::ZERO);
+    load::run(envoy.address(), CONNECTIONS, requests, pace).await?;
+    Ok(())
+}
+
+/// Returns the bytes that Envoy's allocator has given out. Those of the
+/// module's own memory are not among them; the table isn't in it.
+async fn allocated(envoy: &Envoy) -> Result<u64> {
+    let page: serde_json::Value = serde_json::from_str(&envoy.admin().page("/memory").await?)?;
+    let allocated = page.get("allocated").and_then(|bytes| bytes.as_str());
+    Ok(allocated.context("no figure at /memory")?.parse()?)
+}
