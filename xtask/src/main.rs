@@ -62,7 +62,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => build::run(&workspace)?,
         Task::Tools => drop(tools::all(&workspace)?),
         Task::Audit => return audit::run(&workspace),
-        Task::Soak => soak::run(&workspace)?,
+        Task::Soak => return soak::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to hold, counted.
 
+mod cargo_test;
 mod count;
 mod step;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 
+pub(crate) use self::cargo_test::tests;
 use self::count::Count;
 use self::step::Step;
 use crate::host;

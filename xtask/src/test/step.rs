@@ -1,12 +1,12 @@
 //! The steps of `cargo xtask test`.
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
+use super::cargo_test::tests;
 use super::count::Count;
 use crate::container::Container;
 use crate::host::{self, Envoy};
@@ -149,65 +149,4 @@ fn up_check(workspace: &Workspace, log: &str) -> Result<Command> {
 fn whole(command: &mut Command) -> Result<Count> {
     process::run(command, "failed")?;
     Ok(Count::SUCCESS)
-}
-
-/// Runs a cargo test call, passing its output on and counting its results.
-fn tests(command: &mut Command) -> Result<Count> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("can't start {:?}", command.get_program()))?;
-    let output = child.stdout.take().context("standard output is piped")?;
-    let mut count = Count::default();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        count = count + Count::from_line(&line).unwrap_or_default();
-    }
-    let status = child.wait()?;
-    Ok(settle(count, status.success()))
-}
-
-/// Adds the failure that no test reported: a build that broke, a test binary that crashed,
-/// a call that ran nothing.
-fn settle(count: Count, succeeded: bool) -> Count {
-    let unreported = if succeeded {
-        count.passed + count.failed == 0
-    } else {
-        count.failed == 0
-    };
-    if unreported {
-        count + Count::FAILURE
-    } else {
-        count
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_a_build_that_broke_as_a_failure() {
-        assert_eq!(settle(Count::default(), false), Count::FAILURE);
-        assert_eq!(settle(Count::SUCCESS, false).failed, 1);
-    }
-
-    #[test]
-    fn counts_a_call_that_ran_no_test_as_a_failure() {
-        let filtered = Count {
-            left_out: 9,
-            ..Count::default()
-        };
-        assert_eq!(settle(filtered, true).failed, 1);
-    }
-
-    #[test]
-    fn leaves_reported_results_alone() {
-        assert_eq!(settle(Count::SUCCESS, true), Count::SUCCESS);
-        let both = Count::SUCCESS + Count::FAILURE;
-        assert_eq!(settle(both, false), both);
-    }
 }
