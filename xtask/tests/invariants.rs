@@ -1,0 +1,98 @@
+//! Every invariant of ARCHITECTURE.md names tests, and they exist.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Returns each numbered line with the names in backticks behind its dash.
+fn invariants(text: &str) -> Vec<(&str, Vec<&str>)> {
+    let numbered = |line: &&str| {
+        let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        digits.len() < line.len() && digits.starts_with(". ")
+    };
+    text.lines()
+        .filter(numbered)
+        .map(|line| {
+            let tests = line.rsplit_once(" — ").map_or("", |(_, tests)| tests);
+            (line, tests.split('`').skip(1).step_by(2).collect())
+        })
+        .collect()
+}
+
+/// Adds the names of the functions that follow `#[test]` or `#[tokio::test…]`.
+fn add_tests(source: &str, names: &mut BTreeSet<String>) {
+    let mut marked = false;
+    for line in source.lines().map(str::trim_start) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
+        } else if marked && let Some((_, name)) = line.split_once("fn ") {
+            names.extend(name.split_once('(').map(|(name, _)| name.to_owned()));
+            marked = false;
+        }
+    }
+}
+
+fn walk(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(&path, names)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            add_tests(&fs::read_to_string(&path)?, names);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_invariant_is_held_by_tests_that_exist() -> Result<()> {
+    let mut tests = BTreeSet::new();
+    for package in ["core", "plugin", "upstream", "host-tests", "xtask"] {
+        walk(&root().join(package), &mut tests).context(package)?;
+    }
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md"))?;
+    let invariants = invariants(&text);
+    assert!(invariants.len() >= 18, "{}", invariants.len());
+    for (line, named) in invariants {
+        assert!(!named.is_empty(), "no test named: {line}");
+        for name in named {
+            assert!(tests.contains(name), "`{name}` is no test: {line}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_two_commands_stand_by_line_25_of_the_readme() -> Result<()> {
+    let readme = fs::read_to_string(root().join("README.md"))?;
+    for command in ["cargo xtask up", "cargo xtask test"] {
+        assert!(
+            readme
+                .lines()
+                .take(25)
+                .any(|line| line.starts_with(command)),
+            "{command}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn tells_tests_from_other_functions() {
+    let mut names = BTreeSet::new();
+    add_tests(
+        "#[test]\nfn a() {}\nfn b() {}\n#[tokio::test(x)]\nasync fn c() {}",
+        &mut names,
+    );
+    assert_eq!(names, BTreeSet::from(["a".to_owned(), "c".to_owned()]));
+    assert_eq!(
+        invariants("1. One — `a`, `b`.\ntwo\n2. No"),
+        [("1. One — `a`, `b`.", vec!["a", "b"]), ("2. No", vec![])]
+    );
+}
