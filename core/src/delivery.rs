@@ -62,6 +62,7 @@ pub enum Origin {
 pub struct Delivery {
     endpoint: Option<Rc<Endpoint>>,
     stage: Stage,
+    calls_itself_grpc: bool,
 }
 
 #[derive(Default)]
@@ -113,6 +114,13 @@ impl Delivery {
         matches!(self.stage, Stage::Forwarded(_))
     }
 
+    /// Tells whether [`Self::answered`] has to see the answer: the upstream's,
+    /// or one that the host may have turned into a 2xx.
+    #[must_use]
+    pub const fn awaits_answer(&self) -> bool {
+        self.is_forwarded() || self.calls_itself_grpc
+    }
+
     /// Judges the request's headers: all that can be refused without a body.
     ///
     /// Call again with [`Self::body`] and [`Self::end`] after `Hold`.
@@ -121,6 +129,7 @@ impl Delivery {
             let names = head.0.iter().map(|(name, _)| name.as_str());
             forward::untrusted(names, gate.settings.trust_traceparent)
         };
+        self.calls_itself_grpc = head.calls_itself_grpc();
         let path = head.only(":path").unwrap_or_default();
         let Some(endpoint) = gate.endpoint(path) else {
             if gate.settings.pass_unknown_paths {
@@ -200,28 +209,34 @@ impl Delivery {
         }
     }
 
-    /// Settles a forwarded delivery by the answer's status.
+    /// Settles a forwarded delivery by the answer's status, and returns the
+    /// status to give the sender instead, if this one is not true.
     ///
-    /// Only a 2xx that the upstream itself gave commits the identity.
+    /// Only a 2xx that the upstream itself gave commits the identity. A host
+    /// can make one too: it refuses a request that calls itself gRPC with 200
+    /// and a `grpc-status`.
     pub fn answered(
         &mut self,
         status: u16,
         origin: Origin,
         now: Timestamp,
         store: &mut impl SharedStore,
-    ) {
-        let Stage::Forwarded(reservation) = self.stage else {
-            return;
+    ) -> Option<u16> {
+        let is_success = (200..300).contains(&status);
+        if let Stage::Forwarded(reservation) = self.stage {
+            if is_success && origin == Origin::Upstream {
+                self.commit(reservation, now, store);
+            } else {
+                self.release(reservation, store);
+            }
+        }
+        let truth = match self.stage {
+            _ if !is_success || origin == Origin::Upstream => status,
+            Stage::Ended(Outcome::Passed) => status,
+            Stage::Ended(Outcome::Answered(code)) => code.status(),
+            _ => Code::Unavailable.status(),
         };
-        let confirmed = origin == Origin::Upstream && (200..300).contains(&status);
-        if !confirmed {
-            return self.release(reservation, store);
-        }
-        if let Some(held) = reservation {
-            // A failure makes the table forget, and the log still remembers.
-            _ = held.table.commit(store, held.fingerprint, now);
-        }
-        self.stage = Stage::Ended(Outcome::Stored);
+        (truth != status).then_some(truth)
     }
 
     /// Ends a delivery whose stream is gone, whatever its state.
@@ -231,6 +246,19 @@ impl Delivery {
             Stage::Ended(_) => {}
             Stage::New | Stage::Verifying(_) => self.stage = Stage::Ended(Outcome::Aborted),
         }
+    }
+
+    fn commit(
+        &mut self,
+        reservation: Option<Reservation>,
+        now: Timestamp,
+        store: &mut impl SharedStore,
+    ) {
+        if let Some(held) = reservation {
+            // A failure makes the table forget, and the log still remembers.
+            _ = held.table.commit(store, held.fingerprint, now);
+        }
+        self.stage = Stage::Ended(Outcome::Stored);
     }
 
     fn release(&mut self, reservation: Option<Reservation>, store: &mut impl SharedStore) {

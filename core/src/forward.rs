@@ -12,8 +12,10 @@ use alloc::{
 
 use crate::{event::Event, gate::Endpoint, time::Timestamp, trace::TraceParent};
 
-/// Prefixes of header names that only the gate may set.
-const OWN_PREFIXES: [&str; 2] = ["ce-", "x-hookgate-"];
+/// Prefixes of header names that no client may set: the gate's own, and those
+/// by which a client that Envoy takes for internal would steer its router (to
+/// answer a timeout with 204, for one).
+const OWN_PREFIXES: [&str; 3] = ["ce-", "x-hookgate-", "x-envoy-"];
 
 /// Headers of a client's trace context.
 const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];

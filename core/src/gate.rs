@@ -93,6 +93,17 @@ impl Gate {
         self.endpoints.iter().map(AsRef::as_ref)
     }
 
+    /// Lists the secrets that are configured and were not there.
+    pub fn missing_secrets(&self) -> impl Iterator<Item = (&Endpoint, &config::SecretReference)> {
+        self.endpoints().flat_map(|endpoint| {
+            let loaded = |name: &str| endpoint.secrets.iter().any(|secret| secret.name() == name);
+            let configured = endpoint.config.secrets.iter();
+            configured
+                .filter(move |secret| !loaded(&secret.name))
+                .map(move |secret| (endpoint, secret))
+        })
+    }
+
     /// Lists the endpoints that have no secret and so refuse everything.
     pub fn closed_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints()

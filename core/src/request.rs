@@ -35,6 +35,12 @@ impl<'a> RequestHead<'a> {
         }
     }
 
+    /// Tells whether the host will take this for gRPC.
+    pub(crate) fn calls_itself_grpc(self) -> bool {
+        self.all("content-type")
+            .any(|value| value.starts_with(b"application/grpc"))
+    }
+
     /// Returns the announced length; `None` if there is none that is a number.
     pub(crate) fn content_length(self) -> Option<u64> {
         let text = core::str::from_utf8(self.only("content-length")?).ok()?;

@@ -101,6 +101,10 @@ impl SignatureHeader {
         if value.is_empty() {
             return Err(SignatureError::Missing);
         }
+        // The header is stored as a receipt, and text is all that Stripe sends.
+        if core::str::from_utf8(value).is_err() {
+            return Err(SignatureError::Malformed);
+        }
         let mut timestamp = None;
         let mut signatures = 0;
         let mut candidates = Vec::new();

@@ -63,6 +63,13 @@ impl Delivery {
         Ok(self)
     }
 
+    /// Leaves a header out.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
     /// Adds a trailer; over HTTP/1.1 the body is then chunked.
     ///
     /// # Errors

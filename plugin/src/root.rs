@@ -66,17 +66,16 @@ fn announce(gate: &Gate) {
             endpoint.config.secrets.len(),
         );
     }
-    for endpoint in gate.closed_endpoints() {
-        let variables: Vec<_> = endpoint
-            .config
-            .secrets
-            .iter()
-            .map(|secret| secret.env.as_str())
-            .collect();
+    for (endpoint, secret) in gate.missing_secrets() {
         warn!(
-            "hookgate: endpoint {} has no secret and answers 503 to everything; set {} in Envoy's environment and list it in host_env_keys",
+            "hookgate: endpoint {}: secret {} is not there: set its variable in Envoy's environment and list it in host_env_keys",
+            endpoint.config.name, secret.name,
+        );
+    }
+    for endpoint in gate.closed_endpoints() {
+        warn!(
+            "hookgate: endpoint {} has no secret at all and answers 503 to everything",
             endpoint.config.name,
-            variables.join(" or "),
         );
     }
 }

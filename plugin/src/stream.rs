@@ -161,7 +161,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if self.delivery.is_forwarded() {
+        if self.delivery.awaits_answer() {
             let details = self.get_property(vec!["response", "code_details"]);
             let origin = match details.as_deref() {
                 Some(VIA_UPSTREAM) => Origin::Upstream,
@@ -169,12 +169,13 @@ impl HttpContext for Stream {
             };
             let status = self.get_http_response_header_bytes(":status");
             let status = status.and_then(|text| str::from_utf8(&text).ok()?.parse().ok());
-            self.delivery.answered(
-                status.unwrap_or_default(),
-                origin,
-                host::now(),
-                &mut self.store,
-            );
+            let status = status.unwrap_or_default();
+            let instead = self
+                .delivery
+                .answered(status, origin, host::now(), &mut self.store);
+            if let Some(status) = instead {
+                self.set_http_response_header(":status", Some(&status.to_string()));
+            }
             self.note();
         }
         Action::Continue

@@ -1,14 +1,18 @@
 //! Errors of a configuration.
 
-use alloc::string::{String, ToString};
+use alloc::{
+    format,
+    string::{String, ToString},
+};
 
 /// Longest quotation of a found value, in bytes.
 const MAX_FOUND_BYTES: usize = 80;
 
 /// Says what is wrong with a configuration, and where.
 ///
-/// Never shows a secret: whatever looks like one (`whsec_…`) is cut, because
-/// people do paste them into the wrong field.
+/// Never shows a secret: people do paste them into the wrong field. Nothing that
+/// was found under `secrets` is quoted, and elsewhere whatever looks like one
+/// (`whsec_…`) is cut.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The text isn't JSON, or a field is unknown, missing or of another kind.
@@ -37,6 +41,13 @@ impl ConfigError {
             "." => "configuration",
             path => path,
         };
+        // Whatever stands among the secrets may be one, of any form.
+        if let Some((endpoint, _)) = path.split_once(".secrets") {
+            return Self::Shape {
+                path: format!("{endpoint}.secrets"),
+                problem: unquoted(problem),
+            };
+        }
         Self::Shape {
             path: redact(path),
             problem: redact(problem),
@@ -58,6 +69,21 @@ fn cut(text: &str) -> &str {
         .rev()
         .find(|&end| text.is_char_boundary(end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// Leaves out what the parser quotes of the text.
+fn unquoted(problem: &str) -> String {
+    if let Some(field) = problem.strip_prefix("unknown field `") {
+        let (_, expected) = field.split_once('`').unwrap_or_default();
+        return format!("unknown field{expected}");
+    }
+    let quoted = problem
+        .split_once('"')
+        .and_then(|(before, rest)| Some((before, rest.rsplit_once('"')?.1)));
+    quoted.map_or_else(
+        || problem.to_string(),
+        |(before, after)| format!("{before}…{after}"),
+    )
 }
 
 /// Cuts every run of characters after `whsec_`.

@@ -14,7 +14,10 @@ use super::{
     MAX_SECRETS, MIN_UPSTREAM_TIMEOUT_SECONDS, RETENTION_SECONDS, SecretReference,
     TOLERANCE_SECONDS,
 };
-use crate::{identity::Source, signature::Tolerance};
+use crate::{
+    identity::{NameError, Source},
+    signature::Tolerance,
+};
 
 /// Default of `upstream_timeout_seconds`.
 pub const DEFAULT_UPSTREAM_TIMEOUT_SECONDS: u64 = 10;
@@ -44,8 +47,7 @@ pub const DEFAULT_DEDUP: Dedup = Dedup {
 };
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields, expecting = "a configuration")]
 pub(super) struct Config {
     endpoints: Vec<RawEndpoint>,
     #[serde(default)]
@@ -59,8 +61,7 @@ pub(super) struct Config {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields, expecting = "an endpoint")]
 struct RawEndpoint {
     name: String,
     path: String,
@@ -75,16 +76,14 @@ struct RawEndpoint {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields, expecting = "an object with name and env")]
 struct RawSecret {
     name: String,
     env: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields, default, expecting = "the dedup settings")]
 struct RawDedup {
     max_entries: u64,
     retention_seconds: u64,
@@ -200,23 +199,13 @@ impl RawEndpoint {
         }
         count(&at("secrets"), self.secrets.len(), 1..=MAX_SECRETS)?;
         for (index, secret) in self.secrets.iter().enumerate() {
-            let at = format!("{path}.secrets[{index}]");
+            secret.check(&format!("{path}.secrets[{index}]"))?;
             let mut earlier = self.secrets.iter().take(index);
-            name(&format!("{at}.name"), &secret.name)?;
             if earlier.any(|other| other.name == secret.name) {
-                let expected = "a name that no other secret of the endpoint has";
                 return Err(ConfigError::value(
-                    &format!("{at}.name"),
+                    &format!("{path}.secrets[{index}].name"),
                     &secret.name,
-                    expected,
-                ));
-            }
-            if !is_variable(&secret.env) {
-                // Not quoted: this may be the secret itself, of any form.
-                return Err(ConfigError::value(
-                    &format!("{at}.env"),
-                    "…",
-                    "the name of an environment variable, [A-Za-z_][A-Za-z0-9_]*, not the secret",
+                    "a name that no other secret of the endpoint has",
                 ));
             }
         }
@@ -245,6 +234,22 @@ impl RawEndpoint {
             tolerance,
             max_body_bytes: self.max_body_bytes,
         })
+    }
+}
+
+impl RawSecret {
+    /// Quotes nothing: a secret pasted into a wrong field can have any form.
+    fn check(&self, path: &str) -> Result<(), ConfigError> {
+        const FOUND: &str = "…";
+        if let Err(error) = Source::new(&self.name) {
+            let expected = expected(error);
+            return Err(ConfigError::value(&format!("{path}.name"), FOUND, expected));
+        }
+        if !is_variable(&self.env) {
+            let expected = "the name of an environment variable, [A-Z_][A-Z0-9_]*, not the secret";
+            return Err(ConfigError::value(&format!("{path}.env"), FOUND, expected));
+        }
+        Ok(())
     }
 }
 
@@ -297,11 +302,12 @@ fn seconds(path: &str, found: u64, bounds: RangeInclusive<u64>) -> Result<Durati
 }
 
 fn name(path: &str, found: &str) -> Result<Source, ConfigError> {
-    Source::new(found).map_err(|error| {
-        let error = error.to_string();
-        let expected = error.strip_prefix("expected ").unwrap_or(&error);
-        ConfigError::value(path, found, expected)
-    })
+    Source::new(found).map_err(|error| ConfigError::value(path, found, expected(error)))
+}
+
+fn expected(error: NameError) -> String {
+    let text = error.to_string();
+    text.strip_prefix("expected ").unwrap_or(&text).to_string()
 }
 
 /// Tells whether Envoy's normalization leaves the path as it is, so that what
@@ -316,11 +322,10 @@ fn is_exact_path(path: &str) -> bool {
         && !path.contains("//")
 }
 
+/// Tells whether this is a variable's name by convention, which a secret pasted
+/// here hardly ever is.
 fn is_variable(name: &str) -> bool {
     let mut bytes = name.bytes();
-    let first = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-    bytes.next().is_some_and(first)
-        && bytes.all(|byte| first(byte) || byte.is_ascii_digit())
-        // A pasted secret of Stripe's has the form of a variable's name.
-        && !name.starts_with("whsec_")
+    let first = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    bytes.next().is_some_and(first) && bytes.all(|byte| first(byte) || byte.is_ascii_digit())
 }

@@ -150,25 +150,53 @@ fn refuses_too_few_and_too_many_secrets() {
 #[test]
 fn never_shows_a_secret_pasted_into_a_wrong_field() {
     let hidden = "5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH";
+    for pasted in [format!("whsec_{hidden}"), hidden.to_string()] {
+        for secrets in [
+            format!(r#"["{pasted}"]"#),
+            format!(r#""{pasted}""#),
+            format!(r#"[{{"{pasted}": 1}}]"#),
+            format!(r#"[{{"name": "a", "env": "{pasted}"}}]"#),
+            format!(r#"[{{"name": "a", "env": ["{pasted}"]}}]"#),
+            format!(r#"[{{"name": "{pasted}", "env": "A"}}]"#),
+        ] {
+            let json = with_endpoint(&format!(
+                r#"{{"name": "a", "path": "/a", "secrets": {secrets}}}"#
+            ));
+            assert!(!refusal(&json).contains(hidden), "{json}");
+        }
+    }
     for endpoint in [
-        format!(r#"{{"name": "a", "path": "/a", "secrets": ["whsec_{hidden}"]}}"#),
-        format!(r#"{{"name": "a", "path": "/a", "secrets": "whsec_{hidden}"}}"#),
-        format!(
-            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "whsec_{hidden}"}}]}}"#
-        ),
-        format!(
-            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "{hidden}+/="}}]}}"#
-        ),
-        format!(
-            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "whsec_{hidden}", "env": "A"}}]}}"#
-        ),
         format!(r#"{{"name": "a", "path": "/a", "whsec_{hidden}": 1, "secrets": []}}"#),
-        format!(
-            r#"{{"name": "whsec_{hidden}", "path": "/a", "secrets": [{{"name": "a", "env": "A"}}]}}"#
+        format!(r#"{{"name": "whsec_{hidden}", "path": "/a", "secrets": []}}"#),
+        format!(r#"{{"name": "a", "path": "whsec_{hidden}", "secrets": []}}"#),
+    ] {
+        assert!(
+            !refusal(&with_endpoint(&endpoint)).contains(hidden),
+            "{endpoint}"
+        );
+    }
+}
+
+#[test]
+fn says_what_is_wrong_among_secrets_without_quoting_it() {
+    for (secrets, text) in [
+        (
+            r#"["pasted"]"#,
+            "endpoints[0].secrets: invalid type: string …, expected an object with name and env at line 1 column 63",
+        ),
+        (
+            r#"[{"pasted": 1}]"#,
+            "endpoints[0].secrets: unknown field, expected `name` or `env` at line 1 column 64",
+        ),
+        (
+            r#"[{"name": "a", "env": "pasted"}]"#,
+            "endpoints[0].secrets[0].env: found `…`, expected the name of an environment variable, [A-Z_][A-Z0-9_]*, not the secret",
         ),
     ] {
-        let refusal = refusal(&with_endpoint(&endpoint));
-        assert!(!refusal.contains(hidden), "{refusal}");
+        let json = with_endpoint(&format!(
+            r#"{{"name": "a", "path": "/a", "secrets": {secrets}}}"#
+        ));
+        assert_eq!(refusal(&json), text);
     }
 }
 

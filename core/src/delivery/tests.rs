@@ -187,6 +187,7 @@ fn strips_what_only_the_gate_may_say() {
             "traceparent",
             b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         )
+        .also("x-envoy-upstream-rq-timeout-alt-response", b"1")
         .also("cea", b"kept")
         .also("x-hookgate", b"kept");
     let (_, step) = request.send(&gate(), &mut Memory::default(), 1);
@@ -197,6 +198,7 @@ fn strips_what_only_the_gate_may_say() {
             "ce-id",
             "traceparent",
             "tracestate",
+            "x-envoy-upstream-rq-timeout-alt-response",
             "x-hookgate-token"
         ]
     );
@@ -290,6 +292,17 @@ fn an_endpoint_without_a_secret_is_closed() {
         Request::new(payload("evt_1")).refusal(&gate),
         Code::Unavailable
     );
+}
+
+#[test]
+fn names_each_secret_that_is_not_there() {
+    let gate = gate_with("", |variable| (variable == "NEW").then(|| SECRET.into()));
+    let missing: Vec<_> = gate
+        .missing_secrets()
+        .map(|(endpoint, secret)| (endpoint.config.name.as_str(), secret.name.as_str()))
+        .collect();
+    assert_eq!(missing, [("stripe", "old")]);
+    assert_eq!(gate.closed_endpoints().count(), 0);
 }
 
 #[test]
@@ -501,4 +514,49 @@ fn a_stream_that_ends_early_is_aborted() {
     delivery.headers(&gate, RequestHead(&request.headers), NOW);
     delivery.closed(&mut Memory::default());
     assert_eq!(delivery.outcome(), Some(Outcome::Aborted));
+}
+
+#[test]
+fn no_answer_of_the_hosts_own_says_stored() {
+    let (gate, mut store) = (gate(), Memory::default());
+    let grpc = |id| Request::new(payload(id)).also("content-type", b"application/grpc+json");
+
+    let forged = grpc("evt_1").with("stripe-signature", b"t=1760000000,v1=0");
+    let (mut delivery, _) = forged.send(&gate, &mut store, 1);
+    assert!(delivery.awaits_answer());
+    assert_eq!(
+        delivery.answered(200, Origin::Host, NOW, &mut store),
+        Some(400)
+    );
+
+    let (mut delivery, step) = grpc("evt_2").send(&gate, &mut store, 1);
+    forwarded(step);
+    assert_eq!(
+        delivery.answered(200, Origin::Host, NOW, &mut store),
+        Some(503)
+    );
+    forwarded(grpc("evt_2").send(&gate, &mut store, 1).1);
+
+    let (mut delivery, step) = grpc("evt_3").send(&gate, &mut store, 1);
+    forwarded(step);
+    assert_eq!(
+        delivery.answered(200, Origin::Upstream, NOW, &mut store),
+        None
+    );
+    let (mut duplicate, _) = grpc("evt_3").send(&gate, &mut store, 1);
+    assert_eq!(duplicate.answered(200, Origin::Host, NOW, &mut store), None);
+
+    // Cut off by the host while it waits for its body.
+    let mut slow = Delivery::default();
+    slow.headers(&gate, RequestHead(&grpc("evt_4").headers), NOW);
+    assert!(slow.awaits_answer());
+    assert_eq!(slow.answered(200, Origin::Host, NOW, &mut store), Some(503));
+    assert_eq!(slow.answered(408, Origin::Host, NOW, &mut store), None);
+}
+
+#[test]
+fn looks_at_no_answer_that_cannot_be_wrong() {
+    let refused = Request::new(payload("evt_1")).without("stripe-signature");
+    let (delivery, _) = refused.send(&gate(), &mut Memory::default(), 1);
+    assert!(!delivery.awaits_answer());
 }

@@ -8,6 +8,7 @@
 mod configuration;
 mod deliveries;
 mod faults;
+mod honesty;
 mod kills;
 mod memory;
 mod nats;
