@@ -28,6 +28,7 @@ pub struct Delivery {
     headers: HeaderMap,
     body: Bytes,
     trailers: HeaderMap,
+    unfinished: bool,
 }
 
 impl Delivery {
@@ -40,6 +41,7 @@ impl Delivery {
             headers: HeaderMap::new(),
             body: body.into(),
             trailers: HeaderMap::new(),
+            unfinished: false,
         }
     }
 
@@ -61,6 +63,13 @@ impl Delivery {
         self.headers
             .append(name, HeaderValue::from_bytes(value.as_ref())?);
         Ok(self)
+    }
+
+    /// Never ends the body once it is sent.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
+        self
     }
 
     /// Leaves a header out.
@@ -94,14 +103,18 @@ impl Delivery {
     }
 
     fn body(&self) -> Body {
-        if self.trailers.is_empty() {
+        if self.trailers.is_empty() && !self.unfinished {
             return Full::new(self.body.clone()).boxed();
         }
         let (mut sender, body) = Channel::<Bytes, std::convert::Infallible>::new(2);
         let (data, trailers) = (self.body.clone(), self.trailers.clone());
+        let unfinished = self.unfinished;
         tokio::spawn(async move {
             // A connection that ends early takes the rest of the body with it.
             if sender.send_data(data).await.is_ok() {
+                if unfinished {
+                    std::future::pending::<()>().await;
+                }
                 let _ = sender.send_trailers(trailers).await;
             }
         });
@@ -186,7 +199,7 @@ impl Http1 {
 }
 
 /// One HTTP/2 connection without TLS (prior knowledge).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Http2 {
     sender: http2::SendRequest<Body>,
     authority: String,

@@ -1,12 +1,15 @@
-//! What the gate's memory of events costs Envoy.
+//! What senders can make Envoy hold.
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use hookgate_host_tests::client::{Delivery, Http2};
 use hookgate_host_tests::envoy::{Envoy, Setup};
-use hookgate_host_tests::event::PLATFORM;
+use hookgate_host_tests::event::{Event, PLATFORM};
 use hookgate_host_tests::load::{self, Pace};
+use hookgate_host_tests::wait;
+use tokio::task::JoinSet;
 
 use crate::on_script;
 
@@ -16,6 +19,47 @@ const AT_ONCE: usize = 50_000;
 
 /// What the README states, all told: entry, bucket, the host's map.
 const BYTES_PER_ENTRY: u64 = 32;
+
+/// Anybody can send a header of the right form and then a body without an end.
+/// What all of them hold has a bound, and the small genuine ones go on.
+#[tokio::test]
+async fn a_flood_of_held_bodies_is_shed_while_genuine_deliveries_pass() -> Result<()> {
+    const HEAP_BYTES: u64 = 120_000_000;
+    const HELD_BYTES: usize = 1_500_000;
+    let setup = Setup::shipped().edit(
+        "max_heap_size_bytes: 1073741824",
+        &format!("max_heap_size_bytes: {HEAP_BYTES}"),
+    );
+    let (mut envoy, _script) = on_script(setup, []).await?;
+    let body = vec![b'x'; HELD_BYTES];
+    let signature = PLATFORM.sign_at(b"another body", SystemTime::now())?;
+    let held = Delivery::post(PLATFORM.path, body)
+        .header("stripe-signature", signature)?
+        .unfinished();
+    let mut flood = JoinSet::new();
+    for _ in 0..3 {
+        let connection = Http2::connect(envoy.address()).await?;
+        for _ in 0..100 {
+            let (mut connection, held) = (connection.clone(), held.clone());
+            flood.spawn(async move { connection.send(held).await });
+        }
+    }
+
+    let admin = envoy.admin();
+    wait::until("shed streams", wait::PATIENCE, async || {
+        let shed = "envoy.overload_actions.reset_high_memory_stream.count";
+        let event = Event::fresh()?;
+        let answer = envoy.send(PLATFORM.deliver(&event)?).await?;
+        assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+        let is_shedding = admin.sum(|name| name == shed).await? > 0;
+        Ok((is_shedding && answer.status == 200).then_some(()))
+    })
+    .await?;
+    let allocated = allocated(&envoy).await?;
+    assert!(allocated <= HEAP_BYTES, "{allocated}");
+    envoy.discard_output();
+    Ok(())
+}
 
 /// Fills a table to the number of entries that it is sized for. The full form
 /// fills the shipped one.
