@@ -89,7 +89,7 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) queue: u32,
     /// How long a payload may take to arrive; below the gate's upstream timeout
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) body_timeout: Duration,
     /// How far a signature's time may lie from its arrival at the gate; at least the gate's own
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]

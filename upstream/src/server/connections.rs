@@ -24,7 +24,11 @@ use tracing::{debug, warn};
 /// most 1,024 to a cluster by default.
 const MAX_CONNECTIONS: usize = 2_048;
 
-/// How long a connection may be idle or send its headers. Longer than Envoy
+/// How long a new connection may take to send its first byte: who only opens
+/// connections must not keep others out.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection in use may be idle or send its headers. Longer than Envoy
 /// keeps an idle connection (1 hour): were it us who close first, a request
 /// could be on its way already and fail.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(65 * 60);
@@ -54,10 +58,16 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
-        let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
-        let connection = graceful.watch(connection);
+        let (builder, service) = (builder.clone(), service.clone());
+        let watcher = graceful.watcher();
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            let first_byte = timeout(FIRST_BYTE_TIMEOUT, stream.readable());
+            if !matches!(first_byte.await, Ok(Ok(()))) {
+                debug!("a connection sent nothing");
+                return;
+            }
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = watcher.watch(connection).await {
                 debug!(%error, "a connection ended early");
             }
             drop(place);

@@ -54,7 +54,8 @@ pub(super) fn event(entry: &Entry) -> Table {
         ("endpoint", attributes.endpoint.clone()),
         ("secret", attributes.secret_name.clone()),
         ("trace ID", or_dash(trace.map(|trace| trace.trace_id()))),
-        ("signature", attributes.signature.clone()),
+        // As sent, and so not to be trusted with a terminal.
+        ("signature", attributes.signature.escape_debug().to_string()),
         ("payload", format!("{} bytes", entry.size)),
         ("SHA-256", format!("{} (checked)", attributes.sha256)),
     ] {

@@ -1,6 +1,6 @@
 //! What is refused: nothing that isn't genuine, whole and consistent is stored.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io::Read, net::TcpStream, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 
@@ -377,4 +377,13 @@ fn says_where_it_listens() {
     let message = refusal(&self::address(&folder), &options);
     assert!(message.contains("/nowhere/ready"), "{message}");
     assert!(fs::exists(folder.path().join("log.db")).unwrap());
+}
+
+#[test]
+fn a_connection_that_sends_nothing_is_closed() {
+    let door = Door::open(&[]);
+    let mut idle = TcpStream::connect(door.server.address).unwrap();
+    idle.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "closed by the server");
 }
