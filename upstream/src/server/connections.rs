@@ -61,8 +61,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         let (builder, service) = (builder.clone(), service.clone());
         let watcher = graceful.watcher();
         connections.spawn(async move {
-            let first_byte = timeout(FIRST_BYTE_TIMEOUT, stream.readable());
-            if !matches!(first_byte.await, Ok(Ok(()))) {
+            let mut byte = [0];
+            let first_byte = timeout(FIRST_BYTE_TIMEOUT, stream.peek(&mut byte));
+            if !matches!(first_byte.await, Ok(Ok(1..))) {
                 debug!("a connection sent nothing");
                 return;
             }
