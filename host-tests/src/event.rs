@@ -11,7 +11,7 @@ use hookgate_core::signature;
 use hookgate_core::time::Timestamp;
 
 use crate::client::Delivery;
-use crate::corpus;
+use crate::payload;
 
 /// An endpoint of the shipped configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Event {
         let fixture = include_bytes!("../fixtures/snapshot.json");
         Ok(Self {
             id: id.to_owned(),
-            payload: corpus::with_id(fixture, id)?.into(),
+            payload: payload::with_id(fixture, id)?.into(),
         })
     }
 

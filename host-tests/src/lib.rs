@@ -21,6 +21,7 @@ pub mod event;
 pub mod load;
 pub mod log;
 pub mod nats;
+pub mod payload;
 pub mod process;
 pub mod raw;
 pub mod script;
