@@ -1,8 +1,8 @@
 //! Signature cases as data: our verdict for every line of every vector file.
 //!
 //! `tests/vectors/stripe_signatures.jsonl` is the project's own. A corpus beside
-//! the project adds its file, and `HOOKGATE_VECTORS` (colon-separated) further
-//! ones of the same form.
+//! the project adds its file, and `HOOKGATE_VECTORS` (colon-separated, relative to
+//! the project's root) further ones of the same form.
 
 #![expect(
     clippy::unwrap_used,
@@ -44,7 +44,9 @@ fn files() -> Vec<PathBuf> {
         eprintln!("corpus: not there, own vectors only");
     }
     if let Some(further) = env::var_os("HOOKGATE_VECTORS") {
-        files.extend(env::split_paths(&further).filter(|file| !file.as_os_str().is_empty()));
+        let named = env::split_paths(&further).filter(|file| !file.as_os_str().is_empty());
+        // Relative to the project: a test runs in its package's folder.
+        files.extend(named.map(|file| manifest.join("..").join(file)));
     }
     files
 }
