@@ -96,9 +96,15 @@ async fn survives_kills(upstream: &mut Upstream, mut victim: Victim) -> Result<(
         sender??;
     }
     // Every sender has retried its last event until it was acknowledged.
-    assert_eq!(history.acknowledged(), logged(upstream).await?);
+    let acknowledged = history.acknowledged();
+    assert_eq!(acknowledged, logged(upstream).await?);
     let failures = history.failures.load(Ordering::Relaxed);
     assert!(failures > 0, "no delivery met a dead process");
+    eprintln!(
+        "{} kills: {} events acknowledged and logged once, {failures} deliveries refused",
+        rounds(),
+        acknowledged.len()
+    );
     Ok(())
 }
 
