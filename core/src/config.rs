@@ -1,7 +1,7 @@
 //! The gate's configuration: JSON, strict, refused whole.
 //!
-//! Defaults and bounds stand here and nowhere else. Secrets never do: a
-//! configuration names the environment variables that hold them.
+//! Bounds stand here, defaults in `raw`, and neither anywhere else. Secrets never
+//! do: a configuration names the environment variables that hold them.
 
 mod error;
 mod raw;

@@ -7,26 +7,25 @@
 //! A host calls the verbs in this order and does what each one answers. Called
 //! out of order they answer `unavailable`: the gate fails closed.
 
+mod verified;
+
 use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
 
+pub use verified::Identified;
+use verified::{Verified, Verifying};
+
 use crate::{
-    dedup::{Reserved, SharedStore, Table, Token},
-    event::Event,
-    forward::{self, Attributes, Forward},
-    gate::{Endpoint, Gate, Settings},
+    dedup::{SharedStore, Table, Token},
+    forward::{self, Forward},
+    gate::{Endpoint, Gate},
     identity::Fingerprint,
     outcome::Outcome,
     reply::{Code, Reply},
     request::RequestHead,
-    signature::{SignatureError, SignatureHeader, Verifier},
+    signature::{SignatureError, SignatureHeader},
     time::Timestamp,
     trace::TraceParent,
 };
-
-/// Types for which Stripe waits for a decision in the answer: never stored,
-/// never answered for by us.
-/// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
-const SYNCHRONOUS_TYPES: [&str; 1] = ["issuing_authorization.request"];
 
 /// Tells a host what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +61,7 @@ pub enum Origin {
 pub struct Delivery {
     endpoint: Option<Rc<Endpoint>>,
     stage: Stage,
+    identified: Option<Identified>,
     calls_itself_grpc: bool,
 }
 
@@ -72,17 +72,6 @@ enum Stage {
     Verifying(Box<Verifying>),
     Forwarded(Option<Reservation>),
     Ended(Outcome),
-}
-
-struct Verifying {
-    endpoint: Rc<Endpoint>,
-    header: SignatureHeader,
-    verifier: Verifier,
-    received_at: Timestamp,
-    body_bytes: u64,
-    untrusted: Vec<String>,
-    trace: Option<TraceParent>,
-    settings: Settings,
 }
 
 #[derive(Clone, Copy)]
@@ -97,6 +86,12 @@ impl Delivery {
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_deref()
+    }
+
+    /// Returns what the event is called, once its payload is verified.
+    #[must_use]
+    pub const fn identified(&self) -> Option<&Identified> {
+        self.identified.as_ref()
     }
 
     /// Returns how the delivery ended, if it has.
@@ -190,12 +185,9 @@ impl Delivery {
         store: &mut impl SharedStore,
     ) -> Step {
         match core::mem::take(&mut self.stage) {
-            Stage::Verifying(held) => match held.decide(payload, now, entropy, store) {
-                Ok((forward, reservation)) => {
-                    self.stage = Stage::Forwarded(reservation);
-                    Step::Forward(forward)
-                }
-                Err(reply) => self.reply(reply),
+            Stage::Verifying(held) => match held.verify(payload, entropy) {
+                Ok(verified) => self.settle(verified, now, store),
+                Err(code) => self.reply(code),
             },
             Stage::Ended(Outcome::Answered(code)) => {
                 self.stage = Stage::Ended(Outcome::Answered(code));
@@ -245,6 +237,17 @@ impl Delivery {
             Stage::Forwarded(reservation) => self.release(reservation, store),
             Stage::Ended(_) => {}
             Stage::New | Stage::Verifying(_) => self.stage = Stage::Ended(Outcome::Aborted),
+        }
+    }
+
+    fn settle(&mut self, verified: Verified, now: Timestamp, store: &mut impl SharedStore) -> Step {
+        self.identified = Some(verified.identified().clone());
+        match verified.reserve(now, store) {
+            Ok((forward, reservation)) => {
+                self.stage = Stage::Forwarded(reservation);
+                Step::Forward(forward)
+            }
+            Err(reply) => self.reply(reply),
         }
     }
 
@@ -299,81 +302,6 @@ fn admit(
         .check_age(now, endpoint.config.tolerance)
         .map_err(SignatureError::code)?;
     Ok(header)
-}
-
-impl Verifying {
-    fn decide(
-        self,
-        payload: &[u8],
-        now: Timestamp,
-        entropy: Option<Entropy>,
-        store: &mut impl SharedStore,
-    ) -> Result<(Forward, Option<Reservation>), Reply> {
-        let signer = self.verifier.finish().map_err(SignatureError::code)?;
-        let secret = self.endpoint.secrets.get(signer);
-        let secret_name = secret.ok_or(Code::SignatureMismatch)?.name();
-        let event = Event::from_payload(payload).map_err(|_| Code::PayloadInvalid)?;
-        if SYNCHRONOUS_TYPES.contains(&event.type_name.as_str()) {
-            return Err(Code::NoDecider.into());
-        }
-
-        let (token, trace_id, parent_id) = entropy.ok_or(Code::Unavailable)?.split();
-        let delivery_id = event.delivery_id(token);
-        let reservation = if event.is_test_id() {
-            None
-        } else {
-            let fingerprint = Fingerprint::of(&self.endpoint.config.source, &delivery_id);
-            let token = Token(token);
-            let table = self.settings.table;
-            reserve(table, fingerprint, token, now, store)?;
-            Some(Reservation {
-                table,
-                fingerprint,
-                token,
-            })
-        };
-
-        let trace = self
-            .trace
-            .unwrap_or_else(|| TraceParent::new(trace_id, parent_id));
-        let set = Attributes {
-            endpoint: &self.endpoint,
-            secret_name,
-            event: &event,
-            delivery_id: &delivery_id,
-            signed_at: self.header.signed_at(),
-            received_at: self.received_at,
-            trace: &trace,
-            upstream_timeout_millis: self.settings.upstream_timeout_millis,
-        }
-        .headers();
-        let forward = Forward {
-            remove: self.untrusted,
-            set,
-            event_id: delivery_id,
-            event_type: event.type_name,
-            trace,
-        };
-        Ok((forward, reservation))
-    }
-}
-
-fn reserve(
-    table: Table,
-    fingerprint: Fingerprint,
-    token: Token,
-    now: Timestamp,
-    store: &mut impl SharedStore,
-) -> Result<(), Reply> {
-    match table.reserve(store, fingerprint, token, now) {
-        Reserved::Fresh => Ok(()),
-        Reserved::Committed => Err(Code::Duplicate.into()),
-        Reserved::InProgress { until } => {
-            let wait = until.distance(now).as_secs().max(1);
-            Err(Reply::in_progress(u32::try_from(wait).unwrap_or(u32::MAX)))
-        }
-        Reserved::Full | Reserved::Failed => Err(Code::Unavailable.into()),
-    }
 }
 
 impl Entropy {

@@ -30,12 +30,6 @@ pub struct Forward {
     pub remove: Vec<String>,
     /// Headers to set, replacing any of the same name.
     pub set: Vec<(&'static str, String)>,
-    /// The ID under which the event is stored.
-    pub event_id: String,
-    /// The event's type.
-    pub event_type: String,
-    /// The trace that this delivery belongs to.
-    pub trace: TraceParent,
 }
 
 /// Lists the client's headers that must not reach the upstream.

@@ -270,13 +270,31 @@ impl Envoy {
     /// # Errors
     /// There is none in time.
     pub async fn access_log(&self, event_id: &str) -> Result<serde_json::Value> {
+        self.access_log_where(event_id, |_| true).await
+    }
+
+    /// Waits for the access log's line about `event_id` with this outcome.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub async fn access_log_of(&self, event_id: &str, outcome: &str) -> Result<serde_json::Value> {
+        let wanted = |line: &serde_json::Value| line.get("outcome").is_some_and(|v| v == outcome);
+        self.access_log_where(event_id, wanted).await
+    }
+
+    async fn access_log_where(
+        &self,
+        event_id: &str,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> Result<serde_json::Value> {
         let what = format!("an access log line with `{event_id}`");
         wait::until(&what, wait::PATIENCE, async || {
             let text = self.process.stdout()?;
             let mut lines = text
                 .lines()
                 .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-            Ok(lines.find(|line| line.get("event_id").is_some_and(|id| id == event_id)))
+            Ok(lines
+                .find(|line| line.get("event_id").is_some_and(|id| id == event_id) && wanted(line)))
         })
         .await
     }

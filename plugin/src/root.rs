@@ -30,7 +30,7 @@ impl RootContext for Root {
                 true
             }
             Err(error) => {
-                error!("hookgate: configuration refused: {error}");
+                error!("configuration refused: {error}");
                 false
             }
         }
@@ -59,7 +59,7 @@ fn configure(json: &[u8]) -> Result<(Gate, Counters), Box<dyn Error>> {
 fn announce(gate: &Gate) {
     for endpoint in gate.endpoints() {
         info!(
-            "hookgate: endpoint {} at {} with {} of {} secrets",
+            "endpoint {} at {} with {} of {} secrets",
             endpoint.config.name,
             endpoint.config.path,
             endpoint.secrets.len(),
@@ -68,13 +68,13 @@ fn announce(gate: &Gate) {
     }
     for (endpoint, secret) in gate.missing_secrets() {
         warn!(
-            "hookgate: endpoint {}: secret {} is not there: set its variable in Envoy's environment and list it in host_env_keys",
+            "endpoint {}: secret {} is not there: set its variable in Envoy's environment and list it in host_env_keys",
             endpoint.config.name, secret.name,
         );
     }
     for endpoint in gate.closed_endpoints() {
         warn!(
-            "hookgate: endpoint {} has no secret at all and answers 503 to everything",
+            "endpoint {} has no secret at all and answers 503 to everything",
             endpoint.config.name,
         );
     }

@@ -49,6 +49,11 @@ impl Stream {
         let step = self
             .delivery
             .end(payload, host::now(), host::entropy(), &mut self.store);
+        if let Some(identified) = self.delivery.identified() {
+            self.log_as("hookgate_event_id", &identified.event_id);
+            self.log_as("hookgate_event_type", &identified.event_type);
+            self.log_as("hookgate_trace_id", identified.trace.trace_id());
+        }
         self.take(step)
     }
 
@@ -94,9 +99,6 @@ impl Stream {
         for (name, value) in &forward.set {
             self.set_http_request_header(name, Some(value));
         }
-        self.log_as("hookgate_event_id", &forward.event_id);
-        self.log_as("hookgate_event_type", &forward.event_type);
-        self.log_as("hookgate_trace_id", forward.trace.trace_id());
         self.log_as("hookgate_outcome", FORWARDED);
     }
 

@@ -157,8 +157,9 @@ fn forwards_a_genuine_delivery_with_its_attributes() {
         expected.map(|(name, value)| (name, value.into()))
     );
     assert_eq!(forward.remove, Vec::<String>::new());
+    let identified = delivery.identified().unwrap();
     assert_eq!(
-        (forward.event_id.as_str(), forward.event_type.as_str()),
+        (identified.event_id.as_str(), identified.event_type.as_str()),
         ("evt_1", "invoice.paid")
     );
     assert!(delivery.is_forwarded());
@@ -211,8 +212,9 @@ fn keeps_a_trusted_trace_only_if_it_is_one() {
     let theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for (sent, used) in [(theirs, theirs), ("00-junk", own), ("\u{ff}", own)] {
         let request = Request::new(payload("evt_1")).also("traceparent", sent.as_bytes());
-        let (_, step) = request.send(&trusting, &mut Memory::default(), 1);
-        assert_eq!(forwarded(step).trace.as_str(), used);
+        let (delivery, step) = request.send(&trusting, &mut Memory::default(), 1);
+        forwarded(step);
+        assert_eq!(delivery.identified().unwrap().trace.as_str(), used);
     }
 }
 
@@ -429,7 +431,7 @@ fn a_test_event_is_never_a_duplicate() {
     ] {
         let (mut delivery, step) = request.send(&gate, &mut store, token);
         let forward = forwarded(step);
-        assert_eq!(forward.event_id, id);
+        assert_eq!(delivery.identified().unwrap().event_id, id);
         assert!(forward.set.contains(&("ce-id", id.into())));
         delivery.answered(200, Origin::Upstream, NOW, &mut store);
         assert_eq!(delivery.outcome(), Some(Outcome::Stored));
@@ -559,4 +561,31 @@ fn looks_at_no_answer_that_cannot_be_wrong() {
     let refused = Request::new(payload("evt_1")).without("stripe-signature");
     let (delivery, _) = refused.send(&gate(), &mut Memory::default(), 1);
     assert!(!delivery.awaits_answer());
+}
+
+#[test]
+fn names_every_verified_event_and_no_other() {
+    let (gate, mut store) = (gate(), Memory::default());
+    let request = Request::new(payload("evt_1"));
+    request.send(&gate, &mut store, 1);
+    let (repeated, step) = request.send(&gate, &mut store, 2);
+    assert_eq!(code(&step), Code::InProgress);
+    assert_eq!(repeated.identified().unwrap().event_id, "evt_1");
+
+    let forged = request.with("stripe-signature", b"t=1760000000,v1=0");
+    let (forged, step) = forged.send(&gate, &mut store, 3);
+    assert_eq!(code(&step), Code::SignatureMismatch);
+    assert_eq!(forged.identified(), None);
+}
+
+#[test]
+fn decides_nothing_on_other_bytes_than_were_hashed() {
+    let (gate, request, mut store) = (gate(), Request::new(payload("evt_1")), Memory::default());
+    for payload in [&b""[..], &request.payload[1..]] {
+        let mut delivery = Delivery::default();
+        delivery.headers(&gate, RequestHead(&request.headers), NOW);
+        delivery.body(&request.payload);
+        let step = delivery.end(payload, NOW, Some(Entropy([1; 32])), &mut store);
+        assert_eq!(code(&step), Code::Unavailable);
+    }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hookgate_host_tests::client::Delivery;
 use hookgate_host_tests::envoy::Setup;
-use hookgate_host_tests::event::{CONNECT, Event, PLATFORM};
+use hookgate_host_tests::event::{CONNECT, Event, PLATFORM, fresh_id};
 use hookgate_host_tests::upstream::Upstream;
 
 use crate::{assert_problem, assert_stored, on_sqlite};
@@ -30,6 +30,26 @@ async fn the_access_log_names_event_outcome_and_trace() -> Result<()> {
     assert_eq!((*version, trace_id.len(), parent_id.len()), ("00", 32, 16));
     assert!(!trace_id.bytes().all(|digit| digit == b'0'));
     assert_eq!(text("trace_id"), *trace_id);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_access_log_names_the_event_of_a_duplicate_too() -> Result<()> {
+    let (envoy, _upstream) = on_sqlite().await?;
+    let id = fresh_id();
+    let first = envoy.send(CONNECT.deliver(&Event::with_id(&id)?)?).await?;
+    assert_stored(&first);
+    // At the other endpoint it is another event; then it is a repeat.
+    assert_stored(&envoy.send(PLATFORM.deliver(&Event::with_id(&id)?)?).await?);
+    let again = envoy.send(PLATFORM.deliver(&Event::with_id(&id)?)?).await?;
+    assert_problem(&again, 200, "duplicate");
+    let line = envoy.access_log_of(&id, "duplicate").await?;
+    assert_eq!(
+        line.get("event_type").and_then(|v| v.as_str()),
+        Some("payment_intent.succeeded")
+    );
+    let trace_id = line.get("trace_id").and_then(|v| v.as_str());
+    assert_eq!(trace_id.map(str::len), Some(32));
     Ok(())
 }
 
