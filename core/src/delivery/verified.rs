@@ -58,11 +58,7 @@ pub(super) struct Verified {
 
 impl Verifying {
     /// Compares the signature; only then reads the payload.
-    pub(super) fn verify(
-        self,
-        payload: &[u8],
-        entropy: Option<Entropy>,
-    ) -> Result<Verified, Code> {
+    pub(super) fn verify(self, payload: &[u8], entropy: Option<Entropy>) -> Result<Verified, Code> {
         // What is read below has to be what was hashed.
         if u64::try_from(payload.len()) != Ok(self.body_bytes) {
             return Err(Code::Unavailable);
