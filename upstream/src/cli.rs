@@ -5,7 +5,11 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
 use hookgate_core::identity::Source;
 
-use crate::{log::LogAddress, secrets::Binding, telemetry::LogFormat};
+use crate::{
+    log::{AddressError, LogAddress},
+    secrets::{Binding, BindingError},
+    telemetry::LogFormat,
+};
 
 /// The durable log behind Hookgate's door, and the tools around it.
 #[derive(Debug, Parser)]
@@ -14,10 +18,12 @@ use crate::{log::LogAddress, secrets::Binding, telemetry::LogFormat};
     version,
     max_term_width = 100,
     after_help = "\
-A first round trip, in two terminals:
-  export STRIPE_WEBHOOK_SECRET=whsec_hookgate_dev
+A first round trip, with the gate, from a copy of the project:
+  cargo xtask up
+It says how to send an event and how to see what the log holds.
+
+The log alone, with the secrets of the gate's endpoints in its environment:
   hookgate serve --log sqlite:./data/hookgate.db
-  hookgate send http://127.0.0.1:10000/webhooks/stripe     (through the gate)
   hookgate events --log sqlite:./data/hookgate.db"
 )]
 pub(crate) struct Cli {
@@ -66,12 +72,13 @@ pub(crate) struct ServeArgs {
         long,
         value_name = "IP:PORT",
         default_value = "127.0.0.1:8080",
-        env = "HOOKGATE_LISTEN"
+        env = "HOOKGATE_LISTEN",
+        value_parser = listen
     )]
     pub(crate) listen: SocketAddr,
     /// A source and the environment variable with one of its secrets; may be repeated
     #[arg(long = "secret", value_name = "SOURCE=VARIABLE")]
-    pub(crate) secrets: Vec<Binding>,
+    secrets: Vec<String>,
     /// Largest payload in bytes (at most 64 MiB); raising it raises what a sender can make us hold
     #[arg(
         long,
@@ -88,7 +95,7 @@ pub(crate) struct ServeArgs {
         value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
     )]
     pub(crate) queue: u32,
-    /// How long a payload may take to arrive; below the gate's upstream timeout
+    /// How long a payload may take to arrive; with the log's confirmation never more than 9s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) body_timeout: Duration,
     /// How far a signature's time may lie from its arrival at the gate; at least the gate's own
@@ -112,7 +119,43 @@ pub(crate) struct LogArgs {
         env = "HOOKGATE_LOG",
         hide_env_values = true
     )]
-    pub(crate) address: LogAddress,
+    address: String,
+}
+
+// clap repeats a value that it can't parse. These may hold what must not be
+// shown, so clap takes them as they are and they are parsed afterwards.
+
+/// Says that an argument is not of its form, and never what it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArgumentError {
+    /// `--log` names no log.
+    #[error("--log (or HOOKGATE_LOG): {0}")]
+    Log(#[from] AddressError),
+    /// `--secret` binds nothing.
+    #[error("--secret: {0}")]
+    Secret(#[from] BindingError),
+}
+
+impl LogArgs {
+    /// Returns where the log is.
+    ///
+    /// # Errors
+    /// [`ArgumentError::Log`].
+    pub(crate) fn address(&self) -> Result<LogAddress, ArgumentError> {
+        Ok(self.address.parse()?)
+    }
+}
+
+impl ServeArgs {
+    /// Returns the secrets that are asked for.
+    ///
+    /// # Errors
+    /// [`ArgumentError::Secret`].
+    pub(crate) fn secrets(&self) -> Result<Vec<Binding>, ArgumentError> {
+        let bindings: Result<_, BindingError> =
+            self.secrets.iter().map(|text| text.parse()).collect();
+        Ok(bindings?)
+    }
 }
 
 /// `hookgate send`
@@ -198,6 +241,11 @@ pub(crate) struct EventArgs {
     /// Print the payload alone, byte for byte
     #[arg(long)]
     pub(crate) payload: bool,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected IP:PORT, for example 127.0.0.1:8080")
 }
 
 fn source(name: &str) -> Result<Source, hookgate_core::identity::NameError> {

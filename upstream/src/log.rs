@@ -12,7 +12,7 @@ mod reader;
 mod record;
 pub(crate) mod sqlite;
 
-pub(crate) use address::LogAddress;
+pub(crate) use address::{AddressError, LogAddress};
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum};
 

@@ -83,13 +83,13 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
     let max_body_bytes = usize::try_from(args.max_body_bytes)?;
     Ok(Settings {
         listen: args.listen,
-        log: args.log.address,
+        log: args.log.address()?,
         limits: Limits {
             queue: usize::try_from(args.queue)?,
             max_payload_bytes: max_body_bytes,
         },
         acceptance: Acceptance {
-            secrets: Secrets::load(&args.secrets)?,
+            secrets: Secrets::load(&args.secrets()?)?,
             tolerance: Tolerance {
                 past: args.tolerance,
                 future: args.tolerance,

@@ -27,14 +27,12 @@ pub(crate) struct Binding {
 /// Says that a text binds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BindingError {
-    /// No `=`, or nothing after it.
+    /// No `=`.
     #[error("expected SOURCE=VARIABLE, the name of an environment variable that holds the secret")]
     Form,
-    /// What follows `=` looks like a secret. It isn't repeated.
-    #[error(
-        "found a secret after `=`, expected the name of an environment variable that holds it: arguments are visible to every user of this machine"
-    )]
-    SecretItself,
+    /// What follows `=` names no variable. It may be a secret and isn't repeated.
+    #[error("after `=` {0}")]
+    Variable(#[from] VariableError),
     /// What precedes `=` names no source.
     #[error("expected a source of 1 to 64 of the characters a-z, 0-9 and - before `=`")]
     Source,
@@ -45,18 +43,31 @@ impl FromStr for Binding {
 
     fn from_str(text: &str) -> Result<Self, BindingError> {
         let (source, variable) = text.split_once('=').ok_or(BindingError::Form)?;
-        if variable.starts_with("whsec_") {
-            return Err(BindingError::SecretItself);
-        }
-        let named = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        if variable.is_empty() || !variable.bytes().all(named) {
-            return Err(BindingError::Form);
-        }
         Ok(Self {
             source: Source::new(source).map_err(|_| BindingError::Source)?,
-            variable: variable.to_owned(),
+            variable: variable_name(variable)?.to_owned(),
         })
     }
+}
+
+/// Says that a text names no variable. It may be a secret and isn't repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected the name of an environment variable that holds the secret, of the characters A-Z, 0-9 and _: not the secret itself, arguments are visible to every user of this machine"
+)]
+pub(crate) struct VariableError;
+
+/// Takes the name of a variable, `[A-Z_][A-Z0-9_]*`. Secrets, which are of
+/// mixed case, are not of this form: a name may be shown.
+///
+/// # Errors
+/// [`VariableError`].
+pub(crate) fn variable_name(text: &str) -> Result<&str, VariableError> {
+    let named = |byte: u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+    let starts = !text.starts_with(|first: char| first.is_ascii_digit());
+    (starts && !text.is_empty() && text.bytes().all(named))
+        .then_some(text)
+        .ok_or(VariableError)
 }
 
 /// Holds the secrets of every source that has any.
@@ -160,7 +171,7 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
-    use super::{Binding, BindingError, Secrets, SecretsError};
+    use super::{Binding, BindingError, Secrets, SecretsError, VariableError};
     use hookgate_core::{identity::Source, secret::SecretError};
 
     fn load(bindings: &[&str], variables: &[(&str, &str)]) -> Result<Secrets, SecretsError> {
@@ -211,9 +222,11 @@ mod tests {
     fn refuses_texts_that_bind_nothing() {
         for (text, error) in [
             ("stripe", BindingError::Form),
-            ("stripe=", BindingError::Form),
-            ("stripe=A B", BindingError::Form),
-            ("stripe=whsec_a", BindingError::SecretItself),
+            ("stripe=", BindingError::Variable(VariableError)),
+            ("stripe=A B", BindingError::Variable(VariableError)),
+            ("stripe=1A", BindingError::Variable(VariableError)),
+            ("stripe=TOPSECRETx", BindingError::Variable(VariableError)),
+            ("stripe=whsec_a", BindingError::Variable(VariableError)),
             ("=A", BindingError::Source),
             ("Stripe=A", BindingError::Source),
         ] {

@@ -25,7 +25,11 @@ use ureq::{
 
 pub(crate) use payload::PayloadError;
 
-use crate::{cli::SendArgs, clock};
+use crate::{
+    cli::SendArgs,
+    clock,
+    secrets::{self, VariableError},
+};
 
 /// How long a whole delivery may take, as long as Stripe waits or longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,6 +40,9 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1_024;
 /// Says why nothing was sent, or no answer came.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
+    /// `--secret-env` names no variable.
+    #[error("--secret-env: {0}")]
+    Variable(#[from] VariableError),
     /// The secret's variable isn't set.
     #[error(
         "found no environment variable `{variable}`, expected the endpoint's signing secret. Set it, or name another with --secret-env"
@@ -177,7 +184,7 @@ impl Answer {
 
 fn secret(args: &SendArgs) -> Result<SigningSecret, SendError> {
     let variable = match &args.secret_env {
-        Some(variable) => variable.as_str(),
+        Some(variable) => secrets::variable_name(variable)?,
         None if args.url.ends_with("/connect") => "STRIPE_CONNECT_WEBHOOK_SECRET",
         None => "STRIPE_WEBHOOK_SECRET",
     };

@@ -9,13 +9,16 @@ use bytes::Bytes;
 use hookgate_core::identity::Source;
 
 use crate::{
-    cli::{EventArgs, EventsArgs},
+    cli::{ArgumentError, EventArgs, EventsArgs},
     log::{Entry, Query, ReadError, Reader},
 };
 
 /// Says why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ShowError {
+    /// An argument is not of its form.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
     /// The log can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -43,7 +46,7 @@ pub(crate) enum ShowError {
 /// # Errors
 /// [`ShowError`].
 pub(crate) async fn events(args: &EventsArgs) -> Result<(), ShowError> {
-    let reader = Reader::open(&args.log.address).await?;
+    let reader = Reader::open(&args.log.address()?).await?;
     let query = Query {
         limit: args.limit,
         source: args.source.clone(),
@@ -70,7 +73,7 @@ pub(crate) async fn events(args: &EventsArgs) -> Result<(), ShowError> {
 /// # Errors
 /// [`ShowError`].
 pub(crate) async fn event(args: &EventArgs) -> Result<(), ShowError> {
-    let reader = Reader::open(&args.log.address).await?;
+    let reader = Reader::open(&args.log.address()?).await?;
     let found = reader.event(&args.id, args.source.as_ref()).await?;
     if found.is_empty() {
         return Err(ShowError::Unknown {

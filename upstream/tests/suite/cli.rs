@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener},
-    process::Stdio,
+    process::{Command, Stdio},
     thread::{self, JoinHandle},
 };
 
@@ -236,4 +236,51 @@ fn shows_events_as_a_table_and_by_filter() {
         message.contains("the log has no event `evt_9`"),
         "{message}"
     );
+}
+
+#[test]
+fn repeats_no_argument_that_may_hold_a_secret() {
+    let quiet = |command: &mut Command, hidden: &str, expected: &str| {
+        let message = failure(command);
+        assert!(!message.contains(hidden), "{message}");
+        assert!(message.contains(expected), "{message}");
+    };
+    for secret in [
+        "stripe=whsec_TOPSECRET",
+        "stripe=TOPSECRETwithoutprefix",
+        "whsec_TOPSECRET",
+        "stripe:TOPSECRET",
+        "TOPSECRET=STRIPE_WEBHOOK_SECRET",
+    ] {
+        let mut command = hookgate();
+        command.args(["serve", "--log", "sqlite:unused.db", "--secret", secret]);
+        quiet(&mut command, "TOPSECRET", "--secret: ");
+    }
+    for variable in ["whsec_TOPSECRET", "TOPSECRETwithoutprefix", "TOPSECRET="] {
+        let mut command = hookgate();
+        command.args(["send", "http://127.0.0.1:9/", "--secret-env", variable]);
+        quiet(&mut command, "TOPSECRET", "--secret-env: ");
+    }
+    for log in [
+        "nats://gate:hunter2@nats:port",
+        "nat://gate:hunter2@127.0.0.1",
+        "gate:hunter2@127.0.0.1:4222",
+    ] {
+        for command in [&["serve"][..], &["events"], &["event", "evt_1"]] {
+            let mut argument = hookgate();
+            argument.args(command).args(["--log", log]);
+            quiet(&mut argument, "hunter2", "--log (or HOOKGATE_LOG): ");
+            let mut variable = hookgate();
+            variable.args(command).env("HOOKGATE_LOG", log);
+            quiet(&mut variable, "hunter2", "--log (or HOOKGATE_LOG): ");
+        }
+    }
+}
+
+#[test]
+fn names_a_variable_that_is_missing() {
+    let mut command = hookgate();
+    command.args(["send", "http://127.0.0.1:9/", "--secret-env", "NOT_SET"]);
+    let message = failure(&mut command);
+    assert!(message.contains("`NOT_SET`"), "{message}");
 }
