@@ -66,6 +66,15 @@ pub(super) fn entry(
     let damage = |field| Damage::Field { sequence, field };
     let required = |field| optional(field).ok_or(damage(field));
     let time = |field| Timestamp::parse_rfc3339(required(field)?).ok_or(damage(field));
+    let livemode = match optional("ce-livemode") {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err(damage("ce-livemode")),
+    };
+    let traceparent = optional("traceparent")
+        .map(|value| TraceParent::parse(value.as_bytes()).ok_or(damage("traceparent")))
+        .transpose()?;
     let source = required("ce-source")?
         .strip_prefix(SOURCE_PREFIX)
         .and_then(|name| Source::new(name).ok())
@@ -79,14 +88,13 @@ pub(super) fn entry(
             id: required("ce-id")?.to_owned(),
             type_name: required("ce-type")?.to_owned(),
             account: optional("ce-account").map(str::to_owned),
-            livemode: optional("ce-livemode").map(|value| value == "true"),
-            time: optional("ce-time").and_then(Timestamp::parse_rfc3339),
+            livemode,
+            time: optional("ce-time").map(|_| time("ce-time")).transpose()?,
             endpoint: required("ce-endpoint")?.to_owned(),
             secret_name: required("ce-secretname")?.to_owned(),
             signed_at: time("ce-signedat")?,
             received_at: time("ce-receivedat")?,
-            traceparent: optional("traceparent")
-                .and_then(|value| TraceParent::parse(value.as_bytes())),
+            traceparent,
             signature: required("stripe-signature")?.to_owned(),
             sha256: required("ce-sha256")?
                 .parse()
@@ -148,6 +156,23 @@ mod tests {
                     attributes
                 })
             );
+        }
+    }
+
+    #[test]
+    fn reports_headers_that_are_damaged() {
+        for (field, value) in [
+            ("ce-source", "/elsewhere/stripe"),
+            ("ce-livemode", "True"),
+            ("ce-time", "yesterday"),
+            ("ce-signedat", "yesterday"),
+            ("ce-sha256", "00"),
+            ("traceparent", "00-1-2-01"),
+        ] {
+            let mut headers = headers(&attributes());
+            headers.insert(field, value);
+            let read = entry(7, Timestamp::from_unix_seconds(0), 0, &headers);
+            assert_eq!(read, Err(Damage::Field { sequence: 7, field }));
         }
     }
 

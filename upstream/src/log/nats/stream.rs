@@ -209,6 +209,13 @@ fn wrong_settings(config: &Config, max_payload_bytes: usize) -> Vec<WrongSetting
         None,
     );
     check(
+        config.sources.as_ref().is_none_or(Vec::is_empty),
+        "sources",
+        "set".to_owned(),
+        "none",
+        None,
+    );
+    check(
         config.mirror.is_none() && !config.sealed,
         "mirror, sealed",
         "set".to_owned(),
@@ -251,6 +258,7 @@ impl std::error::Error for WrongSettings {}
 #[cfg(test)]
 mod tests {
     use super::{Config, StorageType, WrongSettings, wanted, wrong_settings};
+    use async_nats::jetstream::stream::Source;
     use std::time::Duration;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -280,6 +288,24 @@ mod tests {
             };
             assert_eq!(names(&config), wrong, "{max_age:?}");
         }
+    }
+
+    #[test]
+    fn refuses_a_stream_that_others_fill() {
+        let source = Source {
+            name: "OTHER".to_owned(),
+            ..Source::default()
+        };
+        let sourced = Config {
+            sources: Some(vec![source.clone()]),
+            ..wanted()
+        };
+        assert_eq!(names(&sourced), ["sources"]);
+        let mirror = Config {
+            mirror: Some(source),
+            ..wanted()
+        };
+        assert_eq!(names(&mirror), ["mirror, sealed"]);
     }
 
     #[test]
