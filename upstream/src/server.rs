@@ -106,10 +106,11 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Some(path) = &settings.ready_file {
         retract(path)?;
     }
-    let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
     let listen_error = |source| ServeError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
+    // After the address: a start that fails leaves no new log behind.
+    let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
     if let Some(path) = &settings.ready_file {
         announce(path, address)?;

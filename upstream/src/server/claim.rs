@@ -9,9 +9,6 @@ use hookgate_core::{event::Event, identity::Source, time::Timestamp, trace::Trac
 
 use crate::log::{Attributes, Sha256Sum};
 
-/// Longest name of an endpoint or a secret, in bytes.
-const MAX_NAME_BYTES: usize = 255;
-
 /// Says that the headers are not those that the gate sends with this payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ClaimError {
@@ -146,12 +143,12 @@ fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, C
     optional(headers, name)?.ok_or(ClaimError::Missing(name))
 }
 
+/// Reads the name of an endpoint or a secret, which are of the form of a source's.
 fn name(headers: &HeaderMap, name: &'static str) -> Result<String, ClaimError> {
-    let value = required(headers, name)?;
-    if value.is_empty() || value.len() > MAX_NAME_BYTES {
-        return Err(ClaimError::Malformed(name));
+    match Source::new(required(headers, name)?) {
+        Ok(value) => Ok(value.as_str().to_owned()),
+        Err(_) => Err(ClaimError::Malformed(name)),
     }
-    Ok(value.to_owned())
 }
 
 fn time(headers: &HeaderMap, name: &'static str) -> Result<Timestamp, ClaimError> {

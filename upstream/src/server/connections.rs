@@ -24,14 +24,12 @@ use tracing::{debug, warn};
 /// most 1,024 to a cluster by default.
 const MAX_CONNECTIONS: usize = 2_048;
 
-/// How long a new connection may take to send its first byte: who only opens
-/// connections must not keep others out.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a connection in use may be idle or send its headers. Longer than Envoy
-/// keeps an idle connection (1 hour): were it us who close first, a request
-/// could be on its way already and fail.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(65 * 60);
+/// How long a connection may take from its start, or from the last answer, to the
+/// end of the next request's head: whoever sends nothing, or little by little,
+/// must not keep others out. That includes being idle, and were it us who close
+/// an idle connection, a request could be on its way already and fail: the gate's
+/// `idle_timeout` for its upstream must be shorter.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long requests under way may take to end after a stop: longer than the
 /// deadline of a request and the log's own time-outs.
@@ -48,7 +46,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT);
+        .header_read_timeout(HEAD_TIMEOUT);
     let service = TowerToHyperService::new(router);
 
     let mut stop = std::pin::pin!(stop);
@@ -61,12 +59,6 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         let (builder, service) = (builder.clone(), service.clone());
         let watcher = graceful.watcher();
         connections.spawn(async move {
-            let mut byte = [0];
-            let first_byte = timeout(FIRST_BYTE_TIMEOUT, stream.peek(&mut byte));
-            if !matches!(first_byte.await, Ok(Ok(1..))) {
-                debug!("a connection sent nothing");
-                return;
-            }
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
                 debug!(%error, "a connection ended early");

@@ -15,7 +15,7 @@ use hookgate_core::{
     time::Timestamp,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
 use super::{answer::Refusal, claim::Claim};
@@ -30,9 +30,9 @@ use crate::{
 /// a captured request with its own arrival time would be valid for ever.
 const MAX_RECEIVED_AT_DISTANCE: Duration = Duration::from_secs(60 * 60);
 
-/// How long the log may take, whatever it waits for: below the gate's upstream
-/// timeout (10 s), so that the sender hears of it from us.
-const APPEND_TIMEOUT: Duration = Duration::from_secs(9);
+/// How long an event may take from its head to our answer, whatever it waits for:
+/// below the gate's upstream timeout (10 s), so that the sender hears of it from us.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// Sets what is accepted.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Acceptance {
     pub(crate) tolerance: Tolerance,
     /// Largest payload.
     pub(crate) max_body_bytes: usize,
-    /// How long a payload may take to arrive.
+    /// How long a payload may take to arrive; never longer than the whole request.
     pub(crate) body_timeout: Duration,
 }
 
@@ -102,6 +102,7 @@ impl Intake {
         claim: Claim,
         body: Body,
     ) -> Result<Appended, Refusal> {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         let signature = signature(headers).map_err(SignatureError::code)?;
         let payload = self.payload(body).await?;
         let signed_at = self.signed_at(&claim, signature, &payload)?;
@@ -118,7 +119,7 @@ impl Intake {
             attributes,
             payload,
         };
-        match timeout(APPEND_TIMEOUT, self.log.append(record)).await {
+        match timeout_at(deadline, self.log.append(record)).await {
             Ok(appended) => Ok(appended?),
             // It may be stored yet; the next attempt is answered as a duplicate.
             Err(_) => Err(Code::Unavailable.into()),
@@ -132,7 +133,7 @@ impl Intake {
             return Err(Code::PayloadTooLarge.into());
         }
         let whole = Limited::new(body, limit).collect();
-        match timeout(self.acceptance.body_timeout, whole).await {
+        match timeout(self.acceptance.body_timeout.min(REQUEST_TIMEOUT), whole).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
             // The sender is gone or talks nonsense; this answer hardly arrives.

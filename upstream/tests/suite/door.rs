@@ -1,12 +1,20 @@
 //! What is refused: nothing that isn't genuine, whole and consistent is stored.
 
-use std::{fs, io::Read, net::TcpStream, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 
 use crate::{
     delivery::{Connection, Delivery, payload, seconds_from_now},
-    harness::{CONNECT_SECRET, SECRET, Server, events, hookgate, refusal},
+    harness::{CONNECT_SECRET, SECRET, Server, events, failure, hookgate, refusal},
+    nats_server::Nats,
 };
 
 struct Door {
@@ -154,6 +162,9 @@ fn refuses_attributes_that_contradict_the_payload() {
         ("ce-source", "/hookgate/../stripe"),
         ("ce-receivedat", "now"),
         ("ce-endpoint", ""),
+        ("ce-endpoint", "Stripe Connect"),
+        ("ce-secretname", "primary 2"),
+        ("ce-secretname", "Primary"),
     ] {
         let contradiction = genuine.clone().with(name, value);
         door.refuses(&contradiction, 400, "attributes_invalid");
@@ -289,7 +300,7 @@ fn listens_beyond_loopback_only_with_secrets() {
         command
     };
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let message = crate::harness::failure(&mut serve(listen));
+        let message = failure(&mut serve(listen));
         assert!(message.contains("Set STRIPE_WEBHOOK_SECRET"), "{message}");
     }
     // On loopback it says what it doesn't do, and does the rest.
@@ -322,7 +333,7 @@ fn refuses_to_start_with_secrets_that_can_only_be_mistakes() {
     command
         .args(["serve", "--log", &address(&folder)])
         .env("STRIPE_WEBHOOK_SECRET", "whsec_newline\n");
-    let message = crate::harness::failure(&mut command);
+    let message = failure(&mut command);
     assert!(message.contains("`STRIPE_WEBHOOK_SECRET`"), "{message}");
     assert!(!message.contains("newline\n"), "{message}");
     assert!(!folder.path().join("log.db").exists());
@@ -380,10 +391,53 @@ fn says_where_it_listens() {
 }
 
 #[test]
-fn a_connection_that_sends_nothing_is_closed() {
+fn closes_connections_that_do_not_finish_a_head() {
     let door = Door::open(&[]);
-    let mut idle = TcpStream::connect(door.server.address).unwrap();
-    idle.set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "closed by the server");
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(door.server.address).unwrap();
+        let patience = Some(Duration::from_secs(20));
+        stream.set_read_timeout(patience).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let health = b"GET /healthz HTTP/1.1\r\nhost: upstream\r\n\r\nP";
+    let started = [&b""[..], b"P", b"POST /v1/events HTTP/1.1\r\nhost:", health];
+    let streams: Vec<_> = started.iter().map(|bytes| connect(bytes)).collect();
+    for mut stream in streams {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("closed in time");
+    }
+}
+
+#[test]
+fn answers_before_the_gate_gives_up() {
+    let nats = Nats::start();
+    let server = Server::start(&nats.address(), &["--body-timeout", "1m"]);
+    let (mut request, start) = (Delivery::new("evt_1").request(), Instant::now());
+    let last = request.pop().unwrap();
+    let mut connection = Connection::open(server.address).unwrap();
+    connection.write(&request).unwrap();
+    // The payload takes most of the time, then the log takes all that it gets.
+    thread::sleep(Duration::from_secs(7));
+    nats.freeze();
+    connection.write(&[last]).unwrap();
+    let answer = connection.answer().unwrap();
+    assert_eq!(answer.outcome(), (503, "unavailable", None));
+    let taken = start.elapsed();
+    assert!(taken < Duration::from_secs(10), "{taken:?}");
+}
+
+#[test]
+fn makes_no_log_where_it_can_not_listen() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = hookgate();
+    command.args(["serve", "--log", &address(&folder), "--listen", &listen]);
+    let message = failure(&mut command);
+    assert!(
+        message.contains(&format!("can't listen on `{listen}`")),
+        "{message}"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
