@@ -18,4 +18,5 @@ mod harness;
 mod load;
 mod nats;
 mod nats_server;
+mod patience;
 mod sqlite;
