@@ -21,6 +21,10 @@ pub const MAX_TOP_LEVEL_KEYS: usize = 64;
 /// Longest `id`, `type` or `account`, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
+/// Types for which Stripe waits for a decision in the answer.
+/// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
+const SYNCHRONOUS_TYPES: [&str; 1] = ["issuing_authorization.request"];
+
 /// Tells Stripe's two shapes of events apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -46,8 +50,6 @@ pub struct Event {
     pub created: Option<Timestamp>,
     /// Live or test mode; `None` where the payload doesn't say.
     pub livemode: Option<bool>,
-    /// The API version that rendered the payload.
-    pub api_version: Option<String>,
     /// Snapshot or thin.
     pub form: Form,
 }
@@ -80,7 +82,6 @@ impl Event {
             context,
             created,
             livemode,
-            api_version,
         } = serde_json::from_slice(payload).map_err(|_| PayloadError::NotAnObject)?;
 
         let form = match object.text().map(AsRef::as_ref) {
@@ -104,9 +105,15 @@ impl Event {
                 Scalar::Bool(livemode) => Some(livemode),
                 _ => None,
             },
-            api_version: api_version.text().map(|text| text.clone().into_owned()),
             form,
         })
+    }
+
+    /// Tells whether Stripe waits for a decision on this event: it is never
+    /// stored, and never answered for by us.
+    #[must_use]
+    pub fn awaits_decision(&self) -> bool {
+        SYNCHRONOUS_TYPES.contains(&self.type_name.as_str())
     }
 
     /// Tells whether this is a test event of the Dashboard, which all carry an
@@ -252,7 +259,6 @@ struct TopLevel<'de> {
     context: Scalar<'de>,
     created: Scalar<'de>,
     livemode: Scalar<'de>,
-    api_version: Scalar<'de>,
 }
 
 impl<'de> Deserialize<'de> for TopLevel<'de> {
@@ -290,7 +296,6 @@ impl<'de> Visitor<'de> for TopLevelVisitor {
                 "context" => Some(&mut event.context),
                 "created" => Some(&mut event.created),
                 "livemode" => Some(&mut event.livemode),
-                "api_version" => Some(&mut event.api_version),
                 _ => None,
             };
             match field {

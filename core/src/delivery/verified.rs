@@ -15,11 +15,6 @@ use crate::{
     trace::TraceParent,
 };
 
-/// Types for which Stripe waits for a decision in the answer: never stored,
-/// never answered for by us.
-/// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
-const SYNCHRONOUS_TYPES: [&str; 1] = ["issuing_authorization.request"];
-
 /// Says what a verified event is called, for the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identified {
@@ -102,7 +97,7 @@ impl Verified {
         now: Timestamp,
         store: &mut impl SharedStore,
     ) -> Result<(Forward, Option<Reservation>), Reply> {
-        if SYNCHRONOUS_TYPES.contains(&self.event.type_name.as_str()) {
+        if self.event.awaits_decision() {
             return Err(Code::NoDecider.into());
         }
         let reservation = if self.event.is_test_id() {

@@ -25,7 +25,6 @@ fn reads_a_connect_snapshot() {
             account: Some("acct_1".into()),
             created: Some(Timestamp::from_unix_seconds(1_760_000_000)),
             livemode: Some(true),
-            api_version: Some("2025-09-30.clover".into()),
             form: Form::Snapshot,
         })
     );

@@ -100,10 +100,7 @@ async fn no_secret_shows_in_any_log_statistic_or_dump() -> Result<()> {
         shown.push((page, envoy.admin().page(page).await?));
     }
     for (place, text) in shown {
-        assert!(
-            !text.is_empty() || place == "the upstream's log",
-            "nothing at {place}"
-        );
+        assert!(!text.is_empty(), "nothing at {place}");
         for secret in [PLATFORM.secret, CONNECT.secret] {
             assert!(!text.contains(secret), "a secret shows at {place}");
         }

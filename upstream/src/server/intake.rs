@@ -107,6 +107,9 @@ impl Intake {
         let payload = self.payload(body).await?;
         let signed_at = self.signed_at(&claim, signature, &payload)?;
         let event = Event::from_payload(&payload).map_err(|_| Code::PayloadInvalid)?;
+        if event.awaits_decision() {
+            return Err(Code::NoDecider.into());
+        }
         let signature = str::from_utf8(signature).map_err(|_| Code::SignatureMalformed)?;
         let sha256 = Sha256Sum::of(&payload);
         let attributes = claim

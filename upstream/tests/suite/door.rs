@@ -385,3 +385,11 @@ fn makes_no_log_where_it_can_not_listen() {
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn never_stores_what_stripe_waits_for_a_decision_on() {
+    let door = Door::open(&[]);
+    let payload = br#"{"id": "evt_1", "object": "event", "type": "issuing_authorization.request"}"#;
+    let delivery = Delivery::with_payload("evt_1", payload.to_vec());
+    door.refuses(&delivery, 503, "no_decider");
+}
