@@ -12,13 +12,14 @@
 //! - The oldest committed entry of a bucket is evicted first.
 
 mod bucket;
-#[cfg(test)]
-pub(crate) mod memory;
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{identity::Fingerprint, time::Timestamp};
+use crate::{
+    identity::Fingerprint,
+    shared::{self, Region, SharedStore, StoreError},
+    time::Timestamp,
+};
 use bucket::Bucket;
 
 /// Entries that a bucket holds, reservations included.
@@ -28,45 +29,6 @@ pub const BUCKET_SLOTS: u32 = 64;
 /// configured number of entries: the rest is room for buckets that chance
 /// fills more. At 48 of 64 about one entry in 2,000 is evicted early.
 const MEAN_ENTRIES_PER_BUCKET: u32 = 48;
-
-/// Lost races after which an operation gives up. Each lost race is another
-/// worker's progress, so only a broken store gets here.
-const MAX_ATTEMPTS: u32 = 64;
-
-/// Names one state of a bucket, for compare-and-swap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// The bucket was never written.
-    Absent,
-    /// The store's own number for the state that was read.
-    Is(u32),
-}
-
-/// Says why a bucket was not written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The bucket is no longer at the version that was read.
-    #[error("another worker wrote the bucket")]
-    Conflict,
-    /// The store failed.
-    #[error("the store failed")]
-    Failed,
-}
-
-/// Is a store of buckets, shared by workers, with compare-and-swap.
-pub trait SharedStore {
-    /// Returns the bucket's bytes (empty if never written) and their version.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`].
-    fn load(&mut self, bucket: u32) -> Result<(Vec<u8>, Version), StoreError>;
-
-    /// Replaces the bucket's bytes if it still has the given version.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the bucket is unchanged.
-    fn store(&mut self, bucket: u32, bytes: &[u8], version: Version) -> Result<(), StoreError>;
-}
 
 /// Tells a delivery's own reservation from every other; random, 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,25 +152,17 @@ impl Table {
         fingerprint: Fingerprint,
         mut change: impl FnMut(&mut Bucket) -> Change<T>,
     ) -> Result<T, StoreError> {
-        let index = self.bucket_of(fingerprint);
-        for _ in 0..MAX_ATTEMPTS {
-            let (bytes, version) = store.load(index)?;
-            let mut bucket = Bucket::decode(&bytes).ok_or(StoreError::Failed)?;
-            match change(&mut bucket) {
-                Change::Keep(value) => return Ok(value),
-                Change::Write(value) => match store.store(index, &bucket.encode(), version) {
-                    Ok(()) => return Ok(value),
-                    Err(StoreError::Conflict) => {}
-                    Err(error) => return Err(error),
-                },
-            }
-        }
-        Err(StoreError::Conflict)
-    }
-
-    fn bucket_of(&self, fingerprint: Fingerprint) -> u32 {
-        let scaled = u64::from(fingerprint.placement) * u64::from(self.buckets);
-        u32::try_from(scaled >> u32::BITS).unwrap_or(0)
+        let region = Region::Dedup {
+            buckets: self.buckets,
+        };
+        let at = region.place(fingerprint.placement);
+        shared::update(store, at, |bytes| {
+            let mut bucket = Bucket::decode(bytes)?;
+            Some(match change(&mut bucket) {
+                Change::Keep(value) => shared::Change::Keep(value),
+                Change::Write(value) => shared::Change::Write(bucket.encode(), value),
+            })
+        })
     }
 }
 

@@ -15,13 +15,14 @@ pub use verified::Identified;
 use verified::{Verified, Verifying};
 
 use crate::{
-    dedup::{SharedStore, Table, Token},
+    dedup::{Table, Token},
     forward::{self, Forward},
     gate::{Endpoint, Gate},
     identity::Fingerprint,
     outcome::Outcome,
     reply::{Code, Reply},
     request::RequestHead,
+    shared::SharedStore,
     signature::{SignatureError, SignatureHeader},
     time::Timestamp,
     trace::TraceParent,

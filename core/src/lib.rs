@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod reply;
 pub mod request;
 pub mod secret;
+pub mod shared;
 pub mod signature;
 pub mod time;
 pub mod trace;

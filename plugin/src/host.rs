@@ -3,8 +3,8 @@
 use std::time::UNIX_EPOCH;
 
 use hookgate_core::{
-    dedup::{SharedStore, StoreError, Version},
     delivery::Entropy,
+    shared::{Address, SharedStore, StoreError, Version},
     time::Timestamp,
 };
 use proxy_wasm::{
@@ -34,42 +34,35 @@ pub(crate) fn entropy() -> Option<Entropy> {
     Some(Entropy(bits))
 }
 
-/// Keeps the dedup table's buckets in shared data, one key each.
-///
-/// Keys can't be deleted there, so their number is fixed, and it is part of
-/// each key: a table of another size never reads this one's buckets.
-pub(crate) struct SharedData {
-    buckets: u32,
-}
+/// Keeps tables in Envoy's shared data, one key for each bucket.
+pub(crate) struct SharedData;
 
 impl SharedData {
-    pub(crate) const fn new(buckets: u32) -> Self {
-        Self { buckets }
-    }
-
-    fn key(&self, bucket: u32) -> String {
-        format!("hookgate1.{}.{bucket}", self.buckets)
+    /// The digit is the version of the buckets' formats: buckets of another
+    /// version, which no reload deletes, are never read.
+    fn key(at: Address) -> String {
+        format!("hookgate1.{at}")
     }
 }
 
 impl SharedStore for SharedData {
-    fn load(&mut self, bucket: u32) -> Result<(Bytes, Version), StoreError> {
+    fn load(&mut self, at: Address) -> Result<(Bytes, Version), StoreError> {
         let (bytes, version) =
-            hostcalls::get_shared_data(&self.key(bucket)).map_err(|_| StoreError::Failed)?;
+            hostcalls::get_shared_data(&Self::key(at)).map_err(|_| StoreError::Failed)?;
         let version = version.map_or(Version::Absent, Version::Is);
         Ok((bytes.unwrap_or_default(), version))
     }
 
-    fn store(&mut self, bucket: u32, bytes: &[u8], version: Version) -> Result<(), StoreError> {
+    fn store(&mut self, at: Address, bytes: &[u8], version: Version) -> Result<(), StoreError> {
         let version = match version {
             Version::Absent => NEVER_A_VERSION,
             Version::Is(version) => version,
         };
-        hostcalls::set_shared_data(&self.key(bucket), Some(bytes), Some(version)).map_err(
-            |status| match status {
+        hostcalls::set_shared_data(&Self::key(at), Some(bytes), Some(version)).map_err(|status| {
+            match status {
                 Status::CasMismatch => StoreError::Conflict,
                 _ => StoreError::Failed,
-            },
-        )
+            }
+        })
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(gate: Rc<Gate>, counters: Rc<Counters>) -> Self {
         Self {
-            store: host::SharedData::new(gate.table().buckets()),
+            store: host::SharedData,
             gate,
             counters,
             delivery: Delivery::default(),

@@ -1,9 +1,10 @@
 use alloc::{format, vec};
 use core::time::Duration;
 
-use super::{BUCKET_SLOTS, Reserved, StoreError, Table, Token, memory::Memory};
+use super::{BUCKET_SLOTS, Reserved, Table, Token};
 use crate::{
     identity::{Fingerprint, Source},
+    shared::{Region, StoreError, memory::Memory},
     time::Timestamp,
 };
 
@@ -175,7 +176,7 @@ fn sees_what_a_rival_wrote_in_between() {
     let mut rivals = Memory::default();
     table.reserve(&mut rivals, event(1), Token(7), NOW);
     let mut store = Memory {
-        rival: Some(rivals.buckets[0].0.clone()),
+        rival: Some(rivals.only_bucket().into()),
         ..Memory::default()
     };
     assert!(matches!(
@@ -216,15 +217,13 @@ fn goes_on_after_lost_races_and_gives_up_on_a_broken_store() {
 fn refuses_bytes_that_are_no_bucket() {
     let table = one_bucket();
     for bytes in [vec![1], vec![255; 70], vec![0; 16], vec![0; 1 + 16 * 65]] {
-        let mut store = Memory {
-            buckets: vec![(bytes.clone(), 1)],
-            ..Memory::default()
-        };
+        let at = Region::Dedup { buckets: 1 }.place(0);
+        let mut store = Memory::holding(at, bytes.clone());
         assert_eq!(
             table.reserve(&mut store, event(1), Token(1), NOW),
             Reserved::Failed
         );
-        assert_eq!(store.buckets[0].0, bytes, "left as it was");
+        assert_eq!(store.only_bucket(), bytes, "left as it was");
     }
 }
 
@@ -249,7 +248,7 @@ fn a_full_table_costs_at_most_32_bytes_an_entry_and_remembers_999_of_1000() {
     for number in 0..ENTRIES {
         table.commit(&mut store, event(number), NOW).unwrap();
     }
-    let bytes = || store.buckets.iter().map(|(bytes, _)| bytes.len());
+    let bytes = || store.buckets.values().map(|(bytes, _)| bytes.len());
     let all_told = bytes().sum::<usize>() + store.buckets.len() * HOST_BYTES_PER_BUCKET;
     assert!(all_told <= 32 * ENTRIES as usize, "{all_told} bytes");
     let remembered: usize = bytes().map(|bytes| (bytes.saturating_sub(1)) / 16).sum();

@@ -2,8 +2,9 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{Delivery, Entropy, Origin, Step};
 use crate::{
-    config::Config, dedup::memory::Memory, forward::Forward, gate::Gate, outcome::Outcome,
-    reply::Code, request::RequestHead, secret::SigningSecret, signature::sign, time::Timestamp,
+    config::Config, forward::Forward, gate::Gate, outcome::Outcome, reply::Code,
+    request::RequestHead, secret::SigningSecret, shared::memory::Memory, signature::sign,
+    time::Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_760_000_000_250);

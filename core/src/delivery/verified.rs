@@ -4,12 +4,13 @@ use alloc::{rc::Rc, string::String, vec::Vec};
 
 use super::{Entropy, Reservation};
 use crate::{
-    dedup::{Reserved, SharedStore, Token},
+    dedup::{Reserved, Token},
     event::Event,
     forward::{Attributes, Forward},
     gate::{Endpoint, Settings},
     identity::Fingerprint,
     reply::{Code, Reply},
+    shared::SharedStore,
     signature::{SignatureError, SignatureHeader, Verifier},
     time::Timestamp,
     trace::TraceParent,
