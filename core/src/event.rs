@@ -3,20 +3,16 @@
 //! Only the top level is read, by a real JSON parser: payloads nest decoys of
 //! `id` and `type`, order their keys freely and may escape them.
 
-use alloc::{
-    borrow::{Cow, ToOwned},
-    format,
-    string::String,
-    vec::Vec,
-};
-use core::fmt;
+pub(crate) mod json;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use alloc::{format, string::String};
 
 use crate::time::Timestamp;
+use json::Scalar;
 
-/// Most keys that an event may have at its top level; Stripe's have about 12.
-pub const MAX_TOP_LEVEL_KEYS: usize = 64;
+/// Most keys that an event may have at its top level; Stripe's have about 12,
+/// the widest of other senders some hundred.
+pub const MAX_TOP_LEVEL_KEYS: usize = 512;
 
 /// Longest `id`, `type` or `account`, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -40,7 +36,8 @@ pub enum Form {
 /// become headers, subjects and keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The event's ID, `evt_…`.
+    /// The event's ID: the sender's where it is signed, such as `evt_…`, else
+    /// a digest (see [`crate::scheme`]).
     pub id: String,
     /// The event's type, such as `invoice.paid`.
     pub type_name: String,
@@ -50,8 +47,12 @@ pub struct Event {
     pub created: Option<Timestamp>,
     /// Live or test mode; `None` where the payload doesn't say.
     pub livemode: Option<bool>,
-    /// Snapshot or thin.
-    pub form: Form,
+    /// Snapshot or thin; `None` where the event isn't Stripe's.
+    pub form: Option<Form>,
+    /// Whether `type_name` and `account` may come from headers that the
+    /// signature doesn't cover, so that whoever carried the delivery may have
+    /// written them.
+    pub unsigned_attributes: bool,
 }
 
 /// Says that a payload is no event.
@@ -63,38 +64,37 @@ pub enum PayloadError {
     /// A required field is missing, or has characters that a header can't have.
     #[error("`{0}` is missing or not of the form [A-Za-z0-9_.:/-]{{1,255}}")]
     Field(&'static str),
+    /// Not text in UTF-8, which is all that the scheme's senders send.
+    #[error("the payload is not UTF-8")]
+    NotText,
     /// `object` is neither `event` nor `v2.core.event`.
     #[error("`object` is neither `event` nor `v2.core.event`")]
     NotAnEvent,
 }
 
 impl Event {
-    /// Reads an event from verified bytes.
+    /// Reads an event of Stripe's from verified bytes.
     ///
     /// # Errors
     /// [`PayloadError`].
     pub fn from_payload(payload: &[u8]) -> Result<Self, PayloadError> {
-        let TopLevel {
-            id,
-            type_name,
-            object,
-            account,
-            context,
-            created,
-            livemode,
-        } = serde_json::from_slice(payload).map_err(|_| PayloadError::NotAnObject)?;
-
-        let form = match object.text().map(AsRef::as_ref) {
+        let [id, type_name, object, account, context, created, livemode] = json::top_level(
+            payload,
+            [
+                "id", "type", "object", "account", "context", "created", "livemode",
+            ],
+        )?;
+        let form = match object.text() {
             Some("event") => Form::Snapshot,
             Some("v2.core.event") => Form::Thin,
             _ => return Err(PayloadError::NotAnEvent),
         };
         Ok(Self {
-            id: required(&id, "id")?,
-            type_name: required(&type_name, "type")?,
-            account: match optional(&account, "account")? {
+            id: id.required("id")?,
+            type_name: type_name.required("type")?,
+            account: match account.optional("account")? {
                 Some(account) => Some(account),
-                None => optional(&context, "context")?,
+                None => context.optional("context")?,
             },
             created: match created {
                 Scalar::Unsigned(seconds) => Some(Timestamp::from_unix_seconds(seconds)),
@@ -105,7 +105,8 @@ impl Event {
                 Scalar::Bool(livemode) => Some(livemode),
                 _ => None,
             },
-            form,
+            form: Some(form),
+            unsigned_attributes: false,
         })
     }
 
@@ -113,16 +114,15 @@ impl Event {
     /// stored, and never answered for by us.
     #[must_use]
     pub fn awaits_decision(&self) -> bool {
-        SYNCHRONOUS_TYPES.contains(&self.type_name.as_str())
+        self.form.is_some() && SYNCHRONOUS_TYPES.contains(&self.type_name.as_str())
     }
 
     /// Tells whether this is a test event of the Dashboard, which all carry an
     /// ID of zeros and so are never duplicates of each other.
     #[must_use]
     pub fn is_test_id(&self) -> bool {
-        self.id
-            .strip_prefix("evt_")
-            .is_some_and(|zeros| !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0'))
+        let zeros = self.id.strip_prefix("evt_").unwrap_or_default();
+        self.form.is_some() && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0')
     }
 
     /// Returns the ID under which a delivery is stored: the event's own, and
@@ -154,158 +154,12 @@ impl Event {
     }
 }
 
-fn required(value: &Scalar<'_>, field: &'static str) -> Result<String, PayloadError> {
-    optional(value, field)?.ok_or(PayloadError::Field(field))
-}
-
-fn optional(value: &Scalar<'_>, field: &'static str) -> Result<Option<String>, PayloadError> {
-    match value {
-        Scalar::Null => Ok(None),
-        Scalar::Text(text) if is_name(text) => Ok(Some(text.clone().into_owned())),
-        _ => Err(PayloadError::Field(field)),
-    }
-}
-
 /// Tells whether a value may become a header, a subject or a key.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&text.len())
         && text.bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-')
         })
-}
-
-/// A JSON value of which only scalars are kept.
-#[derive(Debug, Default)]
-enum Scalar<'de> {
-    /// Absent counts as null.
-    #[default]
-    Null,
-    Bool(bool),
-    Unsigned(u64),
-    Text(Cow<'de, str>),
-    Other,
-}
-
-impl<'de> Scalar<'de> {
-    const fn text(&self) -> Option<&Cow<'de, str>> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Scalar::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Scalar::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Scalar::Unsigned(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-}
-
-/// The fields of the top level, as they stand there.
-#[derive(Default)]
-struct TopLevel<'de> {
-    id: Scalar<'de>,
-    type_name: Scalar<'de>,
-    object: Scalar<'de>,
-    account: Scalar<'de>,
-    context: Scalar<'de>,
-    created: Scalar<'de>,
-    livemode: Scalar<'de>,
-}
-
-impl<'de> Deserialize<'de> for TopLevel<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TopLevelVisitor)
-    }
-}
-
-struct TopLevelVisitor;
-
-impl<'de> Visitor<'de> for TopLevelVisitor {
-    type Value = TopLevel<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut event = TopLevel::default();
-        // Two values under one key: parsers differ in which one they take, so
-        // gate and consumer could see two different events.
-        let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(16);
-        while let Some(key) = entries.next_key::<Scalar<'de>>()? {
-            let Scalar::Text(key) = key else {
-                return Err(A::Error::custom("a key is not a string"));
-            };
-            if seen.contains(&key) || seen.len() == MAX_TOP_LEVEL_KEYS {
-                return Err(A::Error::custom("a key comes twice, or too many keys"));
-            }
-            let field = match key.as_ref() {
-                "id" => Some(&mut event.id),
-                "type" => Some(&mut event.type_name),
-                "object" => Some(&mut event.object),
-                "account" => Some(&mut event.account),
-                "context" => Some(&mut event.context),
-                "created" => Some(&mut event.created),
-                "livemode" => Some(&mut event.livemode),
-                _ => None,
-            };
-            match field {
-                Some(field) => *field = entries.next_value()?,
-                None => _ = entries.next_value::<IgnoredAny>()?,
-            }
-            seen.push(key);
-        }
-        Ok(event)
-    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod identity;
 pub mod outcome;
 pub mod reply;
 pub mod request;
+pub mod scheme;
 pub mod secret;
 pub mod shared;
 pub mod signature;

@@ -2,9 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::signature::SignatureError;
-
-const SIGNATURE_HEADER: &str = "stripe-signature";
+use crate::signature::{self, SignatureError};
 
 /// Holds a request's headers as the host sees them, names in lower case.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +22,25 @@ impl<'a> RequestHead<'a> {
             .map(|(_, value)| value.as_slice())
     }
 
-    /// Returns the only signature header: which of two a consumer would read
-    /// is anybody's guess, so two are refused.
+    /// Returns the only signature header of Stripe's.
     pub(crate) fn signature(self) -> Result<&'a [u8], SignatureError> {
-        let mut values = self.all(SIGNATURE_HEADER);
-        let first = values.next().ok_or(SignatureError::Missing)?;
+        self.required(signature::HEADER)
+    }
+
+    /// Returns a header that has to be there, with a value.
+    pub(crate) fn required(self, name: &str) -> Result<&'a [u8], SignatureError> {
+        let value = self.optional(name)?.unwrap_or_default();
+        if value.is_empty() {
+            return Err(SignatureError::Missing);
+        }
+        Ok(value)
+    }
+
+    /// Returns a header that may be there: which of two a consumer would read
+    /// is anybody's guess, so two are refused.
+    pub(crate) fn optional(self, name: &str) -> Result<Option<&'a [u8]>, SignatureError> {
+        let mut values = self.all(name);
+        let first = values.next();
         match values.next() {
             None => Ok(first),
             Some(_) => Err(SignatureError::Malformed),

@@ -3,8 +3,12 @@
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
-use hmac::{Hmac, KeyInit};
+use base64ct::{Base64, Encoding as _};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::signature::encoding::DIGEST_BYTES;
 
 /// Longest accepted secret, in bytes; Stripe's have 38.
 pub const MAX_SECRET_BYTES: usize = 1_024;
@@ -28,19 +32,32 @@ impl SigningSecret {
     /// empty key would let anybody sign, and white space around it comes from
     /// copying and would refuse every genuine delivery.
     pub fn new(name: &str, value: &[u8]) -> Result<Self, SecretError> {
-        if value.is_empty() {
+        check(value)?;
+        Self::keyed(name, value)
+    }
+
+    /// Takes `whsec_` and base64, or the base64 alone, as Standard Webhooks
+    /// serializes a secret: what is decoded is the key
+    /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
+    ///
+    /// # Errors
+    /// [`SecretError`]: as for [`Self::new`], and for what isn't canonical base64.
+    pub fn from_base64(name: &str, value: &[u8]) -> Result<Self, SecretError> {
+        check(value)?;
+        let text = value.strip_prefix(b"whsec_").unwrap_or(value);
+        let mut buffer = Zeroizing::new([0; MAX_SECRET_BYTES]);
+        let key =
+            Base64::decode(text, buffer.as_mut_slice()).map_err(|_| SecretError::NotBase64)?;
+        if key.is_empty() {
             return Err(SecretError::Empty);
         }
-        if value.len() > MAX_SECRET_BYTES {
-            return Err(SecretError::TooLong { bytes: value.len() });
-        }
-        if value.trim_ascii().len() != value.len() {
-            return Err(SecretError::SurroundedByWhiteSpace);
-        }
-        let keyed = Hmac::new_from_slice(value).map_err(|_| SecretError::Empty)?;
+        Self::keyed(name, key)
+    }
+
+    fn keyed(name: &str, key: &[u8]) -> Result<Self, SecretError> {
         Ok(Self {
             name: name.to_owned(),
-            keyed,
+            keyed: Hmac::new_from_slice(key).map_err(|_| SecretError::Empty)?,
         })
     }
 
@@ -54,6 +71,29 @@ impl SigningSecret {
     pub(crate) fn mac(&self) -> Hmac<Sha256> {
         self.keyed.clone()
     }
+
+    /// Returns the HMAC-SHA256 of these parts, one after the other.
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; DIGEST_BYTES] {
+        let mut mac = self.mac();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// Refuses what can only be a mistake.
+fn check(value: &[u8]) -> Result<(), SecretError> {
+    if value.is_empty() {
+        return Err(SecretError::Empty);
+    }
+    if value.len() > MAX_SECRET_BYTES {
+        return Err(SecretError::TooLong { bytes: value.len() });
+    }
+    if value.trim_ascii().len() != value.len() {
+        return Err(SecretError::SurroundedByWhiteSpace);
+    }
+    Ok(())
 }
 
 impl fmt::Debug for SigningSecret {
@@ -73,6 +113,11 @@ pub enum SecretError {
     /// The value begins or ends with white space.
     #[error("found white space around the value, expected the secret alone (a trailing newline?)")]
     SurroundedByWhiteSpace,
+    /// The scheme's secrets are base64, and this isn't.
+    #[error(
+        "found no canonical base64, expected `whsec_` and padded base64, as the sender shows it"
+    )]
+    NotBase64,
     /// The value is longer than [`MAX_SECRET_BYTES`].
     #[error("found {bytes} bytes, expected at most {MAX_SECRET_BYTES}")]
     TooLong {

@@ -9,14 +9,19 @@
 //!
 //! Source: <https://docs.stripe.com/webhooks#verify-manually>.
 
+pub(crate) mod encoding;
+mod verifier;
+
 use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+pub use verifier::Verifier;
 
 use crate::{reply::Code, secret::SigningSecret, time::Timestamp};
+use encoding::DIGEST_BYTES;
+
+/// Name of the header that carries Stripe's signature.
+pub(crate) const HEADER: &str = "stripe-signature";
 
 /// Most `v1` signatures that one header may carry.
 pub const MAX_SIGNATURES: usize = 16;
@@ -24,8 +29,6 @@ pub const MAX_SIGNATURES: usize = 16;
 /// Most digits of `t`: unix seconds until far beyond year 9999, and too few
 /// for a number to overflow.
 const MAX_TIMESTAMP_DIGITS: usize = 12;
-
-type Digest = [u8; 32];
 
 /// Says how far a signature's `t` may lie from the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +50,31 @@ impl Default for Tolerance {
     }
 }
 
+impl Tolerance {
+    /// Checks the age of a signature in whole seconds, bounds included.
+    pub(crate) fn check(self, signed_at: Timestamp, now: Timestamp) -> Result<(), SignatureError> {
+        let (signed_at, now) = (signed_at.unix_seconds(), now.unix_seconds());
+        let allowed = if signed_at > now {
+            self.future
+        } else {
+            self.past
+        };
+        if signed_at.abs_diff(now) > allowed.as_secs() {
+            return Err(SignatureError::OutOfTolerance);
+        }
+        Ok(())
+    }
+}
+
 /// Says why a delivery was not accepted as signed by a known secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// There is no signature header, or it is empty.
     #[error("the signature header is missing")]
     Missing,
-    /// The header is not of the form that Stripe sends, or comes twice.
-    #[error("the signature header is malformed")]
+    /// A header that the scheme reads is not of the form that its senders use,
+    /// is missing beside a signature, or comes twice.
+    #[error("the signature header, or one that is signed with it, is malformed")]
     Malformed,
     /// The signature is too old or lies too far in the future.
     #[error("the signature's timestamp is out of tolerance")]
@@ -84,7 +104,7 @@ pub struct SignatureHeader {
     timestamp: Vec<u8>,
     signed_at: Timestamp,
     /// The `v1` values that can match: 64 lower-case hex digits.
-    candidates: Vec<Digest>,
+    candidates: Vec<[u8; DIGEST_BYTES]>,
 }
 
 impl SignatureHeader {
@@ -116,7 +136,7 @@ impl SignatureHeader {
                 b"v1" if signatures == MAX_SIGNATURES => return Err(SignatureError::Malformed),
                 b"v1" => {
                     signatures += 1;
-                    candidates.extend(digest(value));
+                    candidates.extend(encoding::from_hex(value));
                 }
                 _ => {}
             }
@@ -144,69 +164,23 @@ impl SignatureHeader {
     /// # Errors
     /// [`SignatureError::OutOfTolerance`].
     pub fn check_age(&self, now: Timestamp, tolerance: Tolerance) -> Result<(), SignatureError> {
-        let (signed_at, now) = (self.signed_at.unix_seconds(), now.unix_seconds());
-        let allowed = if signed_at > now {
-            tolerance.future
-        } else {
-            tolerance.past
-        };
-        if signed_at.abs_diff(now) > allowed.as_secs() {
-            return Err(SignatureError::OutOfTolerance);
-        }
-        Ok(())
+        tolerance.check(self.signed_at, now)
     }
 
     /// Starts a verification of the payload that follows in chunks.
     #[must_use]
     pub fn verifier(&self, secrets: &[SigningSecret]) -> Verifier {
-        let mut verifier = Verifier {
-            macs: secrets.iter().map(SigningSecret::mac).collect(),
-            candidates: self.candidates.clone(),
-        };
-        verifier.update(&self.timestamp);
-        verifier.update(b".");
-        verifier
-    }
-}
-
-/// Hashes a payload while it arrives, once for each secret.
-#[derive(Clone)]
-pub struct Verifier {
-    macs: Vec<Hmac<Sha256>>,
-    candidates: Vec<Digest>,
-}
-
-impl Verifier {
-    /// Takes the next bytes of the payload.
-    pub fn update(&mut self, chunk: &[u8]) {
-        for mac in &mut self.macs {
-            mac.update(chunk);
-        }
+        Verifier::new(secrets.iter(), &self.candidates, &self.before(), &[])
     }
 
-    /// Returns the index of a secret that signed the payload.
-    ///
-    /// Compares every signature with every secret in constant time, without an
-    /// early exit, so that time tells nothing of how close a guess was.
-    ///
-    /// # Errors
-    /// [`SignatureError::Mismatch`].
-    pub fn finish(self) -> Result<usize, SignatureError> {
-        let mut matched = Choice::from(0);
-        let mut signer = 0_u64;
-        for (index, mac) in (0_u64..).zip(self.macs) {
-            let expected: Digest = mac.finalize().into_bytes().into();
-            for candidate in &self.candidates {
-                let equal = expected.ct_eq(candidate);
-                signer.conditional_assign(&index, equal);
-                matched |= equal;
-            }
-        }
-        if bool::from(matched) {
-            usize::try_from(signer).map_err(|_| SignatureError::Mismatch)
-        } else {
-            Err(SignatureError::Mismatch)
-        }
+    /// Returns what is signed before the payload.
+    pub(crate) fn before(&self) -> Vec<u8> {
+        [&self.timestamp, &b"."[..]].concat()
+    }
+
+    /// Returns the signatures that can match.
+    pub(crate) fn into_candidates(self) -> Vec<[u8; DIGEST_BYTES]> {
+        self.candidates
     }
 }
 
@@ -247,16 +221,8 @@ pub fn verify<'a>(
 #[must_use]
 pub fn sign(secret: &SigningSecret, at: Timestamp, payload: &[u8]) -> String {
     let timestamp = format!("{}", at.unix_seconds());
-    let mut mac = secret.mac();
-    mac.update(timestamp.as_bytes());
-    mac.update(b".");
-    mac.update(payload);
-    let digest: Digest = mac.finalize().into_bytes().into();
-    let mut header = format!("t={timestamp},v1=");
-    for byte in digest {
-        header.push_str(&format!("{byte:02x}"));
-    }
-    header
+    let digest = secret.sign(&[timestamp.as_bytes(), b".", payload]);
+    format!("t={timestamp},v1={}", encoding::hex(&digest))
 }
 
 fn key_and_value(item: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -267,14 +233,15 @@ fn key_and_value(item: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Trims what may stand around the items of a list (RFC 9110, section 5.6.1).
-fn trim(mut item: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut item: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = item {
         item = rest;
     }
     item
 }
 
-fn unix_seconds(text: &[u8]) -> Option<Timestamp> {
+/// Reads 1 to 12 ASCII digits: no sign, no white space, no fraction.
+pub(crate) fn unix_seconds(text: &[u8]) -> Option<Timestamp> {
     if text.is_empty() || text.len() > MAX_TIMESTAMP_DIGITS {
         return None;
     }
@@ -283,24 +250,4 @@ fn unix_seconds(text: &[u8]) -> Option<Timestamp> {
             .then(|| value * 10 + u64::from(byte - b'0'))
     })?;
     Some(Timestamp::from_unix_seconds(seconds))
-}
-
-fn digest(hex: &[u8]) -> Option<Digest> {
-    let mut digest = Digest::default();
-    if hex.len() != 2 * digest.len() {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(digest)
-}
-
-const fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }

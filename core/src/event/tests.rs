@@ -25,7 +25,8 @@ fn reads_a_connect_snapshot() {
             account: Some("acct_1".into()),
             created: Some(Timestamp::from_unix_seconds(1_760_000_000)),
             livemode: Some(true),
-            form: Form::Snapshot,
+            form: Some(Form::Snapshot),
+            unsigned_attributes: false,
         })
     );
 }
@@ -35,7 +36,7 @@ fn reads_a_thin_event() {
     let json = r#"{"id": "evt_test_65R", "object": "v2.core.event", "type": "v1.billing.meter.error_report_triggered",
         "created": "2025-10-09T08:53:20.250Z", "livemode": false, "context": "acct_2", "reason": null}"#;
     let event = read(json).unwrap();
-    assert_eq!(event.form, Form::Thin);
+    assert_eq!(event.form, Some(Form::Thin));
     assert_eq!(event.account.as_deref(), Some("acct_2"));
     assert_eq!(
         event.created,
