@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Sign an event as Stripe does and send it to a URL
     Send(SendArgs),
+    /// Check and explain a gate's configuration, or the whole Envoy's
+    CheckConfig(CheckArgs),
     /// List the newest events of the log
     Events(EventsArgs),
     /// Show one event of the log
@@ -193,6 +195,33 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// Print the answer as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `hookgate check-config`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+FILE is the plugin's configuration (JSON), a whole Envoy configuration with static listeners
+(YAML or JSON), or a patch with the filter (EnvoyFilter, EnvoyPatchPolicy; the filter alone).
+
+Every finding says where, what, why it matters, and what to write instead. Without errors it
+says what the configuration does. Secrets are found and never shown.
+
+Exit code: 0 without errors (with --strict: nor warnings), 1 with, 2 if FILE can't be read.
+
+Examples:
+  hookgate check-config envoy/envoy.yaml
+  hookgate check-config --strict --json envoy.yaml | jq -r '.findings[] | .code'
+  helm template gateway | hookgate check-config -
+  hookgate check-config plugin.json")]
+pub(crate) struct CheckArgs {
+    /// The configuration; `-` for stdin
+    pub(crate) file: PathBuf,
+    /// Fail for warnings too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

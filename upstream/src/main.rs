@@ -2,8 +2,10 @@
 //!
 //! `serve` takes verified events from the gate, appends them to a durable log
 //! and acknowledges only what the log confirmed; `send` signs and sends events
-//! as Stripe does; `events` and `event` show what the log holds.
+//! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
+//! `events` and `event` show what the log holds.
 
+mod check;
 mod cli;
 mod clock;
 mod log;
@@ -20,11 +22,15 @@ use clap::Parser as _;
 use hookgate_core::signature::Tolerance;
 
 use crate::{
+    check::CheckError,
     cli::{Cli, Command, ServeArgs},
     log::Limits,
     secrets::Secrets,
     server::{Acceptance, Settings},
 };
+
+/// The exit code of a check that could not read its file.
+const NOT_READ: u8 = 2;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -56,6 +62,15 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 ExitCode::FAILURE
             })
         }
+        Command::CheckConfig(args) => Ok(match check::check(&args) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error @ CheckError::Read { .. }) => {
+                eprintln!("hookgate: {error}");
+                ExitCode::from(NOT_READ)
+            }
+            Err(error) => return Err(error.into()),
+        }),
         Command::Events(args) => {
             runtime()?.block_on(show::events(&args))?;
             Ok(ExitCode::SUCCESS)

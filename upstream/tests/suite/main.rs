@@ -10,6 +10,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+mod check;
 mod cli;
 mod contract;
 mod delivery;

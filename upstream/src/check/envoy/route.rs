@@ -1,0 +1,159 @@
+//! The routes: does each endpoint's event arrive, whole, in time, and verified.
+
+mod limits;
+mod matching;
+
+use hookgate_core::config::{Config, Endpoint};
+
+use self::matching::{Route, leads};
+use super::cluster;
+use crate::check::{
+    document::Node,
+    finding::{Code, Findings},
+};
+
+/// Checks the routes of the gate's connection manager.
+pub(super) fn check(
+    root: &Node,
+    listener: &Node,
+    manager: &Node,
+    gate: &Node,
+    config: Option<&Config>,
+    findings: &mut Findings,
+) {
+    if gate.field("disabled").is_some_and(Node::is_true) {
+        disabled(gate, "disabled", findings);
+    }
+    let Some(table) = manager.field("route_config") else {
+        findings.add(
+            Code::NotChecked,
+            manager.at,
+            "the routes are not in this file",
+            "check them with the rendered configuration: put `route_config` here",
+        );
+        return;
+    };
+    let routes: Vec<Route<'_>> = table
+        .items_of("virtual_hosts")
+        .flat_map(|host| {
+            host.items_of("routes")
+                .map(move |node| Route { host, node })
+        })
+        .collect();
+    let name = gate.text_of("name").unwrap_or_default();
+    let holders = table.items_of("virtual_hosts").chain([table]);
+    for holder in holders.chain(routes.iter().map(|route| route.node)) {
+        overridden(holder, name, findings);
+    }
+    for route in &routes {
+        clear_upstream(root, route, findings);
+    }
+    let Some(config) = config else { return };
+    for endpoint in &config.endpoints {
+        check_endpoint(endpoint, table, &routes, findings);
+        for route in routes.iter().filter(|route| leads(route, &endpoint.path)) {
+            limits::check(route, listener, endpoint, config, findings);
+        }
+    }
+    if !config.pass_unknown_paths {
+        unused(config, &routes, findings);
+    }
+}
+
+/// Finds where an endpoint's events go.
+fn check_endpoint(
+    endpoint: &Endpoint,
+    table: &Node,
+    routes: &[Route<'_>],
+    findings: &mut Findings,
+) {
+    let path = &endpoint.path;
+    let mut leading = routes.iter().filter(|route| leads(route, path));
+    let first = leading.find(|route| !route.is_for_a_name());
+    let forwards = first.is_some_and(|route| route.node.field("route").is_some());
+    if !forwards {
+        findings.add(
+            Code::RouteMissing,
+            first.map_or(table.at, |route| route.node.at),
+            &format!(
+                "no route forwards `{path}` of the endpoint `{}`",
+                endpoint.name
+            ),
+            &format!(
+                "- match: {{path: {path}}}\n  route: {{cluster: upstream, prefix_rewrite: \
+                 /v1/events, timeout: 10s}}"
+            ),
+        );
+    }
+}
+
+/// Finds routes for exact paths that the gate doesn't know.
+fn unused(config: &Config, routes: &[Route<'_>], findings: &mut Findings) {
+    for route in routes {
+        let Some(path) = route.node.at_path("match.path") else {
+            continue;
+        };
+        let text = path.text().unwrap_or_default();
+        if !config
+            .endpoints
+            .iter()
+            .any(|endpoint| endpoint.path == text)
+        {
+            findings.add(
+                Code::RouteWithoutEndpoint,
+                path.at,
+                &format!("no endpoint of the gate has the path `{text}`"),
+                &format!("add the endpoint, {{\"name\": …, \"path\": \"{text}\", …}}, or take the route out"),
+            );
+        }
+    }
+}
+
+/// Finds settings of a route that switch the gate off.
+fn overridden(holder: &Node, name: &str, findings: &mut Findings) {
+    let weighted = holder.items_of("route.weighted_clusters.clusters");
+    for holder in weighted.chain([holder]) {
+        let own = holder
+            .field("typed_per_filter_config")
+            .and_then(|filters| filters.fields().find(|(filter, _, _)| *filter == name));
+        if let Some((_, _, own)) = own
+            && own.field("disabled").is_some_and(Node::is_true)
+        {
+            disabled(own, "disabled", findings);
+        }
+    }
+}
+
+fn disabled(node: &Node, field: &str, findings: &mut Findings) {
+    let problem = "the gate is switched off here";
+    let fix = "take `disabled` out; give what needs no gate a listener of its own";
+    findings.add_field(Code::GateDisabled, node, field, problem, fix);
+}
+
+/// Finds clusters that are reached over a network without TLS.
+fn clear_upstream(root: &Node, route: &Route<'_>, findings: &mut Findings) {
+    let weighted = route.node.items_of("route.weighted_clusters.clusters");
+    let names = weighted
+        .filter_map(|cluster| cluster.text_of("name"))
+        .chain(route.node.text_of("route.cluster"));
+    for cluster in names.filter_map(|name| cluster::find(root, name)) {
+        let Some(address) = cluster::remote_address(cluster) else {
+            continue;
+        };
+        if !cluster::has_tls(cluster) {
+            let name = cluster.text_of("name").unwrap_or_default();
+            let host = address.text().unwrap_or_default();
+            findings.add(
+                Code::UpstreamTls,
+                address.at,
+                &format!("the cluster `{name}` reaches `{host}` without TLS"),
+                &format!(
+                    "transport_socket:\n  name: envoy.transport_sockets.tls\n  typed_config:\n    \
+                     \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n    \
+                     sni: {host}\n    common_tls_context:\n      validation_context:\n        \
+                     trusted_ca: {{filename: /etc/hookgate/tls/ca.crt}}"
+                ),
+            );
+        }
+    }
+}

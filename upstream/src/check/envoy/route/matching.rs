@@ -1,0 +1,59 @@
+//! Which requests a route takes.
+
+use crate::check::document::Node;
+
+/// The header by which the gate's policy chooses a route.
+pub(super) const ROUTE_HEADER: &str = "x-hookgate-route";
+
+/// Holds a route with its virtual host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route<'a> {
+    /// Whose route it is.
+    pub(super) host: &'a Node,
+    /// The route.
+    pub(super) node: &'a Node,
+}
+
+impl<'a> Route<'a> {
+    /// Tells whether only events of a named route take it.
+    pub(super) fn is_for_a_name(&self) -> bool {
+        self.header().is_some()
+    }
+
+    /// Tells whether events of this named route take it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "until policies name routes"))]
+    pub(super) fn is_for(&self, name: &str) -> bool {
+        let header = self.header();
+        let exact = header.and_then(|header| {
+            header
+                .text_of("string_match.exact")
+                .or_else(|| header.text_of("exact_match"))
+        });
+        exact == Some(name)
+    }
+
+    fn header(&self) -> Option<&'a Node> {
+        self.node.items_of("match.headers").find(|header| {
+            let name = header.text_of("name");
+            name.is_some_and(|name| name.eq_ignore_ascii_case(ROUTE_HEADER))
+        })
+    }
+}
+
+/// Tells whether a route takes requests for a path.
+pub(super) fn leads(route: &Route<'_>, path: &str) -> bool {
+    let of = |field: &str| route.node.text_of(field);
+    if let Some(exact) = of("match.path") {
+        return exact == path;
+    }
+    if let Some(prefix) = of("match.prefix") {
+        return path.starts_with(prefix);
+    }
+    if let Some(prefix) = of("match.path_separated_prefix") {
+        let rest = path.strip_prefix(prefix);
+        return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    }
+    // An expression may take it: what can't be told is not reported.
+    route.node.at_path("match.safe_regex").is_some()
+        || route.node.at_path("match.path_match_policy").is_some()
+}
