@@ -27,6 +27,7 @@ pub mod forward;
 pub mod gate;
 pub mod identity;
 pub mod outcome;
+pub mod quota;
 pub mod reply;
 pub mod request;
 pub mod scheme;

@@ -22,7 +22,7 @@ pub enum Region {
         /// How many buckets the table has.
         buckets: u32,
     },
-    /// What keys have spent of their quotas.
+    /// What the keys of [`quota`](crate::quota) have spent.
     Quota {
         /// How many buckets the table has.
         buckets: u32,

@@ -1,0 +1,185 @@
+//! Quotas over a shared store: so many in so long, and a burst.
+//!
+//! Each is the generic cell rate algorithm (GCRA, ATM Forum Traffic Management
+//! 4.1, section 4.4.2, virtual scheduling): a key's whole state is its
+//! *theoretical arrival time* (TAT), when its burst is full again. The table
+//! is shared by all workers, of a fixed size, and may forget: a full bucket
+//! drops the key that has spent least. A quota guards availability, so unlike
+//! dedup it may err towards letting through; what a failed store means is the
+//! caller's decision.
+
+mod bucket;
+mod limit;
+
+use core::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    shared::{self, Change, Region, SharedStore},
+    time::Timestamp,
+};
+use bucket::{Bucket, KEY_BYTES};
+pub use limit::{Limit, MAX_BURST, MAX_PER, MAX_RATE, MAX_REFILL, MIN_PER};
+
+/// Keys that a bucket holds on average when the table holds its configured
+/// number: the rest of its 32 slots is room for buckets that chance fills more.
+const MEAN_KEYS_PER_BUCKET: u32 = 16;
+
+/// A TAT further ahead than any charge could have put it comes from a clock
+/// that stepped back. Workers read their clocks at slightly different times:
+/// less than this is no step, or each reading would give quota back.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
+
+/// Names what has a quota: 64 bits of SHA-256 (two keys that collide share a
+/// quota), and further bits that choose the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    bytes: [u8; KEY_BYTES],
+    placement: u32,
+}
+
+impl Key {
+    /// Names the thing of this kind with these parts. Each part is hashed with
+    /// its length: no two lists of parts hash alike.
+    #[must_use]
+    pub fn new(kind: &'static str, parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in core::iter::once(kind.as_bytes()).chain(parts.iter().copied()) {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hash.update(part);
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        let (mut bytes, mut placement) = ([0; KEY_BYTES], [0; 4]);
+        for (to, from) in bytes.iter_mut().chain(&mut placement).zip(hash) {
+            *to = from;
+        }
+        Self {
+            bytes,
+            placement: u32::from_le_bytes(placement),
+        }
+    }
+}
+
+/// Is the answer to [`Quotas::charge`] and [`Quotas::peek`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is one left.
+    Within,
+    /// There is none left.
+    Exceeded {
+        /// How long until there is one.
+        retry_after: Duration,
+    },
+    /// The store failed, or holds what is not a bucket.
+    Failed,
+}
+
+/// Places keys in a fixed number of buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    buckets: u32,
+}
+
+impl Quotas {
+    /// Makes a table for `max_keys` keys (at least 1) that are below their
+    /// full burst at the same time: at most 32 bytes each, without the host's.
+    #[must_use]
+    pub const fn new(max_keys: u32) -> Self {
+        Self {
+            buckets: match max_keys.div_ceil(MEAN_KEYS_PER_BUCKET) {
+                0 => 1,
+                buckets => buckets,
+            },
+        }
+    }
+
+    /// Takes one from the key's quota, if there is one; a refused charge costs
+    /// the key nothing. A key has to come with the same limit every time.
+    pub fn charge(
+        &self,
+        store: &mut impl SharedStore,
+        key: Key,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Verdict {
+        self.decide(store, key, limit, now, |bucket, next, now| {
+            bucket.set(key.bytes, next, now);
+        })
+    }
+
+    /// Says what [`charge`](Self::charge) would answer, and takes nothing.
+    pub fn peek(
+        &self,
+        store: &mut impl SharedStore,
+        key: Key,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Verdict {
+        self.decide(store, key, limit, now, |_, _, _| {})
+    }
+
+    /// Gives back one that was charged. A key that is forgotten or full again
+    /// gets nothing, and a store that fails keeps it: time gives it back.
+    pub fn refund(&self, store: &mut impl SharedStore, key: Key, limit: Limit, now: Timestamp) {
+        let now = nanos(now);
+        let _ = shared::update(store, self.region().place(key.placement), |bytes| {
+            let mut bucket = Bucket::decode(bytes)?;
+            let Some(tat) = bucket.tat(key.bytes) else {
+                return Some(Change::Keep(()));
+            };
+            bucket.set(key.bytes, tat.saturating_sub(limit.interval()), now);
+            Some(Change::Write(bucket.encode(), ()))
+        });
+    }
+
+    fn decide(
+        &self,
+        store: &mut impl SharedStore,
+        key: Key,
+        limit: Limit,
+        now: Timestamp,
+        within: impl Fn(&mut Bucket, u64, u64),
+    ) -> Verdict {
+        let now = nanos(now);
+        let latest = now.saturating_add(limit.refill());
+        let outcome = shared::update(store, self.region().place(key.placement), |bytes| {
+            let mut bucket = Bucket::decode(bytes)?;
+            let mut tat = bucket.tat(key.bytes).unwrap_or(now).max(now);
+            let step = u64::try_from(CLOCK_STEP.as_nanos()).unwrap_or(u64::MAX);
+            if tat > latest.saturating_add(step) {
+                tat = latest;
+                bucket.set(key.bytes, tat, now);
+            }
+            let next = tat.saturating_add(limit.interval());
+            let verdict = if next > latest {
+                let retry_after = Duration::from_nanos(next.saturating_sub(latest));
+                Verdict::Exceeded { retry_after }
+            } else {
+                within(&mut bucket, next, now);
+                Verdict::Within
+            };
+            Some(if bucket.is_changed() {
+                Change::Write(bucket.encode(), verdict)
+            } else {
+                Change::Keep(verdict)
+            })
+        });
+        outcome.unwrap_or(Verdict::Failed)
+    }
+
+    const fn region(&self) -> Region {
+        Region::Quota {
+            buckets: self.buckets,
+        }
+    }
+}
+
+/// Nanoseconds: the interval of a million a second is a thousand of them, so
+/// rounding it costs at most 0.1 %. 64 bits of them last until 2554.
+fn nanos(at: Timestamp) -> u64 {
+    at.unix_millis().saturating_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+use alloc::{string::ToString, vec};
+use core::{num::NonZeroU32, time::Duration};
+
+use super::{Key, Limit, Quotas, Verdict, bucket};
+use crate::{
+    shared::{Region, memory::Memory},
+    time::Timestamp,
+};
+
+const START: u64 = 1_760_000_000_000;
+const NOW: Timestamp = Timestamp::from_unix_millis(START);
+
+fn after(millis: u64) -> Timestamp {
+    Timestamp::from_unix_millis(START + millis)
+}
+
+fn try_limit(rate: u32, seconds: u64, burst: u32) -> Option<Limit> {
+    let (rate, burst) = (NonZeroU32::new(rate)?, NonZeroU32::new(burst)?);
+    Limit::new(rate, Duration::from_secs(seconds), burst)
+}
+
+fn limit(rate: u32, seconds: u64, burst: u32) -> Limit {
+    try_limit(rate, seconds, burst).unwrap()
+}
+
+fn key(number: u32) -> Key {
+    Key::new("account", &[number.to_string().as_bytes()])
+}
+
+fn wait(millis: u64) -> Verdict {
+    Verdict::Exceeded {
+        retry_after: Duration::from_millis(millis),
+    }
+}
+
+#[test]
+fn allows_a_burst_and_then_one_each_interval() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(10, 1, 5));
+    for _ in 0..5 {
+        assert_eq!(quotas.peek(&mut store, key(1), limit, NOW), Verdict::Within);
+        assert_eq!(
+            quotas.charge(&mut store, key(1), limit, NOW),
+            Verdict::Within
+        );
+    }
+    assert_eq!(quotas.peek(&mut store, key(1), limit, NOW), wait(100));
+    assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), wait(100));
+    assert_eq!(
+        quotas.charge(&mut store, key(2), limit, NOW),
+        Verdict::Within
+    );
+    assert_eq!(quotas.charge(&mut store, key(1), limit, after(99)), wait(1));
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, after(100)),
+        Verdict::Within
+    );
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, after(100)),
+        wait(100)
+    );
+}
+
+#[test]
+fn keeps_the_rate_to_a_thousandth() {
+    for (rate, seconds) in [(3, 1), (700, 1), (70_001, 1), (90, 7)] {
+        let (quotas, mut store, limit) = (
+            Quotas::new(1),
+            Memory::default(),
+            limit(rate, seconds, rate),
+        );
+        let span = if rate > 10_000 { 3_000 } else { 600_000 };
+        let mut within = 0;
+        for at in 0..=span {
+            while quotas.charge(&mut store, key(1), limit, after(at)) == Verdict::Within {
+                within += 1;
+            }
+        }
+        let allowed = f64::from(rate)
+            * (1.0
+                + f64::from(u32::try_from(span).unwrap())
+                    / 1e3
+                    / f64::from(u32::try_from(seconds).unwrap()));
+        let within = f64::from(within);
+        assert!(
+            within <= allowed + 1.0 && within >= allowed * 0.999,
+            "{rate}: {within} of {allowed}"
+        );
+    }
+}
+
+// The second worker's clock reading is always a little older.
+#[test]
+fn four_workers_with_uneven_clocks_never_exceed_the_limit_together() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1_000, 1, 50));
+    let mut within = 0;
+    for at in 10..10_000 {
+        for skew in [0, 5, 1, 10] {
+            for conflicts in [0, 3] {
+                store.conflicts = conflicts;
+                let verdict = quotas.charge(&mut store, key(1), limit, after(at - skew));
+                within += u32::from(verdict == Verdict::Within);
+            }
+        }
+    }
+    assert!((9_990..=50 + 9_999).contains(&within), "{within}");
+}
+
+#[test]
+fn counts_what_a_rival_charged_in_between() {
+    let (quotas, limit) = (Quotas::new(1), limit(1, 1, 1));
+    let mut rival = Memory::default();
+    quotas.charge(&mut rival, key(1), limit, NOW);
+    let mut store = Memory {
+        rival: Some(rival.only_bucket().into()),
+        ..Memory::default()
+    };
+    assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), wait(1_000));
+}
+
+#[test]
+fn a_refund_gives_back_one_and_never_more_than_the_burst() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 2));
+    for _ in 0..2 {
+        quotas.charge(&mut store, key(1), limit, NOW);
+    }
+    quotas.refund(&mut store, key(1), limit, NOW);
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, NOW),
+        Verdict::Within
+    );
+    assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), wait(1_000));
+    for _ in 0..9 {
+        quotas.refund(&mut store, key(1), limit, NOW);
+    }
+    for _ in 0..2 {
+        assert_eq!(
+            quotas.charge(&mut store, key(1), limit, NOW),
+            Verdict::Within
+        );
+    }
+    assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), wait(1_000));
+}
+
+#[test]
+fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_refill() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 2));
+    for _ in 0..2 {
+        quotas.charge(&mut store, key(1), limit, after(3_600_000));
+    }
+    assert_eq!(quotas.peek(&mut store, key(1), limit, NOW), wait(1_000));
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, after(1_000)),
+        Verdict::Within
+    );
+}
+
+#[test]
+fn a_million_keys_take_bounded_room_and_the_most_spent_stay() {
+    let (quotas, mut store, limit) = (Quotas::new(1_024), Memory::default(), limit(1, 60, 10));
+    for number in 0..100 {
+        for _ in 0..10 {
+            quotas.charge(&mut store, key(number), limit, NOW);
+        }
+    }
+    for number in 100..1_000_100 {
+        quotas.charge(&mut store, key(number), limit, NOW);
+    }
+    assert_eq!(store.buckets.len(), 64);
+    let most = store.buckets.values().map(|(bytes, _)| bytes.len()).max();
+    assert_eq!(most, Some(bucket::SLOTS * bucket::ENTRY_BYTES));
+    for number in 0..100 {
+        assert_eq!(
+            quotas.peek(&mut store, key(number), limit, NOW),
+            wait(60_000),
+            "{number}"
+        );
+    }
+}
+
+#[test]
+fn drops_keys_that_are_full_again() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 1));
+    for number in 0..20 {
+        quotas.charge(&mut store, key(number), limit, NOW);
+    }
+    quotas.charge(&mut store, key(99), limit, after(1_000));
+    assert_eq!(store.only_bucket().len(), bucket::ENTRY_BYTES);
+}
+
+#[test]
+fn fails_on_a_store_that_fails_conflicts_forever_or_holds_no_bucket() {
+    let (quotas, limit) = (Quotas::new(1), limit(1, 1, 1));
+    let at = Region::Quota { buckets: 1 }.place(0);
+    let broken = [
+        Memory {
+            fails: true,
+            ..Memory::default()
+        },
+        Memory {
+            conflicts: 64,
+            ..Memory::default()
+        },
+        Memory::holding(at, vec![0; 15]),
+        Memory::holding(at, vec![0; 16 * 33]),
+    ];
+    for mut store in broken {
+        assert_eq!(
+            quotas.charge(&mut store, key(1), limit, NOW),
+            Verdict::Failed
+        );
+    }
+}
+
+#[test]
+fn takes_limits_within_the_bounds_only() {
+    for (rate, seconds, burst) in [(1, 1, 1), (1_000_000, 1, 1_000_000), (1, 86_400, 366)] {
+        assert!(
+            try_limit(rate, seconds, burst).is_some(),
+            "{rate} {seconds} {burst}"
+        );
+    }
+    let outside = [
+        (1_000_001, 1, 1),
+        (1, 0, 1),
+        (1, 86_401, 1),
+        (1, 1, 1_000_001),
+        (1, 86_400, 367),
+        (1, 86_400, 1_000_000),
+    ];
+    for (rate, seconds, burst) in outside {
+        assert_eq!(try_limit(rate, seconds, burst), None);
+    }
+}
+
+#[test]
+fn states_itself_in_rate_limit_fields() {
+    let limit = limit(100, 1, 200);
+    assert_eq!(limit.policy_field("account"), "\"account\";q=200;w=2");
+    let field = limit.state_field("account", Duration::from_millis(2_001));
+    assert_eq!(field, "\"account\";r=0;t=3");
+}
+
+#[test]
+fn no_two_lists_of_parts_are_one_key() {
+    assert_eq!(Key::new("a", &[b"b"]), Key::new("a", &[b"b"]));
+    assert_ne!(Key::new("a", &[b"b", b"c"]), Key::new("a", &[b"bc"]));
+    assert_ne!(Key::new("a", &[b"b"]), Key::new("ab", &[]));
+    assert_ne!(Key::new("a", &[b""]), Key::new("a", &[]));
+}
+
+#[test]
+fn no_time_overflows() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 86_400, 366));
+    let end = Timestamp::from_unix_millis(u64::MAX);
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, end),
+        Verdict::Within
+    );
+    quotas.refund(&mut store, key(1), limit, end);
+}
