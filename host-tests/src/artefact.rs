@@ -61,6 +61,14 @@ pub fn nats_server() -> Result<PathBuf> {
     tool("NATS_SERVER_PATH", "nats-server")
 }
 
+/// Finds redis-server.
+///
+/// # Errors
+/// No binary at `REDIS_SERVER_PATH`, on `PATH` or in `target/tools`.
+pub fn redis_server() -> Result<PathBuf> {
+    tool("REDIS_SERVER_PATH", "redis-server")
+}
+
 /// Finds the module, `hookgate.wasm`.
 ///
 /// # Errors
@@ -86,10 +94,23 @@ pub fn hookgate() -> Result<PathBuf> {
 /// # Errors
 /// No `node_modules/stripe` there.
 pub fn stripe_node() -> Result<PathBuf> {
-    let folder = env::var_os("HOOKGATE_STRIPE_NODE")
-        .map_or_else(|| root().join("target/tools/stripe-node"), PathBuf::from);
-    if !folder.join("node_modules/stripe/package.json").is_file() {
-        bail!("no Stripe SDK in `{}`: {TOOLS}", folder.display());
+    node_packages("HOOKGATE_STRIPE_NODE", "stripe-node", "stripe")
+}
+
+/// Finds the folder with the packages of the rate-limit service.
+///
+/// # Errors
+/// No `node_modules/rate-limiter-flexible` there.
+pub fn rls_node() -> Result<PathBuf> {
+    node_packages("HOOKGATE_RLS_NODE", "rls-node", "rate-limiter-flexible")
+}
+
+fn node_packages(variable: &str, default: &str, package: &str) -> Result<PathBuf> {
+    let folder = env::var_os(variable)
+        .map_or_else(|| root().join("target/tools").join(default), PathBuf::from);
+    let manifest = format!("node_modules/{package}/package.json");
+    if !folder.join(manifest).is_file() {
+        bail!("no package {package} in `{}`: {TOOLS}", folder.display());
     }
     Ok(folder)
 }

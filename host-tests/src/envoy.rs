@@ -24,6 +24,7 @@ pub struct Setup {
     log_level: &'static str,
     edits: Vec<(String, String)>,
     endpoints: Vec<Endpoint>,
+    blocks: Option<Vec<String>>,
 }
 
 impl Setup {
@@ -35,7 +36,26 @@ impl Setup {
             log_level: "warning",
             edits: Vec::new(),
             endpoints: vec![PLATFORM, CONNECT],
+            blocks: None,
         }
+    }
+
+    /// Starts from the complete configuration, with these of its blocks only.
+    #[must_use]
+    pub fn complete(blocks: &[&str]) -> Self {
+        Self {
+            blocks: Some(blocks.iter().map(|&name| name.to_owned()).collect()),
+            ..Self::shipped()
+        }
+    }
+
+    /// Puts `address` in the place of the cluster at `port`.
+    #[must_use]
+    pub fn cluster(self, port: u16, address: SocketAddr) -> Self {
+        self.edit(
+            &format!("port_value: {port}}}"),
+            &format!("port_value: {}}}", address.port()),
+        )
     }
 
     /// Sets the number of worker threads.
@@ -125,7 +145,13 @@ impl Setup {
     }
 
     fn render(&self, upstream: SocketAddr, runtime: &Runtime, folder: &Path) -> Result<Bootstrap> {
-        let mut bootstrap = Bootstrap::shipped()?;
+        let mut bootstrap = match &self.blocks {
+            None => Bootstrap::shipped()?,
+            Some(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                Bootstrap::complete(&names)?
+            }
+        };
         for (from, to) in &self.edits {
             bootstrap.replace(from, to)?;
         }

@@ -130,6 +130,20 @@ impl Event {
         })
     }
 
+    /// Makes a fresh event of a connected account.
+    ///
+    /// # Errors
+    /// The fixture is damaged.
+    pub fn fresh_of_account(account: &str) -> Result<Self> {
+        let id = fresh_id();
+        let fixture = include_str!("../fixtures/connect.json");
+        let fixture = fixture.replace("acct_1TestSeller0001", account);
+        Ok(Self {
+            payload: payload::with_id(fixture.as_bytes(), &id)?.into(),
+            id,
+        })
+    }
+
     /// Makes a fresh snapshot event of `size` bytes.
     ///
     /// # Errors

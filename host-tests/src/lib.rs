@@ -13,6 +13,7 @@
 
 pub mod admin;
 pub mod artefact;
+pub mod blocks;
 pub mod bootstrap;
 pub mod client;
 pub mod corpus;
@@ -24,6 +25,8 @@ pub mod nats;
 pub mod payload;
 pub mod process;
 pub mod raw;
+pub mod redis;
+pub mod rls;
 pub mod script;
 pub mod sdk;
 pub mod upstream;

@@ -5,9 +5,11 @@
 //! processes and are left out where Envoy runs in a container; so no other
 //! name may have either in it (`payload_` has).
 
+mod complete;
 mod configuration;
 mod deliveries;
 mod faults;
+mod global_quota;
 mod honesty;
 mod kills;
 mod memory;

@@ -1,0 +1,97 @@
+//! `envoy/complete.yaml`: the shipped file with everything on.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use hookgate_host_tests::bootstrap::Bootstrap;
+use hookgate_host_tests::envoy::Setup;
+use hookgate_host_tests::event::{CONNECT, Event, PLATFORM};
+use hookgate_host_tests::script::Script;
+use tempfile::TempDir;
+
+use crate::assert_stored;
+
+#[test]
+fn without_its_blocks_the_complete_file_is_the_shipped_one() -> Result<()> {
+    let shipped = Bootstrap::shipped()?;
+    let bare = Bootstrap::complete(&[])?;
+    let differing = (1..)
+        .zip(shipped.text().lines().zip(bare.text().lines()))
+        .find(|(_, (ours, theirs))| ours != theirs);
+    if let Some((line, (ours, theirs))) = differing {
+        anyhow::bail!(
+            "envoy/complete.yaml without its blocks differs from envoy/envoy.yaml, \
+             bring the change to both:\nline {line} of envoy.yaml: {ours}\nthere: {theirs}"
+        );
+    }
+    assert_eq!(shipped.text(), bare.text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_block_alone_and_all_of_them_serve() -> Result<()> {
+    let names = Bootstrap::block_names()?;
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(all.len() > 5, "{all:?}");
+    let alone = all.iter().map(std::slice::from_ref);
+    for blocks in alone.chain([all.as_slice()]) {
+        // What the blocks talk to is away, and the door is open all the same.
+        let script = Script::start([]).await?;
+        let (setup, _token) = with_token(Setup::complete(blocks), blocks)?;
+        let envoy = setup
+            .start(script.address())
+            .await
+            .with_context(|| format!("{blocks:?}"))?;
+        assert_stored(&envoy.send(PLATFORM.deliver(&Event::fresh()?)?).await?);
+        let connected = Event::fresh_of_account("acct_1TestSeller0002")?;
+        assert_stored(&envoy.send(CONNECT.deliver(&connected)?).await?);
+        assert_eq!(script.count(), 2, "{blocks:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_route_that_the_client_names_is_not_taken() -> Result<()> {
+    let (upstream, payouts) = (Script::start([]).await?, Script::start([]).await?);
+    let envoy = Setup::complete(&["routing-by-type"])
+        .cluster(8082, payouts.address())
+        .start(upstream.address())
+        .await?;
+    let delivery = PLATFORM
+        .deliver(&Event::fresh()?)?
+        .header("x-hookgate-route", "payouts")?;
+    assert_stored(&envoy.send(delivery).await?);
+    assert_eq!((upstream.count(), payouts.count()), (1, 0));
+    Ok(())
+}
+
+/// Puts Vault's token where this run may read it, if the blocks want one, and
+/// every other cluster where nobody listens.
+fn with_token(mut setup: Setup, blocks: &[&str]) -> Result<(Setup, TempDir)> {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    for (block, port) in [
+        ("tracing", 4317),
+        ("global-quota", 8081),
+        ("routing-by-type", 8082),
+        ("decider", 8083),
+        ("http-keyring", 8200),
+    ] {
+        if blocks.contains(&block) {
+            setup = setup.cluster(port, nobody);
+        }
+    }
+    let folder = tempfile::tempdir()?;
+    if blocks.contains(&"http-keyring") {
+        fs::write(
+            folder.path().join("token.yaml"),
+            r#"{"resources": [{
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+                "name": "vault-token",
+                "generic_secret": {"secret": {"inline_string": "hvs.tests"}}
+            }]}"#,
+        )?;
+        setup = setup.edit("/etc/hookgate/vault", &folder.path().display().to_string());
+    }
+    Ok((setup, folder))
+}
