@@ -28,7 +28,9 @@ pub(crate) fn cargo(workspace: &Workspace, tools: &Tools, envoy: &Envoy) -> Resu
     command
         .env("ENVOY_PATH", &tools.envoy)
         .env("NATS_SERVER_PATH", &tools.nats_server)
+        .env("REDIS_SERVER_PATH", &tools.redis_server)
         .env("HOOKGATE_STRIPE_NODE", &tools.stripe_node)
+        .env("HOOKGATE_RLS_NODE", &tools.rls_node)
         .env("HOOKGATE_BIN", workspace.hookgate())
         .env("HOOKGATE_WASM", workspace.module())
         .env("HOOKGATE_CORPUS", corpus(workspace)?);

@@ -3,7 +3,8 @@
 mod binary;
 mod envoy;
 mod nats_server;
-mod stripe_node;
+mod node_packages;
+mod redis_server;
 pub(crate) mod wasm_target;
 mod wheel;
 
@@ -23,8 +24,12 @@ pub(crate) struct Tools {
     pub(crate) envoy: PathBuf,
     /// The nats-server binary.
     pub(crate) nats_server: PathBuf,
+    /// The redis-server binary.
+    pub(crate) redis_server: PathBuf,
     /// The folder whose `node_modules` holds Stripe's official SDK.
     pub(crate) stripe_node: PathBuf,
+    /// The folder whose `node_modules` holds what the rate-limit service needs.
+    pub(crate) rls_node: PathBuf,
 }
 
 /// Sees to it that every tool is there, fetching what is not.
@@ -36,7 +41,9 @@ pub(crate) fn all(workspace: &Workspace) -> Result<Tools> {
     Ok(Tools {
         envoy: envoy::ensure(workspace)?,
         nats_server: nats_server::ensure(workspace)?,
-        stripe_node: stripe_node::ensure(workspace)?,
+        redis_server: redis_server::ensure()?,
+        stripe_node: node_packages::STRIPE.ensure(workspace)?,
+        rls_node: node_packages::RATE_LIMIT.ensure(workspace)?,
     })
 }
 

@@ -76,7 +76,7 @@ impl Binary<'_> {
 }
 
 /// Finds a program on PATH, as a shell would.
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(super) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
