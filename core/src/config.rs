@@ -5,6 +5,11 @@
 
 mod error;
 mod raw;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "no endpoint reads its scheme yet")
+)]
+mod scheme;
 
 use alloc::{string::String, vec::Vec};
 use core::{ops::RangeInclusive, time::Duration};

@@ -12,9 +12,7 @@
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use hookgate_core::{
-    request::RequestHead, scheme::Scheme, signature::Tolerance, time::Timestamp,
-};
+use hookgate_core::{request::RequestHead, scheme::Scheme, signature::Tolerance, time::Timestamp};
 use serde::Deserialize;
 
 /// Cases of the corpus in which we differ from the libraries: fail closed.
