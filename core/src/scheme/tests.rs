@@ -195,10 +195,12 @@ fn no_bytes_move_from_one_part_of_a_digest_to_another() {
         id(None, Some("abc"), b"{}"),
         id(Some(""), Some("abc"), b"{}"),
         id(Some("}ab"), Some("c"), b"{"),
+        id(Some("a\u{1}b"), Some("c"), b"{}"),
+        id(Some("a"), Some("b\u{1}c"), b"{}"),
     ];
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), 7);
+    assert_eq!(ids.len(), 9);
 }
 
 #[test]
@@ -217,6 +219,9 @@ fn names_events_by_what_is_signed() {
         ("msg_1", "user.created")
     );
     assert_eq!(event.created, Some(AT));
+    let marked = "\u{feff}{\"type\": \"user.created\"}";
+    let marked = read(&Scheme::StandardWebhooks, marked.as_bytes());
+    assert_eq!(marked.type_name, "user.created");
     assert_eq!(
         read(&Scheme::StandardWebhooks, b"hello").type_name,
         "webhook"
@@ -269,8 +274,8 @@ fn described(timestamp: Option<&str>, id: Option<Place>, type_name: Option<Place
         signature_header: "x-sig".into(),
         encoding: hmac::Encoding::Base64,
         prefix: "v9=".into(),
-        before: vec![text("a:"), header("x-time"), text(":b:")],
-        after: vec![text("|"), header("x-id")],
+        before: vec![text("a:"), header("x-time"), text(":b;")],
+        after: vec![text("+|"), header("x-id")],
         timestamp_header: timestamp.map(Into::into),
         id,
         type_name,
@@ -290,7 +295,7 @@ fn signs_the_parts_of_a_description_in_their_order() {
         .into();
     let secret = scheme.secret("a", SECRET).unwrap();
     let added = scheme.sign(&secret, AT, RequestHead(&others), JSON);
-    let expected = secret.sign(&[b"a:1760000000:b:", JSON, b"|7"]);
+    let expected = secret.sign(&[b"a:1760000000:b;", JSON, b"+|7"]);
     assert_eq!(
         added,
         [
@@ -310,17 +315,26 @@ fn signs_the_parts_of_a_description_in_their_order() {
     assert_eq!((event.id.as_str(), event.type_name.as_str()), ("7", "t"));
     assert!(event.unsigned_attributes);
 
+    for (name, absent) in [
+        ("x-id", SignatureError::Malformed),
+        ("x-time", SignatureError::Malformed),
+        ("x-sig", SignatureError::Missing),
+    ] {
+        let mut other = head.clone();
+        other.retain(|(header, _)| header != name);
+        assert_eq!(verify(&scheme, &other, JSON), Err(absent), "{name}");
+    }
+    let prefixed_otherwise = String::from("v8=") + &encoding::base64(&expected);
     for (name, value, error) in [
         ("x-id", "8", SignatureError::Mismatch),
         ("x-id", "7|7", SignatureError::Malformed),
         ("x-time", "1760000001", SignatureError::Mismatch),
         ("x-time", "+1760000000", SignatureError::Malformed),
-        ("x-sig", "v8=", SignatureError::Malformed),
+        ("x-sig", &prefixed_otherwise, SignatureError::Malformed),
         ("x-sig", "", SignatureError::Missing),
     ] {
         let mut other = head.clone();
         other.retain(|(header, _)| header != name);
-        assert_ne!(verify(&scheme, &other, JSON), Ok(1), "{name}");
         other.push((name.into(), value.into()));
         assert_eq!(verify(&scheme, &other, JSON), Err(error), "{name}: {value}");
     }
@@ -329,18 +343,21 @@ fn signs_the_parts_of_a_description_in_their_order() {
 #[test]
 fn a_header_can_not_hold_the_boundary_to_its_neighbour() {
     let scheme = described(None, None, None);
-    let read = |time: &str| {
+    let read = |time: &str, id: &str| {
         let head: Vec<(String, Vec<u8>)> = [
             ("x-sig", String::from("v9=") + &encoding::base64(&[0; 32])),
             ("x-time", time.into()),
-            ("x-id", "7".into()),
+            ("x-id", id.into()),
         ]
         .map(|(name, value)| (name.into(), value.into()))
         .into();
         scheme.read(RequestHead(&head)).map(|_| ())
     };
-    assert_eq!(read("noon"), Ok(()));
-    assert_eq!(read("noon:b:{"), Err(SignatureError::Malformed));
+    // Read from the left, `:` of `:b;` ends the first; from the right, `|` of
+    // `+|` begins the last.
+    assert_eq!(read("noon;", "7+"), Ok(()));
+    assert_eq!(read("noon:", "7+"), Err(SignatureError::Malformed));
+    assert_eq!(read("noon;", "7|"), Err(SignatureError::Malformed));
 }
 
 #[test]
