@@ -38,7 +38,7 @@ async fn every_block_alone_and_all_of_them_serve() -> Result<()> {
     for blocks in alone.chain([all.as_slice()]) {
         // What the blocks talk to is away, and the door is open all the same.
         let script = Script::start([]).await?;
-        let (setup, _token) = with_token(Setup::complete(blocks), blocks)?;
+        let (setup, _token) = with_nobody_there(Setup::complete(blocks), blocks)?;
         let envoy = setup
             .start(script.address())
             .await
@@ -66,9 +66,31 @@ async fn a_route_that_the_client_names_is_not_taken() -> Result<()> {
     Ok(())
 }
 
-/// Puts Vault's token where this run may read it, if the blocks want one, and
-/// every other cluster where nobody listens.
-fn with_token(mut setup: Setup, blocks: &[&str]) -> Result<(Setup, TempDir)> {
+#[tokio::test]
+async fn a_clients_trace_is_not_continued() -> Result<()> {
+    const CLIENTS: &str = "0af7651916cd43dd8448eb211c80319c";
+    let upstream = Script::start([]).await?;
+    let (setup, _folder) = with_nobody_there(Setup::complete(&["tracing"]), &["tracing"])?;
+    let envoy = setup.start(upstream.address()).await?;
+    let event = Event::fresh()?;
+    let delivery = PLATFORM
+        .deliver(&event)?
+        .header("traceparent", format!("00-{CLIENTS}-b7ad6b7169203331-01"))?;
+    assert_stored(&envoy.send(delivery).await?);
+
+    let received = upstream.received();
+    let traceparent = received.first().and_then(|r| r.header("traceparent"));
+    let trace_id = traceparent.and_then(|text| text.split('-').nth(1));
+    let logged = envoy.access_log(&event.id).await?;
+    assert_eq!(logged.get("trace_id").and_then(|v| v.as_str()), trace_id);
+    assert_ne!(trace_id, Some(CLIENTS));
+    assert_eq!(trace_id.map(str::len), Some(32));
+    Ok(())
+}
+
+/// Puts the blocks' clusters where nobody listens, and Vault's files where this
+/// run may read them.
+fn with_nobody_there(mut setup: Setup, blocks: &[&str]) -> Result<(Setup, TempDir)> {
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
     for (block, port) in [
         ("tracing", 4317),
@@ -83,6 +105,8 @@ fn with_token(mut setup: Setup, blocks: &[&str]) -> Result<(Setup, TempDir)> {
     }
     let folder = tempfile::tempdir()?;
     if blocks.contains(&"http-keyring") {
+        let authority = rcgen::generate_simple_self_signed(["vault".to_owned()])?;
+        fs::write(folder.path().join("ca.crt"), authority.cert.pem())?;
         fs::write(
             folder.path().join("token.yaml"),
             r#"{"resources": [{
