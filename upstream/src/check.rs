@@ -64,6 +64,63 @@ pub(crate) fn check(args: &CheckArgs) -> Result<bool, CheckError> {
     Ok(may_be_used)
 }
 
+/// Says why a file tells no gate's configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GateError {
+    /// The file can't be read.
+    #[error(transparent)]
+    Read(#[from] CheckError),
+    /// It has none that can be used.
+    #[error(
+        "found no usable configuration of a gate in `{}`: {problem}. `hookgate check-config` explains it",
+        path.display()
+    )]
+    None {
+        /// Of the file.
+        path: PathBuf,
+        /// The first error, with its line.
+        problem: String,
+    },
+    /// It has several that differ.
+    #[error(
+        "found {found} gates of different configurations in `{}`, expected one",
+        path.display()
+    )]
+    Several {
+        /// Of the file.
+        path: PathBuf,
+        /// How many.
+        found: usize,
+    },
+}
+
+/// Reads the gate's configuration from the plugin's file or the whole Envoy's,
+/// whatever else is wrong with it.
+///
+/// # Errors
+/// [`GateError`].
+pub(crate) fn gate(path: &Path) -> Result<Config, GateError> {
+    let checked = check_text(&read(path)?);
+    let mut configs = checked.configs.into_iter();
+    match (configs.next(), configs.len()) {
+        (Some(config), 0) => Ok(config),
+        (Some(_), others) => Err(GateError::Several {
+            path: path.into(),
+            found: others + 1,
+        }),
+        (None, _) => {
+            let mut errors = checked.findings.into_iter();
+            let error = errors.find(|finding| finding.code.prevents_a_gate());
+            Err(GateError::None {
+                path: path.into(),
+                problem: error.map_or_else(String::new, |finding| {
+                    format!("line {}: {}", finding.at.line, finding.problem)
+                }),
+            })
+        }
+    }
+}
+
 fn read(path: &Path) -> Result<String, CheckError> {
     let text = if path == Path::new("-") {
         let mut text = String::new();

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
-use hookgate_core::identity::Source;
+use hookgate_core::{identity::Source, scheme::Scheme};
 
 use crate::{
     log::{AddressError, LogAddress},
@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Take forwarded events from the gate and append them to the durable log
     Serve(ServeArgs),
-    /// Sign an event as Stripe does and send it to a URL
+    /// Sign an event as Stripe or another sender does and send it to a URL
     Send(SendArgs),
     /// Check and explain a gate's configuration, or the whole Envoy's
     CheckConfig(CheckArgs),
@@ -81,6 +81,14 @@ pub(crate) struct ServeArgs {
     /// A source and the environment variable with one of its secrets; may be repeated
     #[arg(long = "secret", value_name = "SOURCE=VARIABLE")]
     secrets: Vec<String>,
+    /// The gate's configuration (the plugin's or the whole Envoy's): verify by its endpoints, their
+    /// sources, schemes, limits and secrets
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["secrets", "max_body_bytes", "tolerance"]
+    )]
+    pub(crate) gate: Option<PathBuf>,
     /// Largest payload in bytes (at most 64 MiB); raising it raises what a sender can make us hold
     #[arg(
         long,
@@ -171,6 +179,9 @@ Examples:
   hookgate send http://127.0.0.1:10000/webhooks/stripe --file invoice.paid.json
   hookgate send http://127.0.0.1:10000/webhooks/stripe --age 10m       (answered 400)
   hookgate send https://localhost:10443/webhooks/stripe/connect --ca tls.crt
+  hookgate send http://127.0.0.1:10000/webhooks/github --scheme github --secret-env GITHUB_SECRET \
+    --header x-github-event=pull_request
+  hookgate send http://127.0.0.1:10000/webhooks/shop --gate envoy/envoy.yaml   (as its endpoint has it)
   WRONG=whsec_wrong hookgate send http://127.0.0.1:10000/webhooks/stripe --secret-env WRONG")]
 pub(crate) struct SendArgs {
     /// Where to send it
@@ -188,6 +199,16 @@ pub(crate) struct SendArgs {
     /// STRIPE_CONNECT_WEBHOOK_SECRET for a URL that ends in /connect]
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) secret_env: Option<String>,
+    /// The scheme to sign by
+    #[arg(long, value_enum, value_name = "SCHEME", default_value = "stripe")]
+    pub(crate) scheme: SchemeName,
+    /// Sign as the endpoint of the URL's path wants it in this gate's configuration (the plugin's
+    /// or the whole Envoy's), which is how to try a described `hmac` scheme
+    #[arg(long, value_name = "FILE", conflicts_with = "scheme")]
+    pub(crate) gate: Option<PathBuf>,
+    /// A header more, or instead of the sample's; may be repeated
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// Sign it as if it had been sent this long ago
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) age: Duration,
@@ -197,6 +218,34 @@ pub(crate) struct SendArgs {
     /// Print the answer as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The schemes that need no description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum SchemeName {
+    /// Stripe's `v1`
+    Stripe,
+    /// Standard Webhooks' `v1`
+    StandardWebhooks,
+    /// GitHub's SHA-256
+    Github,
+    /// Shopify's HMAC
+    Shopify,
+    /// Slack's `v0`
+    Slack,
+}
+
+impl From<SchemeName> for Scheme {
+    fn from(name: SchemeName) -> Self {
+        match name {
+            SchemeName::Stripe => Self::Stripe,
+            SchemeName::StandardWebhooks => Self::StandardWebhooks,
+            SchemeName::Github => Self::Github,
+            SchemeName::Shopify => Self::Shopify,
+            SchemeName::Slack => Self::Slack,
+        }
+    }
 }
 
 /// `hookgate check-config`
@@ -275,6 +324,14 @@ pub(crate) struct EventArgs {
 fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected IP:PORT, for example 127.0.0.1:8080")
+}
+
+fn header(text: &str) -> Result<(String, Vec<u8>), &'static str> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("expected NAME=VALUE, for example x-github-event=push")?;
+    Ok((name.to_ascii_lowercase(), value.as_bytes().to_vec()))
 }
 
 fn source(name: &str) -> Result<Source, hookgate_core::identity::NameError> {

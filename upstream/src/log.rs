@@ -14,7 +14,7 @@ pub(crate) mod sqlite;
 
 pub(crate) use address::{AddressError, LogAddress};
 pub(crate) use reader::{Query, ReadError, Reader};
-pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum};
+pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
 
 /// Says what became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod send;
 mod server;
 mod show;
 mod telemetry;
+mod verification;
 
 use std::{io, process::ExitCode};
 
@@ -27,6 +28,7 @@ use crate::{
     log::Limits,
     secrets::Secrets,
     server::{Acceptance, Settings},
+    verification::{Gate, Verification},
 };
 
 /// The exit code of a check that could not read its file.
@@ -95,7 +97,11 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
-    let max_body_bytes = usize::try_from(args.max_body_bytes)?;
+    let verification = verification(&args)?;
+    let max_body_bytes = usize::try_from(match &verification {
+        Verification::Gate(gate) => gate.max_body_bytes(),
+        _ => args.max_body_bytes.into(),
+    })?;
     Ok(Settings {
         listen: args.listen,
         log: args.log.address()?,
@@ -104,14 +110,27 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
             max_payload_bytes: max_body_bytes,
         },
         acceptance: Acceptance {
-            secrets: Secrets::load(&args.secrets()?)?,
-            tolerance: Tolerance {
-                past: args.tolerance,
-                future: args.tolerance,
-            },
+            verification,
             max_body_bytes,
             body_timeout: args.body_timeout,
         },
         ready_file: args.ready_file,
+    })
+}
+
+fn verification(args: &ServeArgs) -> anyhow::Result<Verification> {
+    if let Some(file) = &args.gate {
+        return Ok(Verification::Gate(Gate::load(check::gate(file)?)?));
+    }
+    let secrets = Secrets::load(&args.secrets()?)?;
+    if secrets.is_empty() {
+        return Ok(Verification::Nothing);
+    }
+    Ok(Verification::Sources {
+        secrets,
+        tolerance: Tolerance {
+            past: args.tolerance,
+            future: args.tolerance,
+        },
     })
 }

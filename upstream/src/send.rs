@@ -1,5 +1,6 @@
-//! `hookgate send`: one delivery as Stripe would make it.
+//! `hookgate send`: one delivery as its sender would make it.
 
+mod head;
 mod payload;
 
 use std::{
@@ -11,9 +12,9 @@ use std::{
 };
 
 use hookgate_core::{
-    event::Event,
+    request::RequestHead,
+    scheme::Scheme,
     secret::{SecretError, SigningSecret},
-    signature,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ use ureq::{
 pub(crate) use payload::PayloadError;
 
 use crate::{
+    check::{self, GateError},
     cli::SendArgs,
     clock,
     secrets::{self, VariableError},
@@ -66,6 +68,17 @@ pub(crate) enum SendError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// `--gate` tells no scheme.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// No endpoint of `--gate` has the URL's path.
+    #[error("found no endpoint with the path `{path}` in `{}`", gate.display())]
+    Endpoint {
+        /// The path.
+        path: String,
+        /// The file.
+        gate: PathBuf,
     },
     /// The payload can't take another ID.
     #[error(transparent)]
@@ -115,24 +128,33 @@ struct Body {
 /// # Errors
 /// [`SendError`]. Any answer, whatever its status, is `Ok`.
 pub(crate) fn send(args: &SendArgs) -> Result<Answer, SendError> {
-    let secret = secret(args)?;
-    let payload = payload(args)?;
+    let Sender { scheme, variable } = sender(args)?;
+    let secret = secret(&scheme, &variable)?;
+    let id = match &args.id {
+        Some(id) => id.clone(),
+        None if args.keep_id => payload::SAMPLE_ID.to_owned(),
+        None => payload::fresh_id()?,
+    };
+    let payload = payload(args, &id)?;
     let agent = agent(&args.url, args.ca.as_deref())?;
 
     let age_millis = u64::try_from(args.age.as_millis()).unwrap_or(u64::MAX);
     let signed_at = clock::now().unix_millis().saturating_sub(age_millis);
-    let header = signature::sign(&secret, Timestamp::from_unix_millis(signed_at), &payload);
+    let mut head = head::of(&scheme, &id, &args.headers);
+    let signed_at = Timestamp::from_unix_millis(signed_at);
+    let signature = scheme.sign(&secret, signed_at, RequestHead(&head), &payload);
+    let signature = signature.into_iter();
+    head.extend(signature.map(|(name, value)| (name, value.into_bytes())));
     let no_answer = |error| SendError::NoAnswer {
         url: args.url.clone(),
         source: Box::new(error),
     };
     let start = Instant::now();
-    let mut response = agent
-        .post(&args.url)
-        .header("content-type", "application/json; charset=utf-8")
-        .header("stripe-signature", header)
-        .send(payload.as_slice())
-        .map_err(no_answer)?;
+    let mut request = agent.post(&args.url);
+    for (name, value) in &head {
+        request = request.header(name, value.as_slice());
+    }
+    let mut response = request.send(payload.as_slice()).map_err(no_answer)?;
     let http_status = response.status().as_u16();
     let text = response
         .body_mut()
@@ -149,7 +171,7 @@ pub(crate) fn send(args: &SendArgs) -> Result<Answer, SendError> {
         http_status,
         code: body.code.or(status),
         sequence: body.sequence,
-        event_id: Event::from_payload(&payload).ok().map(|event| event.id),
+        event_id: event_id(&scheme, &head, &payload),
         latency_ms: (latency.as_secs_f64() * 10_000.0).round() / 10.0,
     })
 }
@@ -182,28 +204,65 @@ impl Answer {
     }
 }
 
-fn secret(args: &SendArgs) -> Result<SigningSecret, SendError> {
-    let variable = match &args.secret_env {
-        Some(variable) => secrets::variable_name(variable)?,
-        None if args.url.ends_with("/connect") => "STRIPE_CONNECT_WEBHOOK_SECRET",
-        None => "STRIPE_WEBHOOK_SECRET",
+/// Who is imitated.
+struct Sender {
+    scheme: Scheme,
+    /// The environment variable with the secret.
+    variable: String,
+}
+
+fn sender(args: &SendArgs) -> Result<Sender, SendError> {
+    let asked_for = match &args.secret_env {
+        Some(variable) => Some(secrets::variable_name(variable)?.to_owned()),
+        None => None,
     };
+    let usual = if args.url.ends_with("/connect") {
+        "STRIPE_CONNECT_WEBHOOK_SECRET"
+    } else {
+        "STRIPE_WEBHOOK_SECRET"
+    };
+    let Some(gate) = &args.gate else {
+        return Ok(Sender {
+            scheme: args.scheme.into(),
+            variable: asked_for.unwrap_or_else(|| usual.to_owned()),
+        });
+    };
+    let uri: Option<Uri> = args.url.parse().ok();
+    let path = uri.as_ref().map(Uri::path).unwrap_or_default();
+    let mut endpoints = check::gate(gate)?.endpoints.into_iter();
+    let endpoint = endpoints
+        .find(|endpoint| endpoint.path == path)
+        .ok_or_else(|| SendError::Endpoint {
+            path: path.to_owned(),
+            gate: gate.clone(),
+        })?;
+    let own = endpoint.secrets.first().map(|secret| secret.env.clone());
+    Ok(Sender {
+        scheme: Scheme::Stripe,
+        variable: asked_for.or(own).unwrap_or_else(|| usual.to_owned()),
+    })
+}
+
+/// Names the event as the gate will.
+fn event_id(scheme: &Scheme, head: &[(String, Vec<u8>)], payload: &[u8]) -> Option<String> {
+    let signed = scheme.read(RequestHead(head)).ok()?;
+    scheme.event(&signed, payload).ok().map(|event| event.id)
+}
+
+fn secret(scheme: &Scheme, variable: &str) -> Result<SigningSecret, SendError> {
     let value = env::var(variable).map_err(|_| SendError::Unset {
         variable: variable.to_owned(),
     })?;
-    SigningSecret::new(variable, value.as_bytes()).map_err(|error| SendError::Secret {
+    let secret = scheme.secret(variable, value.as_bytes());
+    secret.map_err(|error| SendError::Secret {
         variable: variable.to_owned(),
         error,
     })
 }
 
-fn payload(args: &SendArgs) -> Result<Vec<u8>, SendError> {
+fn payload(args: &SendArgs, id: &str) -> Result<Vec<u8>, SendError> {
     let Some(path) = &args.file else {
-        return Ok(match &args.id {
-            Some(id) => payload::with_id(payload::SAMPLE, id)?,
-            None if args.keep_id => payload::SAMPLE.to_vec(),
-            None => payload::with_id(payload::SAMPLE, &payload::fresh_id()?)?,
-        });
+        return Ok(payload::with_id(payload::SAMPLE, id)?);
     };
     let read_error = |source| SendError::Read {
         path: path.clone(),
@@ -238,7 +297,6 @@ fn agent(url: &str, ca: Option<&Path>) -> Result<Agent, SendError> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .user_agent("Stripe/1.0 (+https://stripe.com/docs/webhooks)")
         .build();
     Ok(config.into())
 }

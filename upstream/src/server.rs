@@ -49,7 +49,7 @@ pub(crate) struct Settings {
 pub(crate) enum ServeError {
     /// Anybody who reaches the port could write events.
     #[error(
-        "refusing to listen on `{listen}` without signing secrets: whoever reaches that address could write events. Set STRIPE_WEBHOOK_SECRET or STRIPE_CONNECT_WEBHOOK_SECRET (or --secret SOURCE=VARIABLE), or listen on 127.0.0.1"
+        "refusing to listen on `{listen}` without signing secrets: whoever reaches that address could write events. Set STRIPE_WEBHOOK_SECRET or STRIPE_CONNECT_WEBHOOK_SECRET (or use --secret SOURCE=VARIABLE, or --gate FILE), or listen on 127.0.0.1"
     )]
     Open {
         /// The address asked for.
@@ -89,8 +89,8 @@ pub(crate) enum ServeError {
 /// [`ServeError`].
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Settings { listen, .. } = settings;
-    let secrets = &settings.acceptance.secrets;
-    if secrets.is_empty() {
+    let verification = &settings.acceptance.verification;
+    if !verification.is_strict() {
         if !listen.ip().is_loopback() {
             return Err(ServeError::Open { listen });
         }
@@ -98,8 +98,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
             "no signing secrets: signatures are not verified again, whoever reaches the port can write events"
         );
     }
-    let sources: Vec<&str> = secrets.sources().map(|source| source.as_str()).collect();
-    let sources = sources.join(",");
+    let sources = verification.sources().join(",");
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
 

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 use sha2::{Digest, Sha256};
 
+/// What `ce-unsigned` says of events whose type and account no signature covers.
+pub(crate) const UNSIGNED: &str = "type account";
+
 /// Holds everything that is known of an event beside its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attributes {
@@ -13,7 +16,7 @@ pub(crate) struct Attributes {
     pub(crate) source: Source,
     /// The other half: the event ID (`ce-id`).
     pub(crate) id: String,
-    /// Stripe's type, such as `invoice.paid`.
+    /// Its type, such as `invoice.paid`.
     pub(crate) type_name: String,
     /// The connected account, if any.
     pub(crate) account: Option<String>,
@@ -25,14 +28,16 @@ pub(crate) struct Attributes {
     pub(crate) endpoint: String,
     /// The gate's name of the secret that it verified under.
     pub(crate) secret_name: String,
-    /// When the sender signed the delivery.
-    pub(crate) signed_at: Timestamp,
+    /// Whether type and account come from headers that no signature covers.
+    pub(crate) unsigned_attributes: bool,
+    /// When the sender signed the delivery, if its scheme signs a time.
+    pub(crate) signed_at: Option<Timestamp>,
     /// When the gate saw the delivery.
     pub(crate) received_at: Timestamp,
     /// The trace of the delivery.
     pub(crate) traceparent: Option<TraceParent>,
-    /// The original `Stripe-Signature` header: with the payload it proves to
-    /// anyone who holds the secret that Stripe sent this.
+    /// The original signature header (`Stripe-Signature` for Stripe): with the
+    /// payload it proves to anyone who holds the secret who sent this.
     pub(crate) signature: String,
     /// Of the payload.
     pub(crate) sha256: Sha256Sum,

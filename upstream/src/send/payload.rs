@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 /// A snapshot event of a connected account, as Stripe formats it.
 pub(super) const SAMPLE: &[u8] = include_bytes!("sample.json");
 
+/// Its own ID.
+pub(super) const SAMPLE_ID: &str = "evt_1HookgateSample0000000001";
+
 /// Says why a payload can't be sent under another ID.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PayloadError {
@@ -76,6 +79,11 @@ mod tests {
         }
         let error = with_id(SAMPLE, "evt\"1").unwrap_err();
         assert!(matches!(error, PayloadError::IdForm), "{error}");
+    }
+
+    #[test]
+    fn knows_the_sample_s_own_id() {
+        assert_eq!(with_id(SAMPLE, super::SAMPLE_ID).unwrap(), SAMPLE);
     }
 
     #[test]

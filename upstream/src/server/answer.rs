@@ -9,7 +9,10 @@ use axum::{
 };
 use hookgate_core::reply::{self, Code, Reply};
 
-use crate::log::{Appended, LogError};
+use crate::{
+    log::{Appended, LogError},
+    verification::Doubt,
+};
 
 /// Seconds after which a full queue is worth another try.
 const QUEUE_FULL_RETRY_SECONDS: u32 = 1;
@@ -75,6 +78,15 @@ impl Refusal {
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
         Self::Gate(code)
+    }
+}
+
+impl From<Doubt> for Refusal {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Sender => Self::AttributesInvalid,
+            Doubt::Gate(code) => Self::Gate(code),
+        }
     }
 }
 

@@ -5,9 +5,12 @@
 //! payload must not be able to store it under another identity.
 
 use axum::http::HeaderMap;
-use hookgate_core::{event::Event, identity::Source, time::Timestamp, trace::TraceParent};
+use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
-use crate::log::{Attributes, Sha256Sum};
+use crate::{
+    log::{Attributes, Sha256Sum, UNSIGNED},
+    verification::{Proven, Sender},
+};
 
 /// Says that the headers are not those that the gate sends with this payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +41,8 @@ pub(super) struct Claim {
     time: Option<String>,
     endpoint: String,
     secret_name: String,
-    signed_at: Timestamp,
+    unsigned: bool,
+    signed_at: Option<Timestamp>,
     pub(super) received_at: Timestamp,
     traceparent: Option<TraceParent>,
 }
@@ -71,12 +75,28 @@ impl Claim {
             time: optional(headers, "ce-time")?.map(str::to_owned),
             endpoint: name(headers, "ce-endpoint")?,
             secret_name: name(headers, "ce-secretname")?,
-            signed_at: time(headers, "ce-signedat")?,
-            received_at: time(headers, "ce-receivedat")?,
+            unsigned: match optional(headers, "ce-unsigned")? {
+                None => false,
+                Some(UNSIGNED) => true,
+                Some(_) => return Err(ClaimError::Malformed("ce-unsigned")),
+            },
+            signed_at: optional(headers, "ce-signedat")?
+                .map(|value| time(value, "ce-signedat"))
+                .transpose()?,
+            received_at: time(required(headers, "ce-receivedat")?, "ce-receivedat")?,
             // Other versions of Trace Context are not ours to refuse.
             traceparent: optional(headers, "traceparent")?
                 .and_then(|value| TraceParent::parse(value.as_bytes())),
         })
+    }
+
+    /// Returns who is said to have sent it.
+    pub(super) fn sender(&self) -> Sender<'_> {
+        Sender {
+            endpoint: &self.endpoint,
+            source: &self.source,
+            received_at: self.received_at,
+        }
     }
 
     /// Returns the claimed event ID, for log lines.
@@ -89,17 +109,20 @@ impl Claim {
         self.traceparent.as_ref().map_or("", TraceParent::trace_id)
     }
 
-    /// Compares the claim with when the sender signed, and with the payload.
+    /// Compares the claim with what is proven.
     ///
     /// # Errors
     /// [`ClaimError::Contradiction`].
     pub(super) fn confirm(
         self,
-        event: &Event,
-        signature: String,
-        signed_at: Timestamp,
+        proven: Proven,
         sha256: Sha256Sum,
     ) -> Result<Attributes, ClaimError> {
+        let Proven {
+            event,
+            signed_at,
+            signature,
+        } = proven;
         let same =
             |holds: bool, header| holds.then_some(()).ok_or(ClaimError::Contradiction(header));
         same(event.has_delivery_id(&self.id), "ce-id")?;
@@ -108,6 +131,7 @@ impl Claim {
         same(self.livemode == event.livemode, "ce-livemode")?;
         let created = event.created.map(|created| created.to_string());
         same(self.time == created, "ce-time")?;
+        same(self.unsigned == event.unsigned_attributes, "ce-unsigned")?;
         same(self.signed_at == signed_at, "ce-signedat")?;
         Ok(Attributes {
             source: self.source,
@@ -118,6 +142,7 @@ impl Claim {
             time: event.created,
             endpoint: self.endpoint,
             secret_name: self.secret_name,
+            unsigned_attributes: event.unsigned_attributes,
             signed_at,
             received_at: self.received_at,
             traceparent: self.traceparent,
@@ -151,6 +176,6 @@ fn name(headers: &HeaderMap, name: &'static str) -> Result<String, ClaimError> {
     }
 }
 
-fn time(headers: &HeaderMap, name: &'static str) -> Result<Timestamp, ClaimError> {
-    Timestamp::parse_rfc3339(required(headers, name)?).ok_or(ClaimError::Malformed(name))
+fn time(value: &str, name: &'static str) -> Result<Timestamp, ClaimError> {
+    Timestamp::parse_rfc3339(value).ok_or(ClaimError::Malformed(name))
 }

@@ -8,12 +8,7 @@ use axum::{
     http::HeaderMap,
 };
 use bytes::Bytes;
-use hookgate_core::{
-    event::Event,
-    reply::Code,
-    signature::{self, SignatureError, SignatureHeader, Tolerance},
-    time::Timestamp,
-};
+use hookgate_core::{reply::Code, request::RequestHead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
@@ -22,7 +17,7 @@ use super::{answer::Refusal, claim::Claim};
 use crate::{
     clock,
     log::{Appended, Log, Record, Sha256Sum},
-    secrets::Secrets,
+    verification::{Trial, Verification},
 };
 
 /// How far the gate's clock at arrival may lie from ours. Signatures are judged
@@ -37,11 +32,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(9);
 /// Sets what is accepted.
 #[derive(Debug)]
 pub(crate) struct Acceptance {
-    /// Whose signatures count; with none at all nothing is verified.
-    pub(crate) secrets: Secrets,
-    /// How far a signature may lie from its arrival at the gate.
-    pub(crate) tolerance: Tolerance,
-    /// Largest payload.
+    /// Whose signatures count.
+    pub(crate) verification: Verification,
+    /// Largest payload of any endpoint.
     pub(crate) max_body_bytes: usize,
     /// How long a payload may take to arrive; never longer than the whole request.
     pub(crate) body_timeout: Duration,
@@ -103,17 +96,16 @@ impl Intake {
         body: Body,
     ) -> Result<Appended, Refusal> {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
-        let signature = signature(headers).map_err(SignatureError::code)?;
-        let payload = self.payload(body).await?;
-        let signed_at = self.signed_at(&claim, signature, &payload)?;
-        let event = Event::from_payload(&payload).map_err(|_| Code::PayloadInvalid)?;
-        if event.awaits_decision() {
+        let trial = self.trial(&claim, headers)?;
+        let limit = self.acceptance.max_body_bytes;
+        let limit = trial.max_body_bytes.map_or(limit, |own| own.min(limit));
+        let payload = self.payload(body, limit).await?;
+        let proven = trial.decide(&payload)?;
+        if proven.event.awaits_decision() {
             return Err(Code::NoDecider.into());
         }
-        let signature = str::from_utf8(signature).map_err(|_| Code::SignatureMalformed)?;
-        let sha256 = Sha256Sum::of(&payload);
         let attributes = claim
-            .confirm(&event, signature.to_owned(), signed_at, sha256)
+            .confirm(proven, Sha256Sum::of(&payload))
             .map_err(|error| {
                 warn!(%error, "headers and payload of an event differ");
                 Refusal::AttributesInvalid
@@ -129,8 +121,22 @@ impl Intake {
         }
     }
 
-    async fn payload(&self, body: Body) -> Result<Bytes, Refusal> {
-        let limit = self.acceptance.max_body_bytes;
+    /// Reads the headers by the rules of the claimed endpoint.
+    fn trial(&self, claim: &Claim, headers: &HeaderMap) -> Result<Trial, Refusal> {
+        let verification = &self.acceptance.verification;
+        if verification.is_strict()
+            && clock::now().distance(claim.received_at) > MAX_RECEIVED_AT_DISTANCE
+        {
+            return Err(Code::TimestampOutOfTolerance.into());
+        }
+        let head: Vec<(String, Vec<u8>)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+            .collect();
+        Ok(verification.begin(claim.sender(), RequestHead(&head))?)
+    }
+
+    async fn payload(&self, body: Body, limit: usize) -> Result<Bytes, Refusal> {
         // Announced to be too large: refused before it is sent.
         if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
             return Err(Code::PayloadTooLarge.into());
@@ -143,39 +149,4 @@ impl Intake {
             Ok(Err(_)) | Err(_) => Err(Code::RequestTimeout.into()),
         }
     }
-
-    /// Verifies the signature as of its arrival at the gate, by the secrets of
-    /// the claimed source alone; returns when the sender signed.
-    fn signed_at(
-        &self,
-        claim: &Claim,
-        signature: &[u8],
-        payload: &[u8],
-    ) -> Result<Timestamp, Refusal> {
-        let Acceptance {
-            secrets, tolerance, ..
-        } = &self.acceptance;
-        if secrets.is_empty() {
-            let header = SignatureHeader::parse(signature).map_err(SignatureError::code)?;
-            return Ok(header.signed_at());
-        }
-        if clock::now().distance(claim.received_at) > MAX_RECEIVED_AT_DISTANCE {
-            return Err(Code::TimestampOutOfTolerance.into());
-        }
-        let secrets = secrets.of(&claim.source);
-        let verified =
-            signature::verify(signature, payload, secrets, claim.received_at, *tolerance)
-                .map_err(SignatureError::code)?;
-        Ok(verified.signed_at)
-    }
-}
-
-/// Returns the one signature header.
-fn signature(headers: &HeaderMap) -> Result<&[u8], SignatureError> {
-    let mut values = headers.get_all("stripe-signature").iter();
-    let value = values.next().ok_or(SignatureError::Missing)?;
-    if values.next().is_some() {
-        return Err(SignatureError::Malformed);
-    }
-    Ok(value.as_bytes())
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::log::Entry;
+use crate::log::{Entry, UNSIGNED};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -17,13 +17,15 @@ struct Line<'a> {
     time: Option<String>,
     endpoint: &'a str,
     secretname: &'a str,
-    signedat: String,
+    /// The attributes that no signature covers, as `ce-unsigned` has them.
+    unsigned: Option<&'static str>,
+    signedat: Option<String>,
     receivedat: String,
     storedat: String,
     sha256: String,
     size: u64,
     traceparent: Option<&'a str>,
-    /// The `Stripe-Signature` header: proves where the payload came from, and
+    /// The signature header: proves where the payload came from, and
     /// is worth nothing to whoever has no secret.
     signature: &'a str,
 }
@@ -44,7 +46,8 @@ pub(super) fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
         time: attributes.time.map(|time| time.to_string()),
         endpoint: &attributes.endpoint,
         secretname: &attributes.secret_name,
-        signedat: attributes.signed_at.to_string(),
+        unsigned: attributes.unsigned_attributes.then_some(UNSIGNED),
+        signedat: attributes.signed_at.map(|time| time.to_string()),
         receivedat: attributes.received_at.to_string(),
         storedat: entry.stored_at.to_string(),
         sha256: attributes.sha256.to_string(),

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::log::Entry;
+use crate::log::{Entry, UNSIGNED};
 
 /// Lists events, one a row.
 pub(super) fn events(entries: &[Entry]) -> Table {
@@ -48,7 +48,14 @@ pub(super) fn event(entry: &Entry) -> Table {
             "happened",
             or_dash(attributes.time.map(|time| time.to_string()).as_deref()),
         ),
-        ("signed", attributes.signed_at.to_string()),
+        (
+            "signed",
+            or_dash(attributes.signed_at.map(|time| time.to_string()).as_deref()),
+        ),
+        (
+            "not signed",
+            or_dash(attributes.unsigned_attributes.then_some(UNSIGNED)),
+        ),
         ("received", attributes.received_at.to_string()),
         ("stored", entry.stored_at.to_string()),
         ("endpoint", attributes.endpoint.clone()),

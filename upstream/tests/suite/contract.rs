@@ -143,6 +143,7 @@ fn keeps_every_attribute_and_byte(log: &impl Backend) {
             "time": "2025-10-09T08:53:20Z",
             "endpoint": "stripe",
             "secretname": "primary",
+            "unsigned": null,
             "signedat": delivery.header("ce-signedat"),
             "receivedat": delivery.header("ce-receivedat"),
             "storedat": stored_at,

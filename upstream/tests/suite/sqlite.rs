@@ -42,16 +42,16 @@ fn refuses_files_of_other_programs_and_versions() {
     let path = folder.path().join("log.db");
     drop(Server::start(&log, &[]));
     let file = rusqlite::Connection::open(&path).unwrap();
-    file.pragma_update(None, "user_version", 2).unwrap();
+    file.pragma_update(None, "user_version", 7).unwrap();
     drop(file);
     let message = refusal(&log, &[]);
     assert!(
-        message.contains("found layout version 2, expected 1"),
+        message.contains("found layout version 7, expected 2"),
         "{message}"
     );
     let message = failure(hookgate().args(["events", "--log", &log]));
     assert!(
-        message.contains("found layout version 2, expected 1"),
+        message.contains("found layout version 7, expected 2"),
         "{message}"
     );
 

@@ -50,6 +50,20 @@ macro_rules! codes {
     };
 }
 
+impl Code {
+    /// Tells whether this is why a file has no gate that can be used.
+    pub(in crate::check) const fn prevents_a_gate(self) -> bool {
+        matches!(
+            self,
+            Self::Syntax
+                | Self::GateMissing
+                | Self::PluginConfig
+                | Self::ConfigMissing
+                | Self::ConfigNotString
+        )
+    }
+}
+
 codes! {
     Syntax "syntax" Error
         "Envoy does not start with a file that it can't read."

@@ -7,10 +7,16 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
 use super::stream;
-use crate::log::{Attributes, Damage, Entry};
+use crate::log::{Attributes, Damage, Entry, UNSIGNED};
 
 /// What `ce-source` is, before the source's name.
 const SOURCE_PREFIX: &str = "/hookgate/";
+
+/// Carries the signature header, whatever the sender calls it.
+const SIGNATURE: &str = "ce-signature";
+
+/// What carried it while every event was Stripe's.
+const EARLIER_SIGNATURE: &str = "stripe-signature";
 
 /// Names the one subject of an identity. The ID is encoded, so that no dot,
 /// wildcard or space of it can mean something to the server.
@@ -33,10 +39,15 @@ pub(super) fn headers(attributes: &Attributes) -> HeaderMap {
     headers.insert("ce-source", format!("{SOURCE_PREFIX}{}", attributes.source));
     headers.insert("ce-endpoint", attributes.endpoint.as_str());
     headers.insert("ce-secretname", attributes.secret_name.as_str());
-    headers.insert("ce-signedat", attributes.signed_at.to_string());
     headers.insert("ce-receivedat", attributes.received_at.to_string());
     headers.insert("ce-sha256", attributes.sha256.to_string());
-    headers.insert("stripe-signature", attributes.signature.as_str());
+    headers.insert(SIGNATURE, attributes.signature.as_str());
+    if attributes.unsigned_attributes {
+        headers.insert("ce-unsigned", UNSIGNED);
+    }
+    if let Some(signed_at) = attributes.signed_at {
+        headers.insert("ce-signedat", signed_at.to_string());
+    }
     if let Some(account) = &attributes.account {
         headers.insert("ce-account", account.as_str());
     }
@@ -92,10 +103,16 @@ pub(super) fn entry(
             time: optional("ce-time").map(|_| time("ce-time")).transpose()?,
             endpoint: required("ce-endpoint")?.to_owned(),
             secret_name: required("ce-secretname")?.to_owned(),
-            signed_at: time("ce-signedat")?,
+            unsigned_attributes: optional("ce-unsigned").is_some(),
+            signed_at: optional("ce-signedat")
+                .map(|_| time("ce-signedat"))
+                .transpose()?,
             received_at: time("ce-receivedat")?,
             traceparent,
-            signature: required("stripe-signature")?.to_owned(),
+            signature: optional(SIGNATURE)
+                .or_else(|| optional(EARLIER_SIGNATURE))
+                .ok_or(damage(SIGNATURE))?
+                .to_owned(),
             sha256: required("ce-sha256")?
                 .parse()
                 .map_err(|_| damage("ce-sha256"))?,
@@ -119,7 +136,8 @@ mod tests {
             time: Some(Timestamp::from_unix_seconds(1_760_000_000)),
             endpoint: "stripe-connect".to_owned(),
             secret_name: "primary".to_owned(),
-            signed_at: Timestamp::from_unix_seconds(1_760_000_001),
+            unsigned_attributes: true,
+            signed_at: Some(Timestamp::from_unix_seconds(1_760_000_001)),
             received_at: Timestamp::from_unix_millis(1_760_000_001_250),
             traceparent: Some(TraceParent::new(1, 2)),
             signature: "t=1760000001,v1=00".to_owned(),
@@ -142,6 +160,8 @@ mod tests {
             livemode: None,
             time: None,
             traceparent: None,
+            signed_at: None,
+            unsigned_attributes: false,
             ..attributes()
         };
         for attributes in [attributes(), bare] {

@@ -8,13 +8,14 @@ use crate::log::{Attributes, Damage, Entry, Record, Sha256Sum};
 /// Does nothing for an identity that is already there.
 pub(super) const INSERT: &str = "
     INSERT INTO event (sequence, source, id, type, account, livemode, time, endpoint, secret_name,
-        signed_at, received_at, stored_at, traceparent, signature, sha256, payload)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
     ON CONFLICT (id, source) DO NOTHING";
 
 /// What [`entry`] reads.
 pub(super) const COLUMNS: &str = "sequence, source, id, type, account, livemode, time, endpoint, \
-    secret_name, signed_at, received_at, stored_at, traceparent, signature, sha256, length(payload)";
+    secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, \
+    length(payload)";
 
 /// Runs [`INSERT`]; returns the number of rows, 0 or 1.
 pub(super) fn insert(
@@ -34,7 +35,8 @@ pub(super) fn insert(
         attributes.time.map(millis),
         attributes.endpoint,
         attributes.secret_name,
-        millis(attributes.signed_at),
+        attributes.unsigned_attributes,
+        attributes.signed_at.map(millis),
         millis(attributes.received_at),
         millis(stored_at),
         attributes.traceparent.as_ref().map(TraceParent::as_str),
@@ -67,7 +69,8 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
             time: row.get::<_, Option<i64>>("time")?.map(timestamp),
             endpoint: row.get("endpoint")?,
             secret_name: row.get("secret_name")?,
-            signed_at: timestamp(row.get("signed_at")?),
+            unsigned_attributes: row.get("unsigned")?,
+            signed_at: row.get::<_, Option<i64>>("signed_at")?.map(timestamp),
             received_at: timestamp(row.get("received_at")?),
             traceparent: traceparent.and_then(|text| TraceParent::parse(text.as_bytes())),
             signature: row.get("signature")?,

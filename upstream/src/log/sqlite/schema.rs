@@ -6,7 +6,7 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x486b_4774;
 
 /// Version of the layout below.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// The payload is the last column, so that lists never read its pages. The
 /// writer assigns `sequence`: without gaps, which AUTOINCREMENT can't promise.
@@ -22,7 +22,8 @@ const LAYOUT: &str = "
         time        INTEGER,
         endpoint    TEXT NOT NULL,
         secret_name TEXT NOT NULL,
-        signed_at   INTEGER NOT NULL,
+        unsigned    INTEGER NOT NULL,
+        signed_at   INTEGER,
         received_at INTEGER NOT NULL,
         stored_at   INTEGER NOT NULL,
         traceparent TEXT,
@@ -31,6 +32,15 @@ const LAYOUT: &str = "
         payload     BLOB NOT NULL,
         UNIQUE (id, source)
     ) STRICT;";
+
+/// Makes version 2 of version 1, in which every event was Stripe's: signed
+/// whole, at a signed time.
+const UPGRADE: &str = "
+    INSERT INTO event
+        SELECT sequence, source, id, type, account, livemode, time, endpoint, secret_name, 0,
+            signed_at, received_at, stored_at, traceparent, signature, sha256, payload
+        FROM event_1;
+    DROP TABLE event_1;";
 
 /// Says why a file isn't a log that this program can use.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +56,9 @@ pub(crate) enum SchemaError {
         /// Of the file.
         found: i32,
     },
+    /// It was made by an earlier version, and is only read.
+    #[error("it has an earlier layout: start `hookgate serve` on it once, which upgrades it")]
+    Older,
     /// The file system can't do what the log needs.
     #[error("its file system can't do write-ahead logging (a network share?): use a local disk")]
     NoWriteAheadLog,
@@ -74,8 +87,12 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SchemaError> {
              COMMIT;"
         ))?;
     } else {
-        check(connection)?;
+        let version = version(connection)?;
         write_ahead(connection)?;
+        if version == 1 {
+            upgrade(connection)?;
+        }
+        check(connection)?;
     }
     checkpoint(connection)
 }
@@ -85,13 +102,28 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SchemaError> {
 /// # Errors
 /// [`SchemaError::Foreign`], [`SchemaError::Version`], [`SchemaError::Sqlite`].
 pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
+    match version(connection)? {
+        VERSION => Ok(()),
+        1 => Err(SchemaError::Older),
+        found => Err(SchemaError::Version { found }),
+    }
+}
+
+/// Returns the version of Hookgate's layout that a file has.
+fn version(connection: &Connection) -> Result<i32, SchemaError> {
     if pragma(connection, "application_id")? != APPLICATION_ID {
         return Err(SchemaError::Foreign);
     }
-    match pragma(connection, "user_version")? {
-        VERSION => Ok(()),
-        found => Err(SchemaError::Version { found }),
-    }
+    pragma(connection, "user_version")
+}
+
+/// Copies every event into the present layout, all or nothing.
+fn upgrade(connection: &Connection) -> Result<(), SchemaError> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(&format!(
+        "ALTER TABLE event RENAME TO event_1; {LAYOUT} {UPGRADE} PRAGMA user_version = {VERSION};"
+    ))?;
+    Ok(transaction.commit()?)
 }
 
 fn is_new(connection: &Connection) -> Result<bool, SchemaError> {
@@ -153,6 +185,44 @@ mod tests {
     }
 
     #[test]
+    fn upgrades_the_first_layout() {
+        let (_folder, connection) = file();
+        connection
+            .execute_batch(&format!(
+                "CREATE TABLE event (
+                    sequence INTEGER PRIMARY KEY, source TEXT NOT NULL, id TEXT NOT NULL,
+                    type TEXT NOT NULL, account TEXT, livemode INTEGER, time INTEGER,
+                    endpoint TEXT NOT NULL, secret_name TEXT NOT NULL, signed_at INTEGER NOT NULL,
+                    received_at INTEGER NOT NULL, stored_at INTEGER NOT NULL, traceparent TEXT,
+                    signature TEXT NOT NULL, sha256 BLOB NOT NULL, payload BLOB NOT NULL,
+                    UNIQUE (id, source)
+                ) STRICT;
+                INSERT INTO event VALUES (1, 'stripe', 'evt_1', 'a.b', NULL, 0, 5, 'stripe', 'p',
+                    6000, 7, 8, NULL, 't=6,v1=0', x'00', x'7b7d');
+                PRAGMA application_id = {}; PRAGMA user_version = 1;",
+                super::APPLICATION_ID
+            ))
+            .unwrap();
+        let error = super::check(&connection).unwrap_err();
+        assert!(matches!(error, SchemaError::Older), "{error}");
+        prepare(&connection).unwrap();
+        prepare(&connection).unwrap();
+        let event: (String, bool, i64, Vec<u8>) = connection
+            .query_row(
+                "SELECT id, unsigned, signed_at, payload FROM event",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+            .unwrap();
+        assert_eq!(event, ("evt_1".to_owned(), false, 6_000, b"{}".to_vec()));
+        let again = "INSERT INTO event SELECT 2, source, id, type, account, livemode, time, endpoint,
+            secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256,
+            payload FROM event";
+        let error = connection.execute(again, []).unwrap_err();
+        assert!(error.to_string().contains("UNIQUE"), "{error}");
+    }
+
+    #[test]
     fn refuses_a_layout_that_it_does_not_know() {
         let (_folder, connection) = file();
         prepare(&connection).unwrap();
@@ -180,7 +250,7 @@ mod tests {
         other.execute_batch("BEGIN; SELECT * FROM event;").unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection
-            .execute_batch("PRAGMA user_version = 1; BEGIN IMMEDIATE; CREATE TABLE u (a); COMMIT;")
+            .execute_batch("PRAGMA user_version = 2; BEGIN IMMEDIATE; CREATE TABLE u (a); COMMIT;")
             .unwrap();
         let error = prepare(&connection).unwrap_err();
         assert!(matches!(error, SchemaError::Busy), "{error}");
