@@ -30,6 +30,12 @@ async fn deliver(envoy: &Envoy, event: &Event) -> Result<Answer> {
     envoy.send(CONNECT.deliver(event)?).await
 }
 
+/// Returns how many deliveries Envoy let through unasked.
+async fn failed(envoy: &Envoy) -> Result<u64> {
+    let error = |name: &str| name == "cluster.upstream.ratelimit.error";
+    envoy.admin().sum(error).await
+}
+
 #[tokio::test]
 async fn two_envoys_share_the_quota_of_an_account() -> Result<()> {
     let (redis, upstream) = (Redis::start().await?, Upstream::sqlite().await?);
@@ -88,6 +94,7 @@ async fn a_service_that_is_away_leaves_the_door_open() -> Result<()> {
         assert_stored(&deliver(&envoy, &Event::fresh_of_account(BUSY)?).await?);
     }
     assert_eq!(upstream.log().entries().await?.len(), 3);
+    assert_eq!(failed(&envoy).await?, 3);
     Ok(())
 }
 
@@ -100,5 +107,6 @@ async fn a_store_that_is_away_leaves_the_door_open() -> Result<()> {
         assert_stored(&deliver(&envoy, &Event::fresh_of_account(BUSY)?).await?);
     }
     assert_eq!(service.asked()?.len(), 3);
+    assert_eq!(failed(&envoy).await?, 3);
     Ok(())
 }
