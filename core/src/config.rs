@@ -1,28 +1,47 @@
 //! The gate's configuration: JSON, strict, refused whole.
 //!
 //! Bounds stand here, defaults in `raw`, and neither anywhere else. Secrets never
-//! do: a configuration names the environment variables that hold them.
+//! do: a configuration names where they are.
 
+mod check;
 mod error;
 mod raw;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no endpoint reads its scheme yet")
-)]
 mod scheme;
 
 use alloc::{string::String, vec::Vec};
 use core::{ops::RangeInclusive, time::Duration};
 
 pub use error::ConfigError;
-pub use raw::{DEFAULT_DEDUP, DEFAULT_ENDPOINT, DEFAULT_UPSTREAM_TIMEOUT_SECONDS};
+#[cfg(feature = "schema")]
+pub use raw::schema;
+pub use raw::{
+    DEFAULT_DEDUP, DEFAULT_ENDPOINT, DEFAULT_MAX_KEYS, DEFAULT_UPSTREAM_TIMEOUT_SECONDS,
+};
 
-use crate::{identity::Source, signature::Tolerance};
+use crate::{
+    identity::Source,
+    keyring::{Scope, Validity},
+    policy::{Policy, TypePattern},
+    quota::{self, Limit},
+    scheme::Scheme,
+    signature::Tolerance,
+};
 
 /// Most endpoints of one gate.
 pub const MAX_ENDPOINTS: usize = 256;
-/// Most secrets of one endpoint: each costs one HMAC of every payload.
+/// Most keyrings of one gate.
+pub const MAX_KEYRINGS: usize = 16;
+/// Most secrets of one endpoint, from the environment and from a keyring each:
+/// every usable one costs one HMAC of every payload.
 pub const MAX_SECRETS: usize = 8;
+/// Most patterns in one list of types.
+pub const MAX_TYPES: usize = 256;
+/// Most accounts in a list.
+pub const MAX_ACCOUNTS: usize = 10_000;
+/// Most ranges of addresses of one endpoint.
+pub const MAX_RANGES: usize = 256;
+/// Most routes, and most quotas of types, of one endpoint.
+pub const MAX_ROUTES: usize = 64;
 /// Bounds of `tolerance_past_seconds` and `tolerance_future_seconds`.
 pub const TOLERANCE_SECONDS: RangeInclusive<u64> = 1..=86_400;
 /// Bounds of `max_body_bytes`.
@@ -35,12 +54,28 @@ pub const RETENTION_SECONDS: RangeInclusive<u64> = 60..=2_592_000;
 pub const LEASE_SECONDS: RangeInclusive<u64> = 2..=600;
 /// Lower bound of `upstream_timeout_seconds`; the upper one is the lease.
 pub const MIN_UPSTREAM_TIMEOUT_SECONDS: u64 = 1;
+/// Bounds of `quotas.max_keys`.
+pub const MAX_KEYS: RangeInclusive<u64> = 64..=10_000_000;
+/// Bounds of a quota's `rate`.
+pub const RATE: RangeInclusive<u64> = 1..=quota::MAX_RATE as u64;
+/// Bounds of a quota's `per_seconds`.
+pub const PER_SECONDS: RangeInclusive<u64> = quota::MIN_PER.as_secs()..=quota::MAX_PER.as_secs();
+/// Bounds of a quota's `burst`.
+pub const BURST: RangeInclusive<u64> = 1..=quota::MAX_BURST as u64;
+/// Bounds of a keyring's `refresh_seconds`.
+pub const REFRESH_SECONDS: RangeInclusive<u64> = 1..=3_600;
+/// Bounds of a keyring's `timeout_seconds`.
+pub const KEYRING_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=60;
 
 /// Holds a checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The endpoints, with unique names and paths; at least one.
     pub endpoints: Vec<Endpoint>,
+    /// The keyrings, with unique names, each used by an endpoint.
+    pub keyrings: Vec<Keyring>,
+    /// Quotas that are not of one endpoint.
+    pub quotas: GateQuotas,
     /// The dedup table.
     pub dedup: Dedup,
     /// How long the upstream may take to answer; shorter than the lease.
@@ -60,12 +95,20 @@ pub struct Endpoint {
     pub path: String,
     /// First part of each event's identity.
     pub source: Source,
-    /// The signing secrets, at least one.
+    /// How its deliveries are signed.
+    pub scheme: Scheme,
+    /// Position of its keyring among [`Config::keyrings`].
+    pub keyring: Option<usize>,
+    /// Signing secrets of the environment; at least one without a keyring.
     pub secrets: Vec<SecretReference>,
     /// How old or early a signature may be.
     pub tolerance: Tolerance,
     /// Largest accepted payload in bytes.
     pub max_body_bytes: u64,
+    /// Which genuine events are wanted.
+    pub policy: Policy,
+    /// Quotas for its fresh events.
+    pub quotas: EndpointQuotas,
 }
 
 /// Names a signing secret and where it is.
@@ -75,6 +118,92 @@ pub struct SecretReference {
     pub name: String,
     /// Environment variable that holds the secret.
     pub env: String,
+    /// When it may verify.
+    pub validity: Validity,
+    /// What it may sign.
+    pub scope: Scope,
+}
+
+/// Names a keyring and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyring {
+    /// Name in metrics, `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// Where its text comes from.
+    pub source: KeyringSource,
+}
+
+/// Says where a keyring's text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyringSource {
+    /// A filter state object with this key, read for each request.
+    FilterState(String),
+    /// An HTTP API of the form of Vault's KV version 2, polled.
+    Http(HttpSource),
+}
+
+/// Holds how to ask for a keyring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSource {
+    /// Envoy cluster.
+    pub cluster: String,
+    /// Value of the `host` header.
+    pub authority: String,
+    /// Path.
+    pub path: String,
+    /// Time between two polls.
+    pub refresh: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// Holds the quotas that are not of one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateQuotas {
+    /// Failures by sender and endpoint.
+    pub sources: Option<Quota>,
+    /// Fresh events of all endpoints.
+    pub overall: Option<Quota>,
+    /// Keys that are told apart.
+    pub max_keys: u32,
+}
+
+/// Holds the quotas for an endpoint's fresh events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointQuotas {
+    /// All of them.
+    pub endpoint: Option<Quota>,
+    /// Each account's.
+    pub accounts: Option<Quota>,
+    /// Each type's; the first that matches counts.
+    pub types: Vec<TypeQuota>,
+}
+
+/// Holds a quota for each of some types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeQuota {
+    /// The types.
+    pub types: Vec<TypePattern>,
+    /// The quota of each.
+    pub quota: Quota,
+}
+
+/// Holds a quota and what happens over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// The quota.
+    pub limit: Limit,
+    /// What happens over it.
+    pub exceeded: Exceeded,
+}
+
+/// Says what happens over a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// It is counted.
+    Count,
+    /// It is counted and refused.
+    Refuse,
 }
 
 /// Holds the size and the times of the dedup table.

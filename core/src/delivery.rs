@@ -1,29 +1,35 @@
 //! One delivery, from its headers to its settlement.
 //!
 //! ```text
-//! headers() ─► Hold ─► body()* ─► end() ─► Forward ─► answered() ─► stored │ released
-//!    └─► Reply │ Pass      └─► Reply  └─► Reply            └─ closed() ─────► released
+//! headers() ─► Hold ─► body()* ─► end() ─► Forward ─► answered() ─► settled
+//!    └─► Reply │ Pass      └─► Reply  └─► Reply            └─ closed() ─► settled
 //! ```
 //! A host calls the verbs in this order and does what each one answers. Called
-//! out of order they answer `unavailable`: the gate fails closed.
+//! out of order they answer `unavailable`: the gate fails closed. What is to be
+//! counted waits in [`Delivery::take_counts`].
 
+mod admission;
+mod charge;
+mod count;
+mod settlement;
 mod verified;
 
 use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
+use core::net::IpAddr;
 
+use charge::Sender;
+pub use count::Count;
+use settlement::Held;
 pub use verified::Identified;
-use verified::{Verified, Verifying};
+use verified::{Answer, Decision, Verified, Verifying};
 
 use crate::{
-    dedup::{Table, Token},
     forward::{self, Forward},
     gate::{Endpoint, Gate},
-    identity::Fingerprint,
-    outcome::Outcome,
+    outcome::{Outcome, Stage},
     reply::{Code, Reply},
     request::RequestHead,
     shared::SharedStore,
-    signature::{SignatureError, SignatureHeader},
     time::Timestamp,
     trace::TraceParent,
 };
@@ -44,6 +50,18 @@ pub enum Step {
     Forward(Forward),
 }
 
+/// Holds what a host knows when a request's headers have come.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// The headers.
+    pub head: RequestHead<'a>,
+    /// The peer's address; behind proxies the one that the host trusts. `None`
+    /// if it is unknown: then no quota is kept for it, and it is in no range.
+    pub source: Option<IpAddr>,
+    /// The time.
+    pub now: Timestamp,
+}
+
 /// Holds random bits for one delivery: 32 bytes of a good source.
 #[derive(Debug, Clone, Copy)]
 pub struct Entropy(pub [u8; 32]);
@@ -61,25 +79,20 @@ pub enum Origin {
 #[derive(Default)]
 pub struct Delivery {
     endpoint: Option<Rc<Endpoint>>,
-    stage: Stage,
+    state: State,
     identified: Option<Identified>,
+    counts: Vec<Count>,
+    is_received: bool,
     calls_itself_grpc: bool,
 }
 
 #[derive(Default)]
-enum Stage {
+enum State {
     #[default]
     New,
     Verifying(Box<Verifying>),
-    Forwarded(Option<Reservation>),
+    Forwarded(Held),
     Ended(Outcome),
-}
-
-#[derive(Clone, Copy)]
-struct Reservation {
-    table: Table,
-    fingerprint: Fingerprint,
-    token: Token,
 }
 
 impl Delivery {
@@ -98,16 +111,21 @@ impl Delivery {
     /// Returns how the delivery ended, if it has.
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
-        match self.stage {
-            Stage::Ended(outcome) => Some(outcome),
+        match self.state {
+            State::Ended(outcome) => Some(outcome),
             _ => None,
         }
+    }
+
+    /// Returns what is to be counted since the last call.
+    pub fn take_counts(&mut self) -> Vec<Count> {
+        core::mem::take(&mut self.counts)
     }
 
     /// Tells whether the upstream has the delivery and has not answered yet.
     #[must_use]
     pub const fn is_forwarded(&self) -> bool {
-        matches!(self.stage, Stage::Forwarded(_))
+        matches!(self.state, State::Forwarded(_))
     }
 
     /// Tells whether [`Self::answered`] has to see the answer: the upstream's,
@@ -119,58 +137,76 @@ impl Delivery {
 
     /// Judges the request's headers: all that can be refused without a body.
     ///
-    /// Call again with [`Self::body`] and [`Self::end`] after `Hold`.
-    pub fn headers(&mut self, gate: &Gate, head: RequestHead<'_>, now: Timestamp) -> Step {
+    /// A refusal is charged to its sender, and a sender with too many is
+    /// refused here. Call again with [`Self::body`] and [`Self::end`] after
+    /// `Hold`.
+    pub fn headers(
+        &mut self,
+        gate: &Gate,
+        arrival: Arrival<'_>,
+        store: &mut impl SharedStore,
+    ) -> Step {
+        let Arrival { head, now, .. } = arrival;
         let untrusted = || {
             let names = head.0.iter().map(|(name, _)| name.as_str());
             forward::untrusted(names, gate.settings.trust_traceparent)
         };
         self.calls_itself_grpc = head.calls_itself_grpc();
         let path = head.only(":path").unwrap_or_default();
-        let Some(endpoint) = gate.endpoint(path) else {
+        self.endpoint = gate.endpoint(path);
+        self.is_received = true;
+        self.counts.push(Count::Received);
+        let Some(endpoint) = self.endpoint.clone() else {
             if gate.settings.pass_unknown_paths {
-                self.stage = Stage::Ended(Outcome::Passed);
+                self.finish(Outcome::Passed);
                 return Step::Pass {
                     remove: untrusted(),
                 };
             }
-            return self.reply(Code::EndpointUnknown);
+            let sender = Sender::of(gate, None, arrival.source);
+            return self.refuse(Code::EndpointUnknown, sender.as_ref(), now, store);
         };
-        self.endpoint = Some(Rc::clone(&endpoint));
-        match admit(&endpoint, head, now) {
-            Err(code) => self.reply(code),
-            Ok(header) => {
-                let trace = head.only("traceparent").and_then(TraceParent::parse);
-                self.stage = Stage::Verifying(Box::new(Verifying {
-                    verifier: header.verifier(&endpoint.secrets),
-                    endpoint,
-                    header,
-                    received_at: now,
-                    body_bytes: 0,
-                    untrusted: untrusted(),
-                    trace: trace.filter(|_| gate.settings.trust_traceparent),
-                    settings: gate.settings,
-                }));
-                Step::Hold
-            }
+        let sender = Sender::of(gate, Some(&endpoint), arrival.source);
+        let signers = endpoint.signers(now);
+        let admitted = admission::admit(&endpoint, &signers, arrival);
+        let signed = match admitted {
+            Ok(signed) => signed,
+            Err(code) => return self.refuse(code, sender.as_ref(), now, store),
+        };
+        if let Some(reply) = self.exhausted(sender.as_ref(), now, store) {
+            return self.reply(Outcome::Refused(Code::RateLimited), reply);
         }
+        let trace = head.only("traceparent").and_then(TraceParent::parse);
+        self.state = State::Verifying(Box::new(Verifying {
+            verifier: signed.verifier(signers.iter().map(|signer| &signer.secret)),
+            signed,
+            signers,
+            endpoint,
+            sender,
+            received_at: now,
+            body_bytes: 0,
+            untrusted: untrusted(),
+            trace: trace.filter(|_| gate.settings.trust_traceparent),
+            settings: gate.settings,
+        }));
+        Step::Hold
     }
 
     /// Takes the next bytes of the payload.
-    pub fn body(&mut self, chunk: &[u8]) -> Step {
-        match &mut self.stage {
-            Stage::Verifying(held) => {
+    pub fn body(&mut self, chunk: &[u8], now: Timestamp, store: &mut impl SharedStore) -> Step {
+        match &mut self.state {
+            State::Verifying(held) => {
                 let chunk_bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
                 held.body_bytes = held.body_bytes.saturating_add(chunk_bytes);
                 if held.body_bytes > held.endpoint.config.max_body_bytes {
-                    return self.reply(Code::PayloadTooLarge);
+                    let sender = held.sender.take();
+                    return self.refuse(Code::PayloadTooLarge, sender.as_ref(), now, store);
                 }
                 held.verifier.update(chunk);
                 Step::Hold
             }
-            Stage::Ended(Outcome::Answered(_)) => Step::Hold,
-            Stage::Ended(Outcome::Passed) => Step::Pass { remove: Vec::new() },
-            _ => self.reply(Code::Unavailable),
+            State::Ended(outcome) => after_the_end(*outcome),
+            State::New | State::Forwarded(_) => self.out_of_order(),
         }
     }
 
@@ -185,20 +221,20 @@ impl Delivery {
         entropy: Option<Entropy>,
         store: &mut impl SharedStore,
     ) -> Step {
-        match core::mem::take(&mut self.stage) {
-            Stage::Verifying(held) => match held.verify(payload, entropy) {
-                Ok(verified) => self.settle(verified, now, store),
-                Err(code) => self.reply(code),
-            },
-            Stage::Ended(Outcome::Answered(code)) => {
-                self.stage = Stage::Ended(Outcome::Answered(code));
-                Step::Hold
+        match core::mem::take(&mut self.state) {
+            State::Verifying(mut held) => {
+                let sender = held.sender.take();
+                self.counts.extend(held.measures());
+                match held.verify(payload) {
+                    Ok(verified) => self.verified(verified, now, entropy, store),
+                    Err(code) => self.refuse(code, sender.as_ref(), now, store),
+                }
             }
-            Stage::Ended(Outcome::Passed) => {
-                self.stage = Stage::Ended(Outcome::Passed);
-                Step::Pass { remove: Vec::new() }
+            State::Ended(outcome) => {
+                self.state = State::Ended(outcome);
+                after_the_end(outcome)
             }
-            _ => self.reply(Code::Unavailable),
+            State::New | State::Forwarded(_) => self.out_of_order(),
         }
     }
 
@@ -215,106 +251,124 @@ impl Delivery {
         now: Timestamp,
         store: &mut impl SharedStore,
     ) -> Option<u16> {
-        let is_success = (200..300).contains(&status);
-        if let Stage::Forwarded(reservation) = self.stage {
-            if is_success && origin == Origin::Upstream {
-                self.commit(reservation, now, store);
-            } else {
-                self.release(reservation, store);
-            }
+        if let State::Forwarded(held) = self.state {
+            self.counts.push(held.took(now));
+            let outcome = held.answered(status, origin, now, store);
+            self.finish(outcome);
         }
-        let truth = match self.stage {
+        let is_success = (200..300).contains(&status);
+        let truth = match self.state {
             _ if !is_success || origin == Origin::Upstream => status,
-            Stage::Ended(Outcome::Passed) => status,
-            Stage::Ended(Outcome::Answered(code)) => code.status(),
+            State::Ended(Outcome::Passed) => status,
+            State::Ended(outcome) => outcome.code().unwrap_or(Code::Unavailable).status(),
             _ => Code::Unavailable.status(),
         };
         (truth != status).then_some(truth)
     }
 
     /// Ends a delivery whose stream is gone, whatever its state.
-    pub fn closed(&mut self, store: &mut impl SharedStore) {
-        match self.stage {
-            Stage::Forwarded(reservation) => self.release(reservation, store),
-            Stage::Ended(_) => {}
-            Stage::New | Stage::Verifying(_) => self.stage = Stage::Ended(Outcome::Aborted),
+    pub fn closed(&mut self, now: Timestamp, store: &mut impl SharedStore) {
+        match &self.state {
+            State::Forwarded(held) => {
+                held.release(store);
+                self.finish(Outcome::InDoubt);
+            }
+            State::Verifying(held) => {
+                // Whoever holds streams open without end is charged too.
+                if let Some(sender) = &held.sender {
+                    _ = sender.charge(now, store);
+                }
+                self.finish(Outcome::Aborted(Stage::Unverified));
+            }
+            State::New => self.finish(Outcome::Aborted(Stage::Unverified)),
+            State::Ended(_) => {}
         }
     }
 
-    fn settle(&mut self, verified: Verified, now: Timestamp, store: &mut impl SharedStore) -> Step {
-        self.identified = Some(verified.identified().clone());
-        match verified.reserve(now, store) {
-            Ok((forward, reservation)) => {
-                self.stage = Stage::Forwarded(reservation);
+    fn verified(
+        &mut self,
+        verified: Verified<'_>,
+        now: Timestamp,
+        entropy: Option<Entropy>,
+        store: &mut impl SharedStore,
+    ) -> Step {
+        self.counts.push(Count::Verified {
+            signer: Rc::clone(verified.signer()),
+        });
+        let Decision {
+            identified,
+            counts,
+            end,
+        } = verified.decide(now, entropy, store);
+        self.identified = identified;
+        self.counts.extend(counts);
+        match end {
+            Ok((forward, held)) => {
+                self.counts.push(Count::Forwarded);
+                self.state = State::Forwarded(held);
                 Step::Forward(forward)
             }
-            Err(reply) => self.reply(reply),
+            Err(Answer { outcome, reply }) => self.reply(outcome, reply),
         }
     }
 
-    fn commit(
+    /// Refuses an unverified delivery and charges its sender.
+    fn refuse(
         &mut self,
-        reservation: Option<Reservation>,
+        code: Code,
+        sender: Option<&Sender>,
         now: Timestamp,
         store: &mut impl SharedStore,
-    ) {
-        if let Some(held) = reservation {
-            // A failure makes the table forget, and the log still remembers.
-            _ = held.table.commit(store, held.fingerprint, now);
+    ) -> Step {
+        let sender = sender.filter(|_| code != Code::Unavailable);
+        if let Some(wait) = sender.and_then(|sender| sender.charge(now, store))
+            && let Some(reply) = self.over(sender, wait)
+        {
+            return self.reply(Outcome::Refused(Code::RateLimited), reply);
         }
-        self.stage = Stage::Ended(Outcome::Stored);
+        self.reply(Outcome::Refused(code), code)
     }
 
-    fn release(&mut self, reservation: Option<Reservation>, store: &mut impl SharedStore) {
-        if let Some(held) = reservation {
-            // A failure lets the lease run out instead.
-            _ = held.table.release(store, held.fingerprint, held.token);
-        }
-        self.stage = Stage::Ended(Outcome::UpstreamFailed);
+    /// Returns the answer to a sender that has no failures left.
+    fn exhausted(
+        &mut self,
+        sender: Option<&Sender>,
+        now: Timestamp,
+        store: &mut impl SharedStore,
+    ) -> Option<Reply> {
+        let wait = sender?.peek(now, store)?;
+        self.over(sender, wait)
     }
 
-    fn reply(&mut self, reply: impl Into<Reply>) -> Step {
-        let reply = reply.into();
-        self.stage = Stage::Ended(Outcome::Answered(reply.code));
-        Step::Reply(reply)
+    /// Counts a sender over its quota; returns the answer if it is refused.
+    fn over(&mut self, sender: Option<&Sender>, wait: core::time::Duration) -> Option<Reply> {
+        let sender = sender?;
+        self.counts.push(sender.count());
+        sender.refusal(wait)
+    }
+
+    fn out_of_order(&mut self) -> Step {
+        self.reply(Outcome::Refused(Code::Unavailable), Code::Unavailable)
+    }
+
+    fn reply(&mut self, outcome: Outcome, reply: impl Into<Reply>) -> Step {
+        self.finish(outcome);
+        Step::Reply(reply.into())
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        if self.is_received {
+            self.counts.push(Count::Ended(outcome));
+        }
+        self.state = State::Ended(outcome);
     }
 }
 
-/// Checks everything that the headers of a delivery show.
-fn admit(
-    endpoint: &Endpoint,
-    head: RequestHead<'_>,
-    now: Timestamp,
-) -> Result<SignatureHeader, Code> {
-    if head.only(":method") != Some(b"POST") {
-        return Err(Code::MethodNotAllowed);
-    }
-    if endpoint.secrets.is_empty() {
-        return Err(Code::Unavailable);
-    }
-    if head.content_length() > Some(endpoint.config.max_body_bytes) {
-        return Err(Code::PayloadTooLarge);
-    }
-    let header = head
-        .signature()
-        .and_then(SignatureHeader::parse)
-        .map_err(SignatureError::code)?;
-    header
-        .check_age(now, endpoint.config.tolerance)
-        .map_err(SignatureError::code)?;
-    Ok(header)
-}
-
-impl Entropy {
-    /// Returns bits for a token, a trace ID and a parent ID.
-    const fn split(self) -> (u64, u128, u64) {
-        let [a, b, c, d, e, f, g, h, rest @ ..] = self.0;
-        let [i, j, k, l, m, n, o, p, trace_id @ ..] = rest;
-        (
-            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            u128::from_le_bytes(trace_id),
-            u64::from_le_bytes([i, j, k, l, m, n, o, p]),
-        )
+/// Says what to do with what still comes after the end.
+const fn after_the_end(outcome: Outcome) -> Step {
+    match outcome {
+        Outcome::Passed => Step::Pass { remove: Vec::new() },
+        _ => Step::Hold,
     }
 }
 

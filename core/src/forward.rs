@@ -20,6 +20,9 @@ const OWN_PREFIXES: [&str; 3] = ["ce-", "x-hookgate-", "x-envoy-"];
 /// Headers of a client's trace context.
 const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
 
+/// Chooses among Envoy's routes for one path.
+const ROUTE_HEADER: &str = "x-hookgate-route";
+
 /// Tells Envoy how long the upstream may take, in milliseconds.
 const TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
 
@@ -30,6 +33,8 @@ pub struct Forward {
     pub remove: Vec<String>,
     /// Headers to set, replacing any of the same name.
     pub set: Vec<(&'static str, String)>,
+    /// Whether the host has to choose the route again, by these headers.
+    pub clears_route: bool,
 }
 
 /// Lists the client's headers that must not reach the upstream.
@@ -60,17 +65,18 @@ pub(crate) struct Attributes<'a> {
     pub(crate) secret_name: &'a str,
     pub(crate) event: &'a Event,
     pub(crate) delivery_id: &'a str,
-    pub(crate) signed_at: Timestamp,
+    pub(crate) signed_at: Option<Timestamp>,
     pub(crate) received_at: Timestamp,
     pub(crate) trace: &'a TraceParent,
-    pub(crate) upstream_timeout_millis: u128,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) upstream_timeout_millis: Option<u128>,
 }
 
 impl Attributes<'_> {
     /// Returns the headers to set.
     pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
         let config = &self.endpoint.config;
-        let mut headers = Vec::with_capacity(13);
+        let mut headers = Vec::with_capacity(16);
         headers.push(("ce-specversion", "1.0".into()));
         headers.push(("ce-id", self.delivery_id.into()));
         headers.push(("ce-type", self.event.type_name.clone()));
@@ -84,10 +90,15 @@ impl Attributes<'_> {
         );
         headers.push(("ce-endpoint", config.name.clone()));
         headers.push(("ce-secretname", self.secret_name.into()));
-        headers.push(("ce-signedat", self.signed_at.to_string()));
+        headers.extend(self.signed_at.map(|at| ("ce-signedat", at.to_string())));
         headers.push(("ce-receivedat", self.received_at.to_string()));
         headers.push(("traceparent", self.trace.as_str().into()));
-        headers.push((TIMEOUT_HEADER, self.upstream_timeout_millis.to_string()));
+        if self.event.unsigned_attributes {
+            headers.push(("ce-unsigned", "type account".into()));
+        }
+        headers.extend(self.route.map(|route| (ROUTE_HEADER, route.into())));
+        let timeout = self.upstream_timeout_millis;
+        headers.extend(timeout.map(|millis| (TIMEOUT_HEADER, millis.to_string())));
         headers
     }
 }

@@ -1,17 +1,25 @@
 //! A checked configuration with its secrets: what a worker needs to decide.
 
 use alloc::{rc::Rc, string::String, vec::Vec};
+use core::cell::{Cell, RefCell};
+
+use zeroize::Zeroizing;
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, GateQuotas, KeyringSource},
     dedup::Table,
-    secret::{SecretError, SigningSecret},
+    keyring::{Keyring, KeyringError, Signer},
+    quota::Quotas,
+    request::RequestHead,
+    secret::SecretError,
+    time::Timestamp,
 };
 
 /// Holds everything that decides about deliveries, shared by all of a worker's.
 #[derive(Debug)]
 pub struct Gate {
     endpoints: Vec<Rc<Endpoint>>,
+    keyrings: Vec<LiveKeyring>,
     pub(crate) settings: Settings,
 }
 
@@ -20,6 +28,8 @@ pub struct Gate {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) table: Table,
+    pub(crate) quotas: Quotas,
+    pub(crate) limits: GateQuotas,
     pub(crate) upstream_timeout_millis: u128,
     pub(crate) pass_unknown_paths: bool,
     pub(crate) trust_traceparent: bool,
@@ -30,10 +40,19 @@ pub(crate) struct Settings {
 pub struct Endpoint {
     /// Its configuration.
     pub config: config::Endpoint,
-    /// The secrets that could be loaded. None: the endpoint is closed.
-    pub secrets: Vec<SigningSecret>,
     /// Position among the gate's endpoints.
     pub index: usize,
+    from_environment: Vec<Rc<Signer>>,
+    from_keyring: RefCell<Vec<Rc<Signer>>>,
+    has_keyring: Cell<bool>,
+}
+
+/// Holds a keyring's configuration, and the text that was seen last.
+#[derive(Debug)]
+struct LiveKeyring {
+    config: config::Keyring,
+    /// To parse a text once and not for each request.
+    seen: RefCell<Option<Zeroizing<Vec<u8>>>>,
 }
 
 /// Says that a secret which is there can't be used.
@@ -46,12 +65,23 @@ pub struct LoadError {
     error: SecretError,
 }
 
+/// Says what became of a keyring's new text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refresh {
+    /// It is what was seen before.
+    Unchanged,
+    /// Its secrets are in use.
+    Loaded,
+    /// It was refused; the secrets before stay in use.
+    Refused(KeyringError),
+}
+
 impl Gate {
-    /// Loads the secrets that a configuration names.
+    /// Loads the secrets that a configuration names in the environment.
     ///
     /// `environment` returns a variable's bytes, or `None` where it isn't set.
-    /// An endpoint without any secret is closed ([`Self::closed_endpoints`]),
-    /// so that a platform which uses one of two endpoints sets one secret.
+    /// An endpoint without any secret is closed, so that a platform which uses
+    /// one of two endpoints sets one secret.
     ///
     /// # Errors
     /// [`LoadError`] for a secret that can only be a mistake.
@@ -65,6 +95,8 @@ impl Gate {
                 config.dedup.retention,
                 config.dedup.lease,
             ),
+            quotas: Quotas::new(config.quotas.max_keys),
+            limits: config.quotas,
             upstream_timeout_millis: config.upstream_timeout.as_millis(),
             pass_unknown_paths: config.pass_unknown_paths,
             trust_traceparent: config.trust_traceparent,
@@ -74,16 +106,22 @@ impl Gate {
             .into_iter()
             .enumerate()
             .map(|(index, config)| {
-                let secrets = load_secrets(&config, &mut environment)?;
                 Ok(Rc::new(Endpoint {
+                    from_environment: from_environment(&config, &mut environment)?,
+                    from_keyring: RefCell::default(),
+                    has_keyring: Cell::new(false),
                     config,
-                    secrets,
                     index,
                 }))
             })
             .collect::<Result<_, LoadError>>()?;
+        let live = |config| LiveKeyring {
+            config,
+            seen: RefCell::default(),
+        };
         Ok(Self {
             endpoints,
+            keyrings: config.keyrings.into_iter().map(live).collect(),
             settings,
         })
     }
@@ -93,10 +131,66 @@ impl Gate {
         self.endpoints.iter().map(AsRef::as_ref)
     }
 
-    /// Lists the secrets that are configured and were not there.
+    /// Lists the keyrings in the order of the configuration.
+    pub fn keyrings(&self) -> impl ExactSizeIterator<Item = &config::Keyring> {
+        self.keyrings.iter().map(|keyring| &keyring.config)
+    }
+
+    /// Returns the keyring that has to be read before this request is judged:
+    /// its position, and the filter state object with its text.
+    #[must_use]
+    pub fn keyring_of(&self, head: RequestHead<'_>) -> Option<(usize, &str)> {
+        let index = self.endpoint(head.only(":path")?)?.config.keyring?;
+        match &self.keyrings.get(index)?.config.source {
+            KeyringSource::FilterState(key) => Some((index, key)),
+            KeyringSource::Http(_) => None,
+        }
+    }
+
+    /// Takes a keyring's text: the source's own, or an API's whole answer.
+    ///
+    /// What can't be used changes nothing: the last good secrets stay.
+    pub fn refresh(&self, keyring: usize, text: &[u8]) -> Refresh {
+        let Some(live) = self.keyrings.get(keyring) else {
+            return Refresh::Unchanged;
+        };
+        let mut seen = live.seen.borrow_mut();
+        if seen.as_ref().is_some_and(|seen| seen.as_slice() == text) {
+            return Refresh::Unchanged;
+        }
+        *seen = Some(Zeroizing::new(text.into()));
+        let users = || {
+            let mut all = self.endpoints.iter();
+            core::iter::from_fn(move || all.find(|user| user.config.keyring == Some(keyring)))
+        };
+        let scheme_of = |name: &str| {
+            let user = users().find(|user| user.config.name == name)?;
+            Some(&user.config.scheme)
+        };
+        let parsed = match live.config.source {
+            KeyringSource::FilterState(_) => Keyring::parse(text, scheme_of),
+            KeyringSource::Http(_) => Keyring::parse_kv2(text, scheme_of),
+        };
+        match parsed {
+            Ok(parsed) => {
+                for user in users() {
+                    *user.from_keyring.borrow_mut() = parsed.signers(&user.config.name).into();
+                    user.has_keyring.set(true);
+                }
+                Refresh::Loaded
+            }
+            Err(error) => Refresh::Refused(error),
+        }
+    }
+
+    /// Lists the secrets of the environment that are configured and were not
+    /// there.
     pub fn missing_secrets(&self) -> impl Iterator<Item = (&Endpoint, &config::SecretReference)> {
         self.endpoints().flat_map(|endpoint| {
-            let loaded = |name: &str| endpoint.secrets.iter().any(|secret| secret.name() == name);
+            let loaded = |name: &str| {
+                let mut loaded = endpoint.from_environment.iter();
+                loaded.any(|signer| signer.secret.name() == name)
+            };
             let configured = endpoint.config.secrets.iter();
             configured
                 .filter(move |secret| !loaded(&secret.name))
@@ -104,10 +198,13 @@ impl Gate {
         })
     }
 
-    /// Lists the endpoints that have no secret and so refuse everything.
-    pub fn closed_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints()
-            .filter(|endpoint| endpoint.secrets.is_empty())
+    /// Tells whether a delivery's peer address matters.
+    #[must_use]
+    pub fn needs_source_address(&self) -> bool {
+        self.settings.limits.sources.is_some()
+            || self
+                .endpoints()
+                .any(|endpoint| !endpoint.config.policy.source_ranges.is_empty())
     }
 
     /// Returns the dedup table's geometry.
@@ -126,22 +223,47 @@ impl Gate {
     }
 }
 
-fn load_secrets(
+impl Endpoint {
+    /// Returns the secrets that may verify at `now`, those of the environment
+    /// first. None: the endpoint is closed.
+    #[must_use]
+    pub fn signers(&self, now: Timestamp) -> Vec<Rc<Signer>> {
+        self.from_environment
+            .iter()
+            .chain(self.from_keyring.borrow().iter())
+            .filter(|signer| signer.validity.contains(now))
+            .cloned()
+            .collect()
+    }
+
+    /// Tells whether what the endpoint is to have was read: its keyring, if it
+    /// uses one, at least once.
+    #[must_use]
+    pub fn has_been_loaded(&self) -> bool {
+        self.config.keyring.is_none() || self.has_keyring.get()
+    }
+}
+
+fn from_environment(
     endpoint: &config::Endpoint,
     environment: &mut impl FnMut(&str) -> Option<Vec<u8>>,
-) -> Result<Vec<SigningSecret>, LoadError> {
-    let mut secrets = Vec::new();
+) -> Result<Vec<Rc<Signer>>, LoadError> {
+    let mut signers = Vec::new();
     for reference in &endpoint.secrets {
-        let Some(value) = environment(&reference.env).map(zeroize::Zeroizing::new) else {
+        let Some(value) = environment(&reference.env).map(Zeroizing::new) else {
             continue;
         };
-        let secret = SigningSecret::new(&reference.name, &value).map_err(|error| LoadError {
-            endpoint: endpoint.name.clone(),
-            secret: reference.name.clone(),
-            env: reference.env.clone(),
-            error,
-        })?;
-        secrets.push(secret);
+        let secret = endpoint.scheme.secret(&reference.name, &value);
+        signers.push(Rc::new(Signer {
+            secret: secret.map_err(|error| LoadError {
+                endpoint: endpoint.name.clone(),
+                secret: reference.name.clone(),
+                env: reference.env.clone(),
+                error,
+            })?,
+            validity: reference.validity,
+            scope: reference.scope,
+        }));
     }
-    Ok(secrets)
+    Ok(signers)
 }

@@ -1,12 +1,19 @@
 //! What a sender is told: the one table of answers.
 
-use alloc::{format, string::String};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::time::Duration;
+
+use crate::{outcome::QuotaKind, quota::Limit};
 
 /// Media type of every answer that the gate makes itself (RFC 9457).
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// Seconds after which a sender should try again when the gate can't decide.
-const UNAVAILABLE_RETRY_SECONDS: u32 = 5;
+/// How long a sender should wait when the gate can't decide.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(5);
 
 /// Declares the codes once: variant, status, code, title, detail.
 macro_rules! codes {
@@ -53,21 +60,39 @@ codes! {
     /// The event is already in the durable log; not forwarded.
     Duplicate = 200, "duplicate", "Duplicate event",
         "This event is already stored. Nothing was forwarded.";
+    /// Genuine, and not wanted by the endpoint's policy; not forwarded.
+    Ignored = 200, "ignored", "Event ignored",
+        "The signature is valid, and this endpoint does not keep events of this kind. Nothing was forwarded.";
     /// There is no signature header.
     SignatureMissing = 400, "signature_missing", "Signature missing",
-        "The Stripe-Signature header is missing. Send the event as Stripe signs it.";
+        "The signature header is missing. Send the event as its sender signs it.";
     /// The signature header isn't of Stripe's form.
     SignatureMalformed = 400, "signature_malformed", "Signature malformed",
-        "The Stripe-Signature header must come once, as t=<unix seconds>,v1=<64 lower-case hex digits>.";
+        "Each header of the signature must come once, and in the form of the endpoint's scheme. For Stripe: t=<unix seconds>,v1=<64 lower-case hex digits>.";
     /// The signature is too old or too far in the future.
     TimestampOutOfTolerance = 400, "timestamp_out_of_tolerance", "Timestamp out of tolerance",
         "The signature was made too long ago or lies in the future. Sign each attempt afresh and check both clocks.";
     /// No signature matches under any secret.
     SignatureMismatch = 400, "signature_mismatch", "Signature mismatch",
-        "No v1 signature matches this payload. Check that the signing secret is this endpoint's and that nothing on the way changes the payload.";
+        "No signature matches this payload. Check that the signing secret is this endpoint's and that nothing on the way changes the payload.";
     /// The payload is signed but not an event.
     PayloadInvalid = 400, "payload_invalid", "Payload invalid",
-        "The payload is signed but is not a Stripe event: one JSON object with id, type and object.";
+        "The payload is signed but is not an event of the endpoint's scheme. For Stripe: one JSON object with id, type and object.";
+    /// The secret that signed is not for such events.
+    SecretScope = 400, "secret_scope", "Secret out of scope",
+        "The signing secret is declared for another mode (live or test) or for another kind of endpoint (Connect or not) than this event's.";
+    /// The sender's address is in none of the endpoint's ranges.
+    DeniedSource = 403, "denied_source", "Source denied",
+        "This endpoint does not take deliveries from this address.";
+    /// The type is not wanted.
+    DeniedType = 403, "denied_type", "Type denied",
+        "This endpoint does not take events of this type.";
+    /// The account is not known.
+    DeniedAccount = 403, "denied_account", "Account denied",
+        "This endpoint does not take events of this account.";
+    /// Live where test was wanted, or the other way.
+    DeniedLivemode = 403, "denied_livemode", "Mode denied",
+        "This endpoint does not take events of this mode (live or test).";
     /// No endpoint has this path.
     EndpointUnknown = 404, "endpoint_unknown", "Endpoint unknown",
         "No webhook endpoint has this path. Paths match exactly.";
@@ -83,9 +108,12 @@ codes! {
     /// The payload is over the endpoint's limit.
     PayloadTooLarge = 413, "payload_too_large", "Payload too large",
         "The payload is larger than this endpoint accepts.";
+    /// A quota is used up.
+    RateLimited = 429, "rate_limited", "Rate limited",
+        "A quota of this endpoint is used up. Try again after the time in Retry-After.";
     /// The type waits for a decision and no decider is configured.
     NoDecider = 503, "no_decider", "No decider",
-        "Stripe waits for a decision on this event type, and nothing here can decide it.";
+        "The sender waits for a decision on this event type, and nothing here can decide it.";
     /// The gate can't decide, so it is closed.
     Unavailable = 503, "unavailable", "Unavailable",
         "The event can't be stored now. Try again later.";
@@ -108,35 +136,50 @@ impl Code {
 }
 
 /// Holds an answer of the gate to the sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Which answer of the table.
     pub code: Code,
-    /// Value of `Retry-After` in seconds, where trying again helps.
-    pub retry_after_seconds: Option<u32>,
+    /// Headers beside the content type.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
-    /// Makes an answer that says when to come back, for `in_progress`.
+    /// Makes an answer that says when to come back.
     #[must_use]
-    pub const fn in_progress(lease_ends_in_seconds: u32) -> Self {
+    pub(crate) fn after(code: Code, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self {
-            code: Code::InProgress,
-            retry_after_seconds: Some(lease_ends_in_seconds),
+            code,
+            headers: alloc::vec![("retry-after", seconds.max(1).to_string())],
         }
+    }
+
+    /// Makes the answer to a delivery over a quota, with the fields of
+    /// <https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-10.html>.
+    #[must_use]
+    pub(crate) fn limited(quota: QuotaKind, limit: Limit, wait: Duration) -> Self {
+        let mut reply = Self::after(Code::RateLimited, wait);
+        let fields = [
+            ("ratelimit-policy", limit.policy_field(quota.as_str())),
+            ("ratelimit", limit.state_field(quota.as_str(), wait)),
+        ];
+        reply.headers.extend(fields);
+        reply
     }
 }
 
 impl From<Code> for Reply {
     fn from(code: Code) -> Self {
-        let retry_after_seconds = match code {
-            Code::Unavailable | Code::NoDecider => Some(UNAVAILABLE_RETRY_SECONDS),
-            Code::InProgress | Code::RequestTimeout => Some(1),
-            _ => None,
-        };
-        Self {
-            code,
-            retry_after_seconds,
+        match code {
+            Code::Unavailable | Code::NoDecider => Self::after(code, UNAVAILABLE_RETRY),
+            Code::InProgress | Code::RequestTimeout | Code::RateLimited => {
+                Self::after(code, Duration::from_secs(1))
+            }
+            _ => Self {
+                code,
+                headers: Vec::new(),
+            },
         }
     }
 }

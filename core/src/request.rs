@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::signature::{self, SignatureError};
+use crate::signature::SignatureError;
 
 /// Holds a request's headers as the host sees them, names in lower case.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +20,6 @@ impl<'a> RequestHead<'a> {
             .iter()
             .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_slice())
-    }
-
-    /// Returns the only signature header of Stripe's.
-    pub(crate) fn signature(self) -> Result<&'a [u8], SignatureError> {
-        self.required(signature::HEADER)
     }
 
     /// Returns a header that has to be there, with a value.

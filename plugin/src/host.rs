@@ -1,6 +1,9 @@
 //! What the host lends: a clock, random bits, memory shared by all workers.
 
-use std::time::UNIX_EPOCH;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::UNIX_EPOCH,
+};
 
 use hookgate_core::{
     delivery::Entropy,
@@ -32,6 +35,19 @@ pub(crate) fn entropy() -> Option<Entropy> {
     let mut bits = [0; 32];
     getrandom::fill(&mut bits).ok()?;
     Some(Entropy(bits))
+}
+
+/// Returns a fresh random number; `None` if the host has none.
+pub(crate) fn token() -> Option<u64> {
+    getrandom::u64().ok()
+}
+
+/// Returns the peer's address: the one that Envoy trusts, so behind proxies
+/// what `xff_num_trusted_hops` makes of X-Forwarded-For.
+pub(crate) fn source_address() -> Option<IpAddr> {
+    let address = hostcalls::get_property(vec!["source", "address"]).ok()??;
+    let address: SocketAddr = str::from_utf8(&address).ok()?.parse().ok()?;
+    Some(address.ip())
 }
 
 /// Keeps tables in Envoy's shared data, one key for each bucket.

@@ -6,8 +6,10 @@
 
 mod counters;
 mod host;
+mod keyrings;
 mod root;
 mod stream;
+mod vm;
 
 mod start {
     use proxy_wasm::types::LogLevel;

@@ -1,32 +1,71 @@
 //! The configured gate of one worker.
 
-use std::{env, error::Error, rc::Rc};
+use std::{cell::Cell, env, error::Error, rc::Rc, time::Duration};
 
-use hookgate_core::{config::Config, gate::Gate};
+use hookgate_core::{config::Config, gate::Gate, metric};
 use log::{error, info, warn};
 use proxy_wasm::{
+    hostcalls,
     traits::{Context, HttpContext, RootContext},
     types::ContextType,
 };
+use zeroize::Zeroizing;
 
-use crate::{counters::Counters, stream::Stream};
+use crate::{
+    counters::{self, Counters},
+    host,
+    keyrings::{self, Keyrings},
+    stream::Stream,
+    vm,
+};
+
+/// How often a worker looks whether there is something to do.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Makes a stream for each request, once a configuration was accepted.
 #[derive(Default)]
 pub(crate) struct Root {
-    ready: Option<(Rc<Gate>, Rc<Counters>)>,
+    ready: Option<Ready>,
+    /// Whether this VM ever had a request.
+    is_serving: Cell<bool>,
 }
 
-impl Context for Root {}
+/// Holds what all streams of a configuration share.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    pub(crate) gate: Rc<Gate>,
+    pub(crate) counters: Rc<Counters>,
+    pub(crate) keyrings: Rc<Keyrings>,
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_bytes: usize, _: usize) {
+        let Some(ready) = &self.ready else {
+            return;
+        };
+        let status = self.get_http_call_response_header_bytes(":status");
+        let is_ok = status.is_some_and(|status| status == b"200");
+        let answer = is_ok
+            .then(|| self.get_http_call_response_body(0, keyrings::worth_reading(body_bytes)))
+            .flatten()
+            .map(Zeroizing::new);
+        let is_serving = self.is_serving.get();
+        ready
+            .keyrings
+            .answered(token, answer, is_serving, host::now());
+        ready.show_secrets();
+    }
+}
 
 impl RootContext for Root {
     // A refusal makes Envoy keep the configuration before, or end at start.
     fn on_configure(&mut self, _: usize) -> bool {
         let json = self.get_plugin_configuration().unwrap_or_default();
         match configure(&json) {
-            Ok((gate, counters)) => {
-                announce(&gate);
-                self.ready = Some((Rc::new(gate), Rc::new(counters)));
+            Ok(ready) => {
+                announce(&ready.gate);
+                self.ready = Some(ready);
+                self.set_tick_period(TICK);
                 true
             }
             Err(error) => {
@@ -36,9 +75,20 @@ impl RootContext for Root {
         }
     }
 
+    // Calls go out from here and never from on_configure, which ends Envoy now
+    // and then.
+    fn on_tick(&mut self) {
+        let now = host::now();
+        vm::tick(now);
+        if let Some(ready) = &self.ready {
+            ready.keyrings.poll(now);
+            ready.show_secrets();
+        }
+    }
+
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let (gate, counters) = self.ready.clone()?;
-        Some(Box::new(Stream::new(gate, counters)))
+        self.is_serving.set(true);
+        Some(Box::new(Stream::new(self.ready.clone()?)))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -46,24 +96,54 @@ impl RootContext for Root {
     }
 }
 
-fn configure(json: &[u8]) -> Result<(Gate, Counters), Box<dyn Error>> {
+impl Ready {
+    /// Exports how many secrets each endpoint can use now. A worker that has
+    /// not read a keyring yet says nothing: it would say 0.
+    fn show_secrets(&self) {
+        let now = host::now();
+        for endpoint in self.gate.endpoints() {
+            if !endpoint.has_been_loaded() {
+                continue;
+            }
+            let usable = endpoint.signers(now).len();
+            if let Ok(gauge) = counters::define(&metric::SECRETS, &[&endpoint.config.name]) {
+                let usable = u64::try_from(usable).unwrap_or(u64::MAX);
+                _ = hostcalls::record_metric(gauge, usable);
+            }
+        }
+    }
+}
+
+fn configure(json: &[u8]) -> Result<Ready, Box<dyn Error>> {
     let config = Config::from_json(json)?;
     let gate = Gate::load(config, |variable| {
         env::var_os(variable).map(|value| value.into_encoded_bytes())
     })?;
+    let gate = Rc::new(gate);
     let counters = Counters::define(&gate)
         .map_err(|status| format!("the host refused to define a counter: {status:?}"))?;
-    Ok((gate, counters))
+    let ready = Ready {
+        keyrings: Rc::new(Keyrings::new(Rc::clone(&gate))),
+        counters: Rc::new(counters),
+        gate,
+    };
+    ready.show_secrets();
+    Ok(ready)
 }
 
 fn announce(gate: &Gate) {
     for endpoint in gate.endpoints() {
+        let config = &endpoint.config;
+        let keyring = config
+            .keyring
+            .and_then(|index| gate.keyrings().nth(index))
+            .map_or("none", |keyring| keyring.name.as_str());
         info!(
-            "endpoint {} at {} with {} of {} secrets",
-            endpoint.config.name,
-            endpoint.config.path,
-            endpoint.secrets.len(),
-            endpoint.config.secrets.len(),
+            "endpoint {} at {}: scheme {}, {} secrets in the environment, keyring {keyring}",
+            config.name,
+            config.path,
+            config.scheme.as_str(),
+            config.secrets.len(),
         );
     }
     for (endpoint, secret) in gate.missing_secrets() {
@@ -72,10 +152,13 @@ fn announce(gate: &Gate) {
             endpoint.config.name, secret.name,
         );
     }
-    for endpoint in gate.closed_endpoints() {
-        warn!(
-            "endpoint {} has no secret at all and answers 503 to everything",
-            endpoint.config.name,
-        );
+    let now = host::now();
+    for endpoint in gate.endpoints() {
+        if endpoint.has_been_loaded() && endpoint.signers(now).is_empty() {
+            warn!(
+                "endpoint {} has no secret at all and answers 503 to everything",
+                endpoint.config.name,
+            );
+        }
     }
 }

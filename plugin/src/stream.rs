@@ -1,20 +1,21 @@
 //! One HTTP stream: carries callbacks to a delivery and its steps to the host.
 
-use std::rc::Rc;
-
 use hookgate_core::{
-    delivery::{Delivery, Origin, Step},
+    delivery::{Arrival, Count, Delivery, Origin, Step},
     forward::Forward,
-    gate::Gate,
     reply::{CONTENT_TYPE, Reply},
     request::RequestHead,
 };
 use proxy_wasm::{
+    hostcalls,
     traits::{Context, HttpContext},
     types::Action,
 };
 
-use crate::{counters::Counters, host};
+use crate::{
+    host::{self, SharedData},
+    root::Ready,
+};
 
 /// Is what `response.code_details` says of an answer that the upstream gave.
 const VIA_UPSTREAM: &[u8] = b"via_upstream";
@@ -24,35 +25,32 @@ const FORWARDED: &str = "forwarded";
 
 /// Drives the delivery of one HTTP stream.
 pub(crate) struct Stream {
-    gate: Rc<Gate>,
-    counters: Rc<Counters>,
+    ready: Ready,
     delivery: Delivery,
-    store: host::SharedData,
     /// Bytes of the body that the delivery has seen.
     seen: usize,
-    counted: bool,
 }
 
 impl Stream {
-    pub(crate) fn new(gate: Rc<Gate>, counters: Rc<Counters>) -> Self {
+    pub(crate) fn new(ready: Ready) -> Self {
         Self {
-            store: host::SharedData,
-            gate,
-            counters,
+            ready,
             delivery: Delivery::default(),
             seen: 0,
-            counted: false,
         }
     }
 
     fn end(&mut self, payload: &[u8]) -> Action {
-        let step = self
-            .delivery
-            .end(payload, host::now(), host::entropy(), &mut self.store);
+        let (now, entropy) = (host::now(), host::entropy());
+        let step = self.delivery.end(payload, now, entropy, &mut SharedData);
         if let Some(identified) = self.delivery.identified() {
             self.log_as("hookgate_event_id", &identified.event_id);
             self.log_as("hookgate_event_type", &identified.event_type);
+            self.log_as("hookgate_secret", &identified.secret);
             self.log_as("hookgate_trace_id", identified.trace.trace_id());
+            if let Some(account) = &identified.account {
+                self.log_as("hookgate_account", account);
+            }
         }
         self.take(step)
     }
@@ -66,7 +64,7 @@ impl Stream {
                 Action::Continue
             }
             Step::Reply(reply) => {
-                self.reply(reply);
+                self.reply(&reply);
                 Action::Pause
             }
             Step::Forward(forward) => {
@@ -76,28 +74,21 @@ impl Stream {
         }
     }
 
-    fn reply(
-        &self,
-        Reply {
-            code,
-            retry_after_seconds,
-        }: Reply,
-    ) {
-        let retry_after = retry_after_seconds.map(|seconds| seconds.to_string());
-        let mut headers = vec![("content-type", CONTENT_TYPE)];
-        headers.extend(
-            retry_after
-                .as_deref()
-                .map(|seconds| ("retry-after", seconds)),
-        );
+    fn reply(&self, Reply { code, headers }: &Reply) {
+        let mut all = vec![("content-type", CONTENT_TYPE)];
+        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
         let body = code.problem_json();
-        self.send_http_response(code.status().into(), headers, Some(body.as_bytes()));
+        self.send_http_response(code.status().into(), all, Some(body.as_bytes()));
     }
 
     fn forward(&self, forward: &Forward) {
         self.remove(&forward.remove);
         for (name, value) in &forward.set {
             self.set_http_request_header(name, Some(value));
+        }
+        if forward.clears_route {
+            // Routes are chosen by the headers as they came, until told so.
+            _ = hostcalls::call_foreign_function("clear_route_cache", None);
         }
         self.log_as("hookgate_outcome", FORWARDED);
     }
@@ -108,13 +99,14 @@ impl Stream {
         }
     }
 
-    /// Counts and logs the delivery's outcome, as soon as there is one.
+    /// Counts what the delivery gave, and logs its outcome once there is one.
     fn note(&mut self) {
-        if let (Some(outcome), false) = (self.delivery.outcome(), self.counted) {
-            self.counted = true;
-            let endpoint = self.delivery.endpoint().map(|endpoint| endpoint.index);
-            self.counters.count(endpoint, outcome);
-            self.log_as("hookgate_outcome", outcome.as_str());
+        let endpoint = self.delivery.endpoint().map(|endpoint| endpoint.index);
+        let counts = self.delivery.take_counts();
+        let has_ended = counts.iter().any(|count| matches!(count, Count::Ended(_)));
+        self.ready.counters.count(endpoint, counts);
+        if let (Some(outcome), true) = (self.delivery.outcome(), has_ended) {
+            self.log_as("hookgate_outcome", outcome.reason());
         }
     }
 
@@ -132,7 +124,20 @@ impl HttpContext for Stream {
         // As bytes: the String form of these calls panics on what isn't UTF-8.
         let headers = self.get_http_request_headers_bytes();
         let head = RequestHead(&headers);
-        match self.delivery.headers(&self.gate, head, host::now()) {
+        self.ready.keyrings.read(head);
+        let needs_source = self.ready.gate.needs_source_address();
+        let arrival = Arrival {
+            head,
+            source: needs_source.then(host::source_address).flatten(),
+            now: host::now(),
+        };
+        let step = self
+            .delivery
+            .headers(&self.ready.gate, arrival, &mut SharedData);
+        if let Some(endpoint) = self.delivery.endpoint() {
+            self.log_as("hookgate_endpoint", &endpoint.config.name);
+        }
+        match step {
             Step::Hold if end_of_stream => self.end(&[]),
             step => self.take(step),
         }
@@ -144,7 +149,7 @@ impl HttpContext for Stream {
         let fresh = self.buffered_body(self.seen, buffered.saturating_sub(self.seen));
         let whole = self.seen == 0;
         self.seen += fresh.len();
-        match self.delivery.body(&fresh) {
+        match self.delivery.body(&fresh, host::now(), &mut SharedData) {
             Step::Hold if end_of_stream && whole => self.end(&fresh),
             Step::Hold if end_of_stream => self.end(&self.buffered_body(0, self.seen)),
             step => self.take(step),
@@ -174,7 +179,7 @@ impl HttpContext for Stream {
             let status = status.unwrap_or_default();
             let instead = self
                 .delivery
-                .answered(status, origin, host::now(), &mut self.store);
+                .answered(status, origin, host::now(), &mut SharedData);
             if let Some(status) = instead {
                 self.set_http_response_header(":status", Some(&status.to_string()));
             }
@@ -186,7 +191,7 @@ impl HttpContext for Stream {
     // Comes for every stream of a live VM: disconnects and timeouts too. Never
     // answer from here: that ends Envoy.
     fn on_log(&mut self) {
-        self.delivery.closed(&mut self.store);
+        self.delivery.closed(host::now(), &mut SharedData);
         self.note();
     }
 }

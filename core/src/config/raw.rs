@@ -1,42 +1,31 @@
 //! The configuration as JSON spells it, with its defaults, and its checks.
+//!
+//! The doc comments here are the reference: `docs/configuration.md` and the
+//! JSON Schema are made of them.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
-use core::{fmt::Display, ops::RangeInclusive, time::Duration};
+mod endpoint;
+mod keyring;
+mod policy;
+mod quota;
+
+use alloc::{format, string::ToString, vec::Vec};
+use core::time::Duration;
 
 use serde::Deserialize;
 
 use super::{
-    ConfigError, Dedup, Endpoint, LEASE_SECONDS, MAX_BODY_BYTES, MAX_ENDPOINTS, MAX_ENTRIES,
-    MAX_SECRETS, MIN_UPSTREAM_TIMEOUT_SECONDS, RETENTION_SECONDS, SecretReference,
-    TOLERANCE_SECONDS,
+    ConfigError, Dedup, Endpoint, LEASE_SECONDS, MAX_ENDPOINTS, MAX_ENTRIES, MAX_KEYRINGS,
+    MIN_UPSTREAM_TIMEOUT_SECONDS, RETENTION_SECONDS,
+    check::{bounded, count, seconds, unique},
 };
-use crate::{
-    identity::{NameError, Source},
-    signature::Tolerance,
-};
+pub use endpoint::DEFAULT_ENDPOINT;
+use endpoint::RawEndpoint;
+use keyring::RawKeyring;
+pub use quota::DEFAULT_MAX_KEYS;
+use quota::RawGateQuotas;
 
 /// Default of `upstream_timeout_seconds`.
 pub const DEFAULT_UPSTREAM_TIMEOUT_SECONDS: u64 = 10;
-
-/// Holds the defaults of an endpoint's optional numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct EndpointDefaults {
-    /// Default of both tolerances, in seconds: that of Stripe's libraries.
-    pub tolerance_seconds: u64,
-    /// Default of `max_body_bytes`: Stripe's largest known payloads are just
-    /// over 1 MiB.
-    pub max_body_bytes: u64,
-}
-
-/// Defaults of an endpoint.
-pub const DEFAULT_ENDPOINT: EndpointDefaults = EndpointDefaults {
-    tolerance_seconds: 300,
-    max_body_bytes: 2 * 1_048_576,
-};
 
 /// Defaults of `dedup`: a million entries for the 72 h of Stripe's automatic
 /// retries, and a lease of 30 s.
@@ -46,47 +35,59 @@ pub const DEFAULT_DEDUP: Dedup = Dedup {
     lease: Duration::from_secs(30),
 };
 
+/// The configuration of Hookgate's filter for Envoy.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a configuration")]
 pub(super) struct Config {
+    /// The webhook endpoints. Each needs a route in Envoy too.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
     endpoints: Vec<RawEndpoint>,
+    /// Where keyrings come from: sources of signing secrets that are read
+    /// again while Envoy runs.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = 16)))]
+    keyrings: Vec<RawKeyring>,
+    /// Quotas that are not of one endpoint.
+    #[serde(default)]
+    quotas: RawGateQuotas,
+    /// The dedup table, shared by all workers of one Envoy.
     #[serde(default)]
     dedup: RawDedup,
+    /// How long the upstream may take to answer, in seconds; shorter than
+    /// `dedup.lease_seconds`. More lets a slow log answer; meanwhile the sender
+    /// waits, and Stripe gives up after about 10 s.
     #[serde(default = "default_upstream_timeout_seconds")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 599)))]
     upstream_timeout_seconds: u64,
+    /// Lets paths of no endpoint through unverified instead of answering 404.
+    /// Only for an Envoy that serves other things on the same listener.
     #[serde(default)]
     pass_unknown_paths: bool,
+    /// Keeps a client's own `traceparent` and `tracestate`. Anybody can then
+    /// write into your traces.
     #[serde(default)]
     trust_traceparent: bool,
 }
 
+/// The dedup table's size and times.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an endpoint")]
-struct RawEndpoint {
-    name: String,
-    path: String,
-    source: Option<String>,
-    secrets: Vec<RawSecret>,
-    #[serde(default = "default_tolerance_seconds")]
-    tolerance_past_seconds: u64,
-    #[serde(default = "default_tolerance_seconds")]
-    tolerance_future_seconds: u64,
-    #[serde(default = "default_max_body_bytes")]
-    max_body_bytes: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with name and env")]
-struct RawSecret {
-    name: String,
-    env: String,
-}
-
-#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "the dedup settings")]
 struct RawDedup {
+    /// Identities remembered, at most 32 bytes of memory each. A change takes
+    /// effect with a new, empty table; the old one's memory is free after a
+    /// restart.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000_000)))]
     max_entries: u64,
+    /// How long a stored event is remembered here, in seconds. The upstream's
+    /// log remembers longer; a longer time here saves it work.
+    #[cfg_attr(feature = "schema", schemars(range(min = 60, max = 2_592_000)))]
     retention_seconds: u64,
+    /// How long one delivery may hold an identity without an answer, in
+    /// seconds. After a crash of a worker other deliveries of the same event
+    /// hear 409 for as long.
+    #[cfg_attr(feature = "schema", schemars(range(min = 2, max = 600)))]
     lease_seconds: u64,
 }
 
@@ -104,14 +105,6 @@ const fn default_upstream_timeout_seconds() -> u64 {
     DEFAULT_UPSTREAM_TIMEOUT_SECONDS
 }
 
-const fn default_tolerance_seconds() -> u64 {
-    DEFAULT_ENDPOINT.tolerance_seconds
-}
-
-const fn default_max_body_bytes() -> u64 {
-    DEFAULT_ENDPOINT.max_body_bytes
-}
-
 impl Config {
     pub(super) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         let mut parser = serde_json::Deserializer::from_slice(json);
@@ -126,6 +119,7 @@ impl Config {
 
     pub(super) fn check(self) -> Result<super::Config, ConfigError> {
         count("endpoints", self.endpoints.len(), 1..=MAX_ENDPOINTS)?;
+        count("keyrings", self.keyrings.len(), 0..=MAX_KEYRINGS)?;
         self.check_unique()?;
         let dedup = self.dedup.check()?;
         let timeout = MIN_UPSTREAM_TIMEOUT_SECONDS..=dedup.lease.as_secs() - 1;
@@ -140,114 +134,60 @@ impl Config {
                 ),
             ));
         }
+        let keyrings: Vec<_> = self
+            .keyrings
+            .into_iter()
+            .enumerate()
+            .map(|(index, keyring)| keyring.check(&format!("keyrings[{index}]")))
+            .collect::<Result<_, _>>()?;
+        let named = |endpoint: &RawEndpoint| endpoint.source.is_some();
+        let sources_named: Vec<bool> = self.endpoints.iter().map(named).collect();
+        let endpoints: Vec<_> = self
+            .endpoints
+            .into_iter()
+            .enumerate()
+            .map(|(index, endpoint)| endpoint.check(&format!("endpoints[{index}]"), &keyrings))
+            .collect::<Result<_, _>>()?;
+        check_sources(&endpoints, &sources_named)?;
+        let is_used = |index| {
+            endpoints
+                .iter()
+                .any(|endpoint| endpoint.keyring == Some(index))
+        };
+        if let Some((index, keyring)) = (keyrings.iter().enumerate()).find(|(i, _)| !is_used(*i)) {
+            let expected = "a keyring that an endpoint names in its `keyring`";
+            let path = format!("keyrings[{index}].name");
+            return Err(ConfigError::value(&path, &keyring.name, expected));
+        }
         Ok(super::Config {
+            endpoints,
+            keyrings,
+            quotas: self.quotas.check("quotas")?,
             dedup,
             upstream_timeout: Duration::from_secs(self.upstream_timeout_seconds),
             pass_unknown_paths: self.pass_unknown_paths,
             trust_traceparent: self.trust_traceparent,
-            endpoints: self
-                .endpoints
-                .into_iter()
-                .enumerate()
-                .map(|(index, endpoint)| endpoint.check(&format!("endpoints[{index}]")))
-                .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Names and paths are unique, and a source is shared on purpose only.
+    /// Names and paths are unique.
     fn check_unique(&self) -> Result<(), ConfigError> {
+        for (index, keyring) in self.keyrings.iter().enumerate() {
+            let earlier = self.keyrings.iter().take(index);
+            let path = format!("keyrings[{index}].name");
+            unique(
+                &path,
+                &keyring.name,
+                earlier.map(|other| other.name.as_str()),
+            )?;
+        }
         for (index, endpoint) in self.endpoints.iter().enumerate() {
-            for earlier in self.endpoints.iter().take(index) {
-                let at = |field| format!("endpoints[{index}].{field}");
-                if earlier.name == endpoint.name {
-                    let expected = "a name that no other endpoint has";
-                    return Err(ConfigError::value(&at("name"), &endpoint.name, expected));
-                }
-                if earlier.path == endpoint.path {
-                    let expected = "a path that no other endpoint has";
-                    return Err(ConfigError::value(&at("path"), &endpoint.path, expected));
-                }
-                let explicit = earlier.source.is_some() && endpoint.source.is_some();
-                if earlier.source() == endpoint.source() && !explicit {
-                    return Err(ConfigError::value(
-                        &at("source"),
-                        endpoint.source(),
-                        "a source of its own, or both endpoints to name the shared one",
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl RawEndpoint {
-    fn source(&self) -> &str {
-        self.source.as_deref().unwrap_or(&self.name)
-    }
-
-    fn check(self, path: &str) -> Result<Endpoint, ConfigError> {
-        let at = |field: &str| format!("{path}.{field}");
-        name(&at("name"), &self.name)?;
-        let source = name(&at("source"), self.source())?;
-        if !is_exact_path(&self.path) {
-            return Err(ConfigError::value(
-                &at("path"),
-                &self.path,
-                "a normalized absolute path without query, such as `/webhooks/stripe`",
-            ));
-        }
-        count(&at("secrets"), self.secrets.len(), 1..=MAX_SECRETS)?;
-        for (index, secret) in self.secrets.iter().enumerate() {
-            secret.check(&format!("{path}.secrets[{index}]"))?;
-            let mut earlier = self.secrets.iter().take(index);
-            if earlier.any(|other| other.name == secret.name) {
-                return Err(ConfigError::value(
-                    &format!("{path}.secrets[{index}].name"),
-                    &secret.name,
-                    "a name that no other secret of the endpoint has",
-                ));
-            }
-        }
-        let tolerance = Tolerance {
-            past: seconds(
-                &at("tolerance_past_seconds"),
-                self.tolerance_past_seconds,
-                TOLERANCE_SECONDS,
-            )?,
-            future: seconds(
-                &at("tolerance_future_seconds"),
-                self.tolerance_future_seconds,
-                TOLERANCE_SECONDS,
-            )?,
-        };
-        bounded(&at("max_body_bytes"), self.max_body_bytes, MAX_BODY_BYTES)?;
-        Ok(Endpoint {
-            name: self.name,
-            path: self.path,
-            source,
-            secrets: self
-                .secrets
-                .into_iter()
-                .map(|RawSecret { name, env }| SecretReference { name, env })
-                .collect(),
-            tolerance,
-            max_body_bytes: self.max_body_bytes,
-        })
-    }
-}
-
-impl RawSecret {
-    /// Quotes nothing: a secret pasted into a wrong field can have any form.
-    fn check(&self, path: &str) -> Result<(), ConfigError> {
-        const FOUND: &str = "…";
-        if let Err(error) = Source::new(&self.name) {
-            let expected = expected(error);
-            return Err(ConfigError::value(&format!("{path}.name"), FOUND, expected));
-        }
-        if !is_variable(&self.env) {
-            let expected = "the name of an environment variable, [A-Z_][A-Z0-9_]*, not the secret";
-            return Err(ConfigError::value(&format!("{path}.env"), FOUND, expected));
+            let at = |field| format!("endpoints[{index}].{field}");
+            let earlier = || self.endpoints.iter().take(index);
+            let names = earlier().map(|other| other.name.as_str());
+            unique(&at("name"), &endpoint.name, names)?;
+            let paths = earlier().map(|other| other.path.as_str());
+            unique(&at("path"), &endpoint.path, paths)?;
         }
         Ok(())
     }
@@ -268,64 +208,27 @@ impl RawDedup {
     }
 }
 
-fn bounded<T: PartialOrd + Display>(
-    path: &str,
-    found: T,
-    bounds: RangeInclusive<T>,
-) -> Result<T, ConfigError> {
-    if bounds.contains(&found) {
-        return Ok(found);
+/// A source is shared on purpose only, and by one scheme: what two schemes call
+/// an event has nothing to do with each other.
+fn check_sources(endpoints: &[Endpoint], named: &[bool]) -> Result<(), ConfigError> {
+    let all = || endpoints.iter().zip(named).enumerate();
+    for (index, (endpoint, is_named)) in all() {
+        let shares = |(_, (other, other_is_named)): &(usize, (&Endpoint, &bool))| {
+            let is_explicit = *is_named && **other_is_named;
+            other.source == endpoint.source && !(is_explicit && other.scheme == endpoint.scheme)
+        };
+        if all().take(index).any(|earlier| shares(&earlier)) {
+            let path = format!("endpoints[{index}].source");
+            let expected = "a source of its own, or both endpoints to name the shared one and to have one scheme";
+            return Err(ConfigError::value(&path, &endpoint.source, expected));
+        }
     }
-    let expected = format!("{} to {}", bounds.start(), bounds.end());
-    Err(ConfigError::value(path, found, expected))
+    Ok(())
 }
 
-fn count(path: &str, found: usize, bounds: RangeInclusive<usize>) -> Result<(), ConfigError> {
-    bounded(path, found, bounds)
-        .map(drop)
-        .map_err(|error| match error {
-            ConfigError::Value {
-                path,
-                found,
-                expected,
-            } => ConfigError::Value {
-                path,
-                found: format!("{found} entries"),
-                expected,
-            },
-            shape @ ConfigError::Shape { .. } => shape,
-        })
-}
-
-fn seconds(path: &str, found: u64, bounds: RangeInclusive<u64>) -> Result<Duration, ConfigError> {
-    bounded(path, found, bounds).map(Duration::from_secs)
-}
-
-fn name(path: &str, found: &str) -> Result<Source, ConfigError> {
-    Source::new(found).map_err(|error| ConfigError::value(path, found, expected(error)))
-}
-
-fn expected(error: NameError) -> String {
-    let text = error.to_string();
-    text.strip_prefix("expected ").unwrap_or(&text).to_string()
-}
-
-/// Tells whether Envoy's normalization leaves the path as it is, so that what
-/// is configured can be what arrives.
-fn is_exact_path(path: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~:@!$&'()*+,;=".contains(&byte);
-    let segments = || path.split('/').skip(1);
-    path.len() <= 256
-        && path.starts_with('/')
-        && path.bytes().all(allowed)
-        && !segments().any(|segment| matches!(segment, "." | ".."))
-        && !path.contains("//")
-}
-
-/// Tells whether this is a variable's name by convention, which a secret pasted
-/// here hardly ever is.
-fn is_variable(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let first = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
-    bytes.next().is_some_and(first) && bytes.all(|byte| first(byte) || byte.is_ascii_digit())
+/// Returns the JSON Schema of the configuration (draft 2020-12).
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Config)
 }

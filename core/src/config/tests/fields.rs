@@ -1,0 +1,188 @@
+//! The fields beside the first ones: keyrings, policy, quotas.
+
+use alloc::{format, string::String};
+
+use super::{refusal, with, with_endpoint};
+use crate::config::{Config, Exceeded, KeyringSource};
+
+fn endpoint(more: &str) -> String {
+    with_endpoint(&format!(
+        r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "A"}}]{more}}}"#
+    ))
+}
+
+fn keyrings(keyrings: &str, endpoint: &str) -> String {
+    format!(
+        r#"{{"keyrings": [{keyrings}], "endpoints": [{{"name": "a", "path": "/a"{endpoint}}}]}}"#
+    )
+}
+
+const FILE: &str = r#"{"name": "file", "filter_state": "hookgate.secrets"}"#;
+
+#[test]
+fn an_endpoint_names_its_keyring() {
+    let json = keyrings(FILE, r#", "keyring": "file""#);
+    let config = Config::from_json(json.as_bytes()).unwrap();
+    assert_eq!(config.endpoints[0].keyring, Some(0));
+    let source = KeyringSource::FilterState("hookgate.secrets".into());
+    assert_eq!(config.keyrings[0].source, source);
+    for (json, text) in [
+        (
+            keyrings(FILE, r#", "keyring": "files""#),
+            "endpoints[0].keyring: found `files`, expected the name of one of `keyrings`",
+        ),
+        (
+            keyrings(
+                &format!(r#"{FILE}, {{"name": "b", "filter_state": "b"}}"#),
+                r#", "keyring": "file""#,
+            ),
+            "keyrings[1].name: found `b`, expected a keyring that an endpoint names in its `keyring`",
+        ),
+        (
+            keyrings(&format!("{FILE}, {FILE}"), r#", "keyring": "file""#),
+            "keyrings[1].name: found `file`, expected one that no other has",
+        ),
+        (
+            keyrings(r#"{"name": "file"}"#, r#", "keyring": "file""#),
+            "keyrings[0]: found `neither`, expected `filter_state` or `http`",
+        ),
+        (
+            keyrings(
+                r#"{"name": "v", "http": {"cluster": "vault", "authority": "vault", "path": "v1"}}"#,
+                r#", "keyring": "v""#,
+            ),
+            "keyrings[0].http.path: found `v1`, expected an absolute path such as `/v1/secret/data/hookgate`",
+        ),
+        (
+            keyrings(
+                r#"{"name": "v", "http": {"cluster": "vault", "authority": "vault", "path": "/v1", "refresh_seconds": 0}}"#,
+                r#", "keyring": "v""#,
+            ),
+            "keyrings[0].http.refresh_seconds: found `0`, expected 1 to 3600",
+        ),
+    ] {
+        assert_eq!(refusal(&json), text);
+    }
+}
+
+#[test]
+fn accounts_count_by_default_and_everything_else_refuses() {
+    let limit = r#"{"rate": 5}"#;
+    let json = format!(
+        r#"{{"quotas": {{"sources": {limit}, "overall": {limit}}}, "endpoints": [
+            {{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "A"}}],
+              "quotas": {{"endpoint": {limit}, "accounts": {limit},
+                          "types": [{{"types": ["*"], "limit": {limit}}}]}}}}]}}"#
+    );
+    let config = Config::from_json(json.as_bytes()).unwrap();
+    let quotas = &config.endpoints[0].quotas;
+    let exceeded = [
+        quotas.accounts.unwrap(),
+        quotas.endpoint.unwrap(),
+        quotas.types[0].quota,
+        config.quotas.sources.unwrap(),
+        config.quotas.overall.unwrap(),
+    ]
+    .map(|quota| quota.exceeded);
+    let [accounts, others @ ..] = exceeded;
+    assert_eq!(accounts, Exceeded::Count);
+    assert_eq!(others, [Exceeded::Refuse; 4]);
+}
+
+#[test]
+fn refuses_what_no_quota_and_no_policy_can_be() {
+    for (json, text) in [
+        (
+            with(r#", "quotas": {"overall": {"rate": 0}}"#),
+            "quotas.overall.rate: found `0`, expected 1 to 1000000",
+        ),
+        (
+            with(r#", "quotas": {"overall": {"rate": 1, "per_seconds": 86401}}"#),
+            "quotas.overall.per_seconds: found `86401`, expected 1 to 86400",
+        ),
+        (
+            with(r#", "quotas": {"overall": {"rate": 1, "per_seconds": 86400, "burst": 1000}}"#),
+            "quotas.overall.burst: found `1000`, expected a burst that is full again within 366 days",
+        ),
+        (
+            with(r#", "quotas": {"max_keys": 1}"#),
+            "quotas.max_keys: found `1`, expected 64 to 10000000",
+        ),
+        (
+            endpoint(r#", "policy": {"types": {"allow": ["a b"]}}"#),
+            "endpoints[0].policy.types.allow[0]: found `a b`, expected an event type, `*` for any characters, such as `invoice.*`",
+        ),
+        (
+            endpoint(r#", "policy": {"source_ranges": ["10.0.0.0/33"]}"#),
+            "endpoints[0].policy.source_ranges[0]: found `10.0.0.0/33`, expected an address or a range such as `198.51.100.0/24` or `2001:db8::/32`",
+        ),
+        (
+            endpoint(r#", "policy": {"routes": [{"types": [], "route": "a"}]}"#),
+            "endpoints[0].policy.routes[0].types: found `0 entries`, expected 1 to 256",
+        ),
+        (
+            endpoint(r#", "policy": {"synchronous": {"types": ["a"], "route": "A"}}"#),
+            "endpoints[0].policy.synchronous.route: found `A`, expected 1 to 64 of the characters a-z, 0-9 and -",
+        ),
+        (
+            endpoint(r#", "policy": {"accounts": {"known": ["a b"]}}"#),
+            "endpoints[0].policy.accounts.known[0]: found `a b`, expected an account ID, [A-Za-z0-9_.:/-]{1,255}",
+        ),
+    ] {
+        assert_eq!(refusal(&json), text);
+    }
+}
+
+#[test]
+fn what_is_not_signed_satisfies_no_allow_list() {
+    let unsigned = "expected none: scheme `github` doesn't sign type and account, so anybody could make an event fit the list";
+    for (policy, found) in [
+        (
+            r#"{"types": {"allow": ["push"]}}"#,
+            "policy.types.allow: found `1 entries`",
+        ),
+        (
+            r#"{"accounts": {"known": ["a"], "unknown": "refuse"}}"#,
+            "policy.accounts.unknown: found `an allow-list`",
+        ),
+    ] {
+        let json = endpoint(&format!(r#", "scheme": "github", "policy": {policy}"#));
+        assert_eq!(refusal(&json), format!("endpoints[0].{found}, {unsigned}"));
+    }
+    let deny = endpoint(r#", "scheme": "github", "policy": {"types": {"deny": ["ping"]}}"#);
+    assert!(Config::from_json(deny.as_bytes()).is_ok());
+}
+
+#[test]
+fn two_schemes_share_no_source() {
+    let one = |name: &str, scheme: &str| {
+        format!(
+            r#"{{"name": "{name}", "path": "/{name}", "source": "s", "scheme": "{scheme}", "secrets": [{{"name": "a", "env": "A"}}]}}"#
+        )
+    };
+    let two = |scheme| with_endpoint(&format!("{}, {}", one("a", "stripe"), one("b", scheme)));
+    assert!(Config::from_json(two("stripe").as_bytes()).is_ok());
+    assert_eq!(
+        refusal(&two("slack")),
+        "endpoints[1].source: found `s`, expected a source of its own, or both endpoints to name the shared one and to have one scheme"
+    );
+}
+
+#[test]
+fn a_secrets_times_are_in_order_and_never_quoted() {
+    let secret = |more: &str| {
+        with_endpoint(&format!(
+            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "A"{more}}}]}}"#
+        ))
+    };
+    assert_eq!(
+        refusal(&secret(r#", "not_before": "soon""#)),
+        "endpoints[0].secrets[0].not_before: found `…`, expected an RFC 3339 time such as `2026-11-01T00:00:00Z`"
+    );
+    assert_eq!(
+        refusal(&secret(
+            r#", "not_before": "2026-11-02T00:00:00Z", "not_after": "2026-11-01T00:00:00Z""#
+        )),
+        "endpoints[0].secrets[0].not_after: found `…`, expected a time after not_before"
+    );
+}

@@ -1,0 +1,99 @@
+//! What is counted: each name and label, once.
+//!
+//! A statistic is called `<family>.<label>.<value>…`; Envoy's `stats_tags` in
+//! `envoy/envoy.yaml` make labels of it. Values come from the configuration,
+//! keyrings and the tables of outcomes only, because no host ever frees a name.
+//!
+//! Conservation, exact while no VM traps:
+//!
+//! ```text
+//! received  = verified + refused + aborted{unverified} + passed + open{unverified}
+//! verified  = forwarded + duplicate + in_progress + limited + ignored + denied
+//!             + unavailable + aborted{verified}
+//! forwarded = committed + released + in_doubt + passed_through + open{forwarded}
+//! ```
+//! After a trap the left sides are larger by [`LOST`].
+
+use alloc::{format, string::String};
+
+/// Says how a family is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts values by size.
+    Histogram,
+}
+
+/// Names a family of statistics with the same labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Family {
+    /// Name, the same in Prometheus.
+    pub name: &'static str,
+    /// How it is counted.
+    pub kind: Kind,
+    /// Labels, in the order of the values.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+/// Declares the families once, and lists them.
+macro_rules! families {
+    ($($constant:ident = $kind:ident, $name:literal, [$($label:literal),*], $help:literal;)+) => {
+        $(#[doc = $help] pub const $constant: Family = Family {
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        };)+
+
+        impl Family {
+            /// Lists every family.
+            pub const ALL: &[Self] = &[$($constant),+];
+        }
+    };
+}
+
+families! {
+    RECEIVED = Counter, "hookgate_received", ["endpoint"],
+        "Requests whose headers have come; endpoint `_` is a path of no endpoint.";
+    VERIFIED = Counter, "hookgate_verified", ["endpoint", "scheme", "secret"],
+        "Deliveries whose signature is genuine, by the secret that signed.";
+    FORWARDED = Counter, "hookgate_forwarded", ["endpoint"],
+        "Deliveries that went to the upstream, or to a decider.";
+    DELIVERIES = Counter, "hookgate_deliveries", ["endpoint", "outcome", "reason"],
+        "How deliveries ended, each once.";
+    OPEN = Gauge, "hookgate_open", ["stage", "worker"],
+        "Deliveries under way: before verification, or forwarded and not answered.";
+    LOST = Counter, "hookgate_lost", ["stage"],
+        "Deliveries that were open when their VM trapped: no outcome was counted for them.";
+    QUOTA_EXCEEDED = Counter, "hookgate_quota_exceeded", ["endpoint", "quota", "action"],
+        "Deliveries over a quota, counted or refused.";
+    UNKNOWN_ACCOUNT = Counter, "hookgate_unknown_account", ["endpoint"],
+        "Genuine events of an account that isn't known.";
+    KEYRING = Counter, "hookgate_keyring", ["keyring", "result"],
+        "Keyrings read by a worker: loaded, refused (does not parse; the last good one stays) or failed (its source failed).";
+    SECRETS = Gauge, "hookgate_secrets", ["endpoint"],
+        "Signing secrets that may verify now; 0 closes the endpoint. Absent until the first keyring was read.";
+    PAYLOAD_BYTES = Histogram, "hookgate_payload_bytes", ["endpoint"],
+        "Sizes of whole payloads, in bytes.";
+    SIGNATURE_AGE_SECONDS = Histogram, "hookgate_signature_age_seconds", ["endpoint"],
+        "How long before its arrival a delivery was signed, in seconds.";
+    UPSTREAM_MILLISECONDS = Histogram, "hookgate_upstream_milliseconds", ["endpoint"],
+        "How long the upstream took to answer, in milliseconds.";
+}
+
+impl Family {
+    /// Returns the name of the statistic with these values of the labels.
+    #[must_use]
+    pub fn statistic(&self, values: &[&str]) -> String {
+        let mut name = String::from(self.name);
+        for (label, value) in self.labels.iter().zip(values) {
+            name.push_str(&format!(".{label}.{value}"));
+        }
+        name
+    }
+}

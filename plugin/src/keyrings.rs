@@ -1,0 +1,199 @@
+//! Where keyrings come from: filter state with each request, HTTP on a tick.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    time::Duration,
+};
+
+use hookgate_core::{
+    config::{HttpSource, KeyringSource},
+    gate::{Gate, Refresh},
+    keyring::MAX_KEYRING_BYTES,
+    metric,
+    request::RequestHead,
+    time::Timestamp,
+};
+use log::{info, warn};
+use proxy_wasm::hostcalls;
+use zeroize::Zeroizing;
+
+use crate::counters;
+
+/// How soon a source that failed is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The last good answers, by keyring: a new configuration begins with the
+    /// secrets of the one before.
+    static ANSWERS: RefCell<HashMap<String, Zeroizing<Vec<u8>>>> = RefCell::default();
+}
+
+/// Keeps a gate's keyrings up to date.
+pub(crate) struct Keyrings {
+    gate: Rc<Gate>,
+    sources: Vec<Source>,
+}
+
+struct Source {
+    name: String,
+    http: Option<HttpSource>,
+    is_failing: Cell<bool>,
+    due: Cell<Timestamp>,
+    /// Token of the call under way.
+    call: Cell<Option<u32>>,
+}
+
+impl Keyrings {
+    pub(crate) fn new(gate: Rc<Gate>) -> Self {
+        let source = |keyring: &hookgate_core::config::Keyring| Source {
+            name: keyring.name.clone(),
+            http: match &keyring.source {
+                KeyringSource::FilterState(_) => None,
+                KeyringSource::Http(http) => Some(http.clone()),
+            },
+            is_failing: Cell::new(false),
+            due: Cell::new(Timestamp::from_unix_seconds(0)),
+            call: Cell::new(None),
+        };
+        let keyrings = Self {
+            sources: gate.keyrings().map(source).collect(),
+            gate,
+        };
+        ANSWERS.with_borrow(|answers| {
+            for (index, source) in keyrings.sources.iter().enumerate() {
+                if let Some(answer) = source.http.as_ref().and_then(|_| answers.get(&source.name)) {
+                    keyrings.take(index, answer);
+                }
+            }
+        });
+        keyrings
+    }
+
+    /// Reads the keyring that a request's endpoint uses, if it is in filter
+    /// state. Costs a copy of its text; it is parsed only when it changes.
+    pub(crate) fn read(&self, head: RequestHead<'_>) {
+        let Some((index, key)) = self.gate.keyring_of(head) else {
+            return;
+        };
+        match hostcalls::get_property(vec!["filter_state", key]) {
+            Ok(Some(text)) => _ = self.take(index, &Zeroizing::new(text)),
+            _ => self.fail(index, "there is no such filter state object"),
+        }
+    }
+
+    /// Asks the sources that are due.
+    pub(crate) fn poll(&self, now: Timestamp) {
+        for source in &self.sources {
+            if let Some(http) = &source.http
+                && source.call.get().is_none()
+                && source.due.get() <= now
+            {
+                source.due.set(after(now, http.refresh));
+                match ask(http) {
+                    Ok(token) => source.call.set(Some(token)),
+                    Err(_) => source.due.set(after(now, RETRY)),
+                }
+            }
+        }
+    }
+
+    /// Takes the answer to a call. `is_serving` says whether this VM has
+    /// requests at all: the one of Envoy's main thread has none, and its calls
+    /// always fail.
+    pub(crate) fn answered(
+        &self,
+        token: u32,
+        answer: Option<Zeroizing<Vec<u8>>>,
+        is_serving: bool,
+        now: Timestamp,
+    ) {
+        let mut sources = self.sources.iter().enumerate();
+        let Some((index, source)) = sources.find(|(_, source)| source.call.get() == Some(token))
+        else {
+            return;
+        };
+        source.call.set(None);
+        match answer {
+            Some(answer) => {
+                if self.take(index, &answer) == Refresh::Loaded {
+                    ANSWERS.with_borrow_mut(|answers| answers.insert(source.name.clone(), answer));
+                }
+            }
+            None => {
+                source.due.set(after(now, RETRY));
+                if is_serving {
+                    self.fail(index, "its source doesn't answer 200");
+                }
+            }
+        }
+    }
+
+    fn take(&self, index: usize, text: &[u8]) -> Refresh {
+        let refresh = self.gate.refresh(index, text);
+        if let Some(source) = self.sources.get(index) {
+            source.is_failing.set(false);
+            match &refresh {
+                Refresh::Unchanged => {}
+                Refresh::Loaded => {
+                    info!("keyring {}: loaded", source.name);
+                    count(source, "loaded");
+                }
+                Refresh::Refused(error) => {
+                    warn!(
+                        "keyring {}: refused, the secrets before stay in use: {error}",
+                        source.name
+                    );
+                    count(source, "refused");
+                }
+            }
+        }
+        refresh
+    }
+
+    /// Counts and logs a source that fails, once until it is well again, or
+    /// for each poll.
+    fn fail(&self, index: usize, problem: &str) {
+        let Some(source) = self.sources.get(index) else {
+            return;
+        };
+        let was_failing = source.is_failing.replace(true);
+        if source.http.is_some() || !was_failing {
+            count(source, "failed");
+        }
+        if !was_failing {
+            warn!(
+                "keyring {}: {problem}; the secrets before stay in use",
+                source.name
+            );
+        }
+    }
+}
+
+fn count(source: &Source, result: &str) {
+    counters::add_by_name(&metric::KEYRING, &[&source.name, result]);
+}
+
+fn ask(http: &HttpSource) -> Result<u32, proxy_wasm::types::Status> {
+    let headers = vec![
+        (":method", "GET"),
+        (":path", http.path.as_str()),
+        (":authority", http.authority.as_str()),
+        ("accept", "application/json"),
+        // What Vault and its agents ask of their clients.
+        ("x-vault-request", "true"),
+    ];
+    hostcalls::dispatch_http_call(&http.cluster, headers, None, Vec::new(), http.timeout)
+}
+
+/// Returns most bytes of an answer that are worth reading: one more than a
+/// keyring can have, so that too long is seen as such.
+pub(crate) fn worth_reading(bytes: usize) -> usize {
+    bytes.min(MAX_KEYRING_BYTES + 1)
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_unix_millis(now.unix_millis().saturating_add(millis))
+}
