@@ -22,6 +22,7 @@ pub mod event;
 pub mod load;
 pub mod log;
 pub mod nats;
+pub mod otlp;
 pub mod payload;
 pub mod process;
 pub mod raw;

@@ -22,6 +22,7 @@ mod requests;
 mod samples;
 mod sizes;
 mod tls;
+mod tracing;
 
 use anyhow::Result;
 use hookgate_host_tests::client::Answer;
