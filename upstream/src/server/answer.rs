@@ -1,10 +1,7 @@
 //! The upstream's answers: fixed texts, nothing of a request echoed.
 
 use axum::{
-    http::{
-        HeaderName, StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
-    },
+    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use hookgate_core::reply::{self, Code, Reply};
@@ -13,6 +10,9 @@ use crate::{
     log::{Appended, LogError},
     verification::Doubt,
 };
+
+/// Tells a sender when to come back.
+const RETRY_AFTER: &str = "retry-after";
 
 /// Seconds after which a full queue is worth another try.
 const QUEUE_FULL_RETRY_SECONDS: u32 = 1;
@@ -46,11 +46,12 @@ impl Refusal {
         }
     }
 
-    fn retry_after_seconds(self) -> Option<u32> {
+    /// Returns the headers beside the content type.
+    fn headers(self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Gate(code) => Reply::from(code).retry_after_seconds,
-            Self::AttributesInvalid => None,
-            Self::QueueFull => Some(QUEUE_FULL_RETRY_SECONDS),
+            Self::Gate(code) => Reply::from(code).headers,
+            Self::AttributesInvalid => Vec::new(),
+            Self::QueueFull => vec![(RETRY_AFTER, QUEUE_FULL_RETRY_SECONDS.to_string())],
         }
     }
 
@@ -104,15 +105,21 @@ impl IntoResponse for Refusal {
         // Every status of the table is a valid one.
         let status =
             StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let type_header = [(CONTENT_TYPE, reply::CONTENT_TYPE)];
-        let retry_after: Option<[(HeaderName, String); 1]> = self
-            .retry_after_seconds()
-            .map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
-        let body = self.problem_json();
-        match retry_after {
-            Some(retry_after) => (status, type_header, retry_after, body).into_response(),
-            None => (status, type_header, body).into_response(),
+        let mut response = (
+            status,
+            [(CONTENT_TYPE, reply::CONTENT_TYPE)],
+            self.problem_json(),
+        )
+            .into_response();
+        for (name, value) in self.headers() {
+            // Ours, and so of the form of a header's value.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static(name), value);
+            }
         }
+        response
     }
 }
 
