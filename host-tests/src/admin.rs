@@ -72,25 +72,27 @@ impl Admin {
             .sum())
     }
 
-    /// Returns how many deliveries at `endpoint` ended with `outcome`.
+    /// Returns how many deliveries at `endpoint` ended for `reason`.
     ///
     /// # Errors
     /// The admin doesn't answer.
-    pub async fn deliveries(&self, endpoint: &str, outcome: &str) -> Result<u64> {
-        let name = format!("wasmcustom.hookgate_deliveries.endpoint.{endpoint}.outcome.{outcome}");
-        self.sum(|stat| stat == name).await
+    pub async fn deliveries(&self, endpoint: &str, reason: &str) -> Result<u64> {
+        let start = format!("wasmcustom.hookgate_deliveries.endpoint.{endpoint}.outcome.");
+        let end = format!(".reason.{reason}");
+        self.sum(|stat| stat.starts_with(&start) && stat.ends_with(&end))
+            .await
     }
 
-    /// Waits until exactly `count` deliveries at `endpoint` ended with
-    /// `outcome`: Envoy counts a delivery when its stream is done, shortly
+    /// Waits until exactly `count` deliveries at `endpoint` ended for
+    /// `reason`: Envoy counts a delivery when its stream is done, shortly
     /// after the sender has its answer.
     ///
     /// # Errors
     /// There are more, or not as many in time.
-    pub async fn expect_deliveries(&self, endpoint: &str, outcome: &str, count: u64) -> Result<()> {
-        let what = format!("{count} × {outcome} at {endpoint}");
+    pub async fn expect_deliveries(&self, endpoint: &str, reason: &str, count: u64) -> Result<()> {
+        let what = format!("{count} × {reason} at {endpoint}");
         wait::until(&what, wait::PATIENCE, async || {
-            let now = self.deliveries(endpoint, outcome).await?;
+            let now = self.deliveries(endpoint, reason).await?;
             if now > count {
                 bail!("{now} instead of {what}");
             }

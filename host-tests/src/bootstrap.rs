@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::{artefact, blocks};
 
@@ -58,6 +59,32 @@ impl Bootstrap {
             bail!("`{from}` does not stand in the configuration");
         }
         self.text = self.text.replace(from, to);
+        Ok(())
+    }
+
+    /// Replaces the gate's configuration, and adds a route for each endpoint
+    /// that has none.
+    ///
+    /// # Errors
+    /// The file has no configuration, or the new one has no endpoints.
+    pub fn configure(&mut self, configuration: &Value) -> Result<()> {
+        const START: &str = "                  value: |\n";
+        const END: &str = "          - name: envoy.filters.http.router\n";
+        let (before, rest) = self.text.split_once(START).context("no configuration")?;
+        let (_, after) = rest.split_once(END).context("no router")?;
+        // JSON is YAML: in one line it needs no indentation of its own.
+        self.text = format!("{before}{START}                    {configuration}\n{END}{after}");
+        let endpoints = configuration.get("endpoints").and_then(Value::as_array);
+        for endpoint in endpoints.context("no endpoints")? {
+            let path = endpoint.get("path").and_then(Value::as_str);
+            let path = path.context("an endpoint without a path")?;
+            let route = format!("- match: {{path: {path}}}\n");
+            if !self.text.contains(&route) {
+                let first = "              - match: {path: /webhooks/stripe/connect}\n";
+                let added = format!("              {route}                route: *to_upstream\n");
+                self.replace(first, &format!("{added}{first}"))?;
+            }
+        }
         Ok(())
     }
 

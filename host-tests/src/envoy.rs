@@ -14,6 +14,7 @@ use crate::artefact::{self, Runtime};
 use crate::bootstrap::Bootstrap;
 use crate::client::{self, Answer, Delivery};
 use crate::event::{CONNECT, Endpoint, PLATFORM};
+use crate::keyring::{self, KeyringFile};
 use crate::process::Process;
 use crate::wait;
 
@@ -24,6 +25,9 @@ pub struct Setup {
     log_level: &'static str,
     edits: Vec<(String, String)>,
     endpoints: Vec<Endpoint>,
+    gate: Option<serde_json::Value>,
+    keyring: Option<String>,
+    environment: Vec<(String, String)>,
     blocks: Option<Vec<String>>,
 }
 
@@ -36,6 +40,9 @@ impl Setup {
             log_level: "warning",
             edits: Vec::new(),
             endpoints: vec![PLATFORM, CONNECT],
+            gate: None,
+            keyring: None,
+            environment: Vec::new(),
             blocks: None,
         }
     }
@@ -72,10 +79,33 @@ impl Setup {
         self
     }
 
-    /// Leaves this endpoint's secret out of Envoy's environment.
+    /// Leaves this endpoint's secret out of the keyring.
     #[must_use]
     pub fn without_secret(mut self, endpoint: Endpoint) -> Self {
         self.endpoints.retain(|other| *other != endpoint);
+        self
+    }
+
+    /// Starts with this text in the keyring file.
+    #[must_use]
+    pub fn keyring(mut self, text: impl Into<String>) -> Self {
+        self.keyring = Some(text.into());
+        self
+    }
+
+    /// Sets a variable in Envoy's environment; the configuration has to list it
+    /// in `host_env_keys`.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Replaces the gate's whole configuration, and gives each of its endpoints
+    /// a route to the upstream.
+    #[must_use]
+    pub fn gate(mut self, configuration: serde_json::Value) -> Self {
+        self.gate = Some(configuration);
         self
     }
 
@@ -107,7 +137,10 @@ impl Setup {
         let runtime = artefact::envoy()?;
         let folder = tempfile::tempdir()?;
         let certificate = write_certificate(folder.path())?;
-        self.render(upstream, &runtime, folder.path())?
+        let text = self.keyring.clone();
+        let text = text.unwrap_or_else(|| keyring::of(&self.endpoints));
+        let keyring = KeyringFile::create(folder.path(), &text)?;
+        self.render(upstream, &runtime, folder.path(), &keyring)?
             .write(&folder.path().join("envoy.yaml"))?;
 
         let (command, container) = self.command(&runtime, folder.path())?;
@@ -140,11 +173,18 @@ impl Setup {
             plain: loopback(plain),
             tls: loopback(tls),
             certificate,
+            keyring,
             folder,
         })
     }
 
-    fn render(&self, upstream: SocketAddr, runtime: &Runtime, folder: &Path) -> Result<Bootstrap> {
+    fn render(
+        &self,
+        upstream: SocketAddr,
+        runtime: &Runtime,
+        folder: &Path,
+        keyring: &KeyringFile,
+    ) -> Result<Bootstrap> {
         let mut bootstrap = match &self.blocks {
             None => Bootstrap::shipped()?,
             Some(names) => {
@@ -152,6 +192,9 @@ impl Setup {
                 Bootstrap::complete(&names)?
             }
         };
+        if let Some(configuration) = &self.gate {
+            bootstrap.configure(configuration)?;
+        }
         for (from, to) in &self.edits {
             bootstrap.replace(from, to)?;
         }
@@ -164,6 +207,10 @@ impl Setup {
             let here = folder.join(file).display().to_string();
             bootstrap.replace(&format!("/etc/hookgate/tls/{file}"), &here)?;
         }
+        let watched = "/etc/hookgate/secrets/keys.json:/etc/hookgate/secrets";
+        let (file, folder) = (keyring.path(), keyring.folder());
+        let here = format!("{}:{}", file.display(), folder.display());
+        bootstrap.replace(watched, &here)?;
         // The image brings its own module, and that one is to be tested.
         if matches!(runtime, Runtime::Native(_)) {
             let module = artefact::module()?.display().to_string();
@@ -182,7 +229,10 @@ impl Setup {
             } => {
                 // Envoy runs as a user of its own in there.
                 for entry in fs::read_dir(folder)? {
-                    fs::set_permissions(entry?.path(), fs::Permissions::from_mode(0o644))?;
+                    let path = entry?.path();
+                    if path.is_file() {
+                        fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+                    }
                 }
                 fs::set_permissions(folder, fs::Permissions::from_mode(0o777))?;
                 let name = folder
@@ -197,8 +247,8 @@ impl Setup {
                     .args(["run", "--rm", "--network", "host", "--name", &name])
                     .args(arguments)
                     .args(["-v", &mount]);
-                for endpoint in &self.endpoints {
-                    command.args(["-e", endpoint.variable]);
+                for (name, _) in &self.environment {
+                    command.args(["-e", name]);
                 }
                 command.arg(image);
                 let engine = engine.clone();
@@ -208,9 +258,7 @@ impl Setup {
         for endpoint in [PLATFORM, CONNECT] {
             command.env_remove(endpoint.variable);
         }
-        for endpoint in &self.endpoints {
-            command.env(endpoint.variable, endpoint.secret);
-        }
+        command.envs(self.environment.iter().cloned());
         command
             .arg("-c")
             .arg(folder.join("envoy.yaml"))
@@ -236,6 +284,7 @@ pub struct Envoy {
     plain: SocketAddr,
     tls: SocketAddr,
     certificate: String,
+    keyring: KeyringFile,
     folder: TempDir,
 }
 
@@ -262,6 +311,12 @@ impl Envoy {
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
+    }
+
+    /// Returns the watched file with the signing secrets.
+    #[must_use]
+    pub fn keyring(&self) -> &KeyringFile {
+        &self.keyring
     }
 
     /// Returns the folder of this Envoy's files.

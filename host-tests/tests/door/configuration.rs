@@ -49,8 +49,11 @@ async fn an_unknown_field_ends_envoy_with_its_path() -> Result<()> {
 
 #[tokio::test]
 async fn a_secret_in_the_wrong_field_is_not_shown() -> Result<()> {
-    let pasted = format!(r#""env": "{}""#, CONNECT.secret);
-    let setup = Setup::shipped().edit(r#""env": "STRIPE_CONNECT_WEBHOOK_SECRET""#, &pasted);
+    let pasted = format!(
+        r#""secrets": [{{"name": "primary", "env": "{}"}}]"#,
+        CONNECT.secret
+    );
+    let setup = Setup::shipped().edit(r#""keyring": "file""#, &pasted);
     let error = refusal(setup).await?;
     let secret = CONNECT.secret.strip_prefix("whsec_").context("no prefix")?;
     assert!(error.contains("configuration refused"), "{error}");

@@ -90,7 +90,7 @@ async fn forwarded_again_after(act: Act) -> Result<()> {
     script.expect_received(2).await?;
     envoy
         .admin()
-        .expect_deliveries("stripe", "upstream_failed", 1)
+        .expect_deliveries("stripe", "in_doubt", 1)
         .await
 }
 
