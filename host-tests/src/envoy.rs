@@ -29,6 +29,7 @@ pub struct Setup {
     keyring: Option<String>,
     environment: Vec<(String, String)>,
     blocks: Option<Vec<String>>,
+    vault: Vec<(&'static str, String)>,
 }
 
 impl Setup {
@@ -44,6 +45,7 @@ impl Setup {
             keyring: None,
             environment: Vec::new(),
             blocks: None,
+            vault: Vec::new(),
         }
     }
 
@@ -63,6 +65,18 @@ impl Setup {
             &format!("port_value: {port}}}"),
             &format!("port_value: {}}}", address.port()),
         )
+    }
+
+    /// Gives Envoy Vault's token, and the certificate to know Vault by.
+    #[must_use]
+    pub fn vault(mut self, token: &str, certificate: String) -> Self {
+        let token = serde_json::json!({"resources": [{
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            "name": "vault-token",
+            "generic_secret": {"secret": {"inline_string": token}},
+        }]});
+        self.vault = vec![("token.yaml", token.to_string()), ("ca.crt", certificate)];
+        self
     }
 
     /// Sets the number of worker threads.
@@ -140,6 +154,7 @@ impl Setup {
         let text = self.keyring.clone();
         let text = text.unwrap_or_else(|| keyring::of(&self.endpoints));
         let keyring = KeyringFile::create(folder.path(), &text)?;
+        self.write_vault(&folder.path().join("vault"))?;
         self.render(upstream, &runtime, folder.path(), &keyring)?
             .write(&folder.path().join("envoy.yaml"))?;
 
@@ -178,6 +193,14 @@ impl Setup {
         })
     }
 
+    fn write_vault(&self, folder: &Path) -> Result<()> {
+        fs::create_dir(folder)?;
+        for (name, text) in &self.vault {
+            fs::write(folder.join(name), text)?;
+        }
+        Ok(())
+    }
+
     fn render(
         &self,
         upstream: SocketAddr,
@@ -208,9 +231,16 @@ impl Setup {
             bootstrap.replace(&format!("/etc/hookgate/tls/{file}"), &here)?;
         }
         let watched = "/etc/hookgate/secrets/keys.json:/etc/hookgate/secrets";
-        let (file, folder) = (keyring.path(), keyring.folder());
-        let here = format!("{}:{}", file.display(), folder.display());
+        let here = format!(
+            "{}:{}",
+            keyring.path().display(),
+            keyring.folder().display()
+        );
         bootstrap.replace(watched, &here)?;
+        if !self.vault.is_empty() {
+            let here = folder.join("vault").display().to_string();
+            bootstrap.replace("/etc/hookgate/vault", &here)?;
+        }
         // The image brings its own module, and that one is to be tested.
         if matches!(runtime, Runtime::Native(_)) {
             let module = artefact::module()?.display().to_string();
@@ -267,7 +297,7 @@ impl Setup {
             .arg("--use-dynamic-base-id")
             .args(["--concurrency", &self.workers.to_string()])
             .args(["--log-level", self.log_level])
-            .args(["--component-log-level", "wasm:info"])
+            .args(["--component-log-level", "wasm:info,config:info"])
             // The access log is read by tests; as shipped it waits 10 s.
             .args(["--file-flush-interval-msec", "50"]);
         Ok((command, container))

@@ -130,6 +130,20 @@ impl Event {
         })
     }
 
+    /// Makes a fresh event of the platform's own and of this type.
+    ///
+    /// # Errors
+    /// The fixture is damaged.
+    pub fn fresh_of_type(r#type: &str) -> Result<Self> {
+        let id = fresh_id();
+        let fixture = include_str!("../fixtures/snapshot.json");
+        let fixture = fixture.replace("payment_intent.succeeded", r#type);
+        Ok(Self {
+            payload: payload::with_id(fixture.as_bytes(), &id)?.into(),
+            id,
+        })
+    }
+
     /// Makes a fresh event of a connected account.
     ///
     /// # Errors

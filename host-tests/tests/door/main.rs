@@ -6,6 +6,7 @@
 //! name may have either in it (`payload_` has).
 
 mod complete;
+mod complete_gate;
 mod configuration;
 mod deliveries;
 mod faults;
@@ -23,6 +24,7 @@ mod samples;
 mod sizes;
 mod tls;
 mod tracing;
+mod watch;
 
 use anyhow::Result;
 use hookgate_host_tests::client::Answer;
