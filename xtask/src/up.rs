@@ -3,6 +3,7 @@
 mod certificate;
 mod delivery;
 mod interrupt;
+mod keyring;
 mod ports;
 mod report;
 mod secrets;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 use self::certificate::DevCertificate;
 use self::delivery::Way;
 use self::interrupt::Interrupt;
+use self::keyring::Keyring;
 pub(crate) use self::ports::Ports;
 use self::secrets::Secrets;
 use self::stack::Stack;
@@ -39,7 +41,7 @@ pub(crate) struct Options {
     /// Check the outcome of every delivery, stop everything, and exit with 0 or 1
     #[arg(long)]
     check: bool,
-    /// The folder of log, certificate and server logs [default: `data` in the workspace, or a
+    /// The folder of log, keyring, certificate and server logs [default: `data` in the workspace, or a
     /// temporary one with --check]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -62,7 +64,7 @@ enum Data {
     Temporary(TempDir),
 }
 
-/// Starts everything, sends the four deliveries, and stays until Ctrl-C.
+/// Starts everything, sends five deliveries, and stays until Ctrl-C.
 ///
 /// # Errors
 /// If a port is taken, something doesn't build, or a server doesn't start or ends by itself.
@@ -80,16 +82,21 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let interrupt = Interrupt::listen()?;
     let data = Data::open(workspace, options)?;
     let certificate = DevCertificate::in_folder(&data.folder().join("tls"))?;
-    let secrets = Secrets::from_environment();
-    for (variable, secret) in secrets.development() {
-        eprintln!("up: {variable} is unset: using the development secret {secret}");
+    let secrets = Secrets::from_environment()?;
+    for secret in secrets.development() {
+        eprintln!(
+            "up: {} is unset: using the development secret {}",
+            secret.variable, secret.value
+        );
     }
+    let keyring = Keyring::create(&data.folder().join("secrets"), &secrets)?;
     let mut stack = Stack {
         workspace,
         ports,
         data: data.folder(),
         certificate: &certificate,
         secrets: &secrets,
+        keyring: &keyring,
         interrupt: &interrupt,
     }
     .start(&envoy, nats_server.as_deref())?;
@@ -105,6 +112,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         authority: &certificate.authority,
         log: &log,
         secrets: &secrets,
+        keyring: &keyring,
     };
     let rows = way.send_all()?;
     report::deliveries(&rows)?;

@@ -1,17 +1,30 @@
-//! The four deliveries that `up` sends, and what has to become of them.
+//! The deliveries that `up` sends, and what has to become of them.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::keyring::{Keyring, Successor};
 use super::secrets::Secrets;
 
 /// Signs the forged delivery; not the endpoint's secret, whatever that is.
 const FORGER_VARIABLE: &str = "HOOKGATE_FORGER_SECRET";
 const FORGER_SECRET: &str = "whsec_not_the_endpoints";
-/// The events looked through for the four: the latest ones of the log.
+/// Signs after a rotation; public, and in the keyring for that one delivery only.
+const SUCCESSOR_VARIABLE: &str = "HOOKGATE_SUCCESSOR_SECRET";
+const SUCCESSOR: Successor = Successor {
+    endpoint: "stripe",
+    value: "whsec_hookgate_dev_successor",
+};
+/// How long Envoy (milliseconds) and the upstream (a second) may take to see a new keyring.
+const ROTATION: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(100);
+/// The events looked through for ours: the latest ones of the log.
 const EVENTS_READ: &str = "100";
 
 /// Where to send, and where to look it up.
@@ -29,6 +42,8 @@ pub(crate) struct Way<'a> {
     pub(crate) log: &'a str,
     /// The signing secrets.
     pub(crate) secrets: &'a Secrets,
+    /// Where the door and the log find them.
+    pub(crate) keyring: &'a Keyring,
 }
 
 /// What became of one delivery.
@@ -76,10 +91,11 @@ impl Row {
 }
 
 impl Way<'_> {
-    /// Sends a genuine, a repeated, a forged and a stale delivery and looks them up in the log.
+    /// Sends a genuine, a repeated, a forged and a stale delivery, then one signed with a secret
+    /// that joins the keyring just before, and looks them up in the log.
     ///
     /// # Errors
-    /// If one can't be sent at all or the log can't be read.
+    /// If one can't be sent at all, the keyring can't be written or the log can't be read.
     pub(crate) fn send_all(&self) -> Result<Vec<Row>> {
         let refused = |code| Expected {
             status: 400,
@@ -94,7 +110,7 @@ impl Way<'_> {
 
         let genuine = self.send("genuine", self.door, &[], accepted("stored"))?;
         let again = ["--id", genuine.event_id.as_str(), "--ca"];
-        let mut over_tls: Vec<&std::ffi::OsStr> = again.iter().map(AsRef::as_ref).collect();
+        let mut over_tls: Vec<&OsStr> = again.iter().map(AsRef::as_ref).collect();
         over_tls.push(self.authority.as_os_str());
         let mut rows = vec![
             self.send(
@@ -117,22 +133,47 @@ impl Way<'_> {
             )?,
         ];
         rows.insert(0, genuine);
+        rows.push(self.rotate(accepted("stored"))?);
         self.look_up(&mut rows)?;
         Ok(rows)
+    }
+
+    /// Puts a second secret into the keyring, delivers with it, and takes it out again.
+    ///
+    /// The door sees the file at once and the upstream within a second: like any sender this
+    /// one sends again what was refused.
+    fn rotate(&self, expected: Expected) -> Result<Row> {
+        self.keyring.write(self.secrets, Some(&SUCCESSOR))?;
+        let deadline = Instant::now() + ROTATION;
+        let mut row = self.send_with_successor(&[], expected)?;
+        while row.status != expected.status && Instant::now() < deadline {
+            thread::sleep(RETRY);
+            let again = ["--id".as_ref(), row.event_id.as_ref()];
+            row = self.send_with_successor(&again, expected)?;
+        }
+        self.keyring.write(self.secrets, None)?;
+        Ok(row)
+    }
+
+    fn send_with_successor(&self, arguments: &[&OsStr], expected: Expected) -> Result<Row> {
+        let mut all: Vec<&OsStr> = vec!["--secret-env".as_ref(), SUCCESSOR_VARIABLE.as_ref()];
+        all.extend(arguments);
+        self.send("signed with a new secret", self.door, &all, expected)
     }
 
     fn send(
         &self,
         case: &'static str,
         url: &str,
-        arguments: &[&std::ffi::OsStr],
+        arguments: &[&OsStr],
         expected: Expected,
     ) -> Result<Row> {
         let mut command = Command::new(self.hookgate);
         command
             .args(["send", url, "--json"])
             .args(arguments)
-            .env(FORGER_VARIABLE, FORGER_SECRET);
+            .env(FORGER_VARIABLE, FORGER_SECRET)
+            .env(SUCCESSOR_VARIABLE, SUCCESSOR.value);
         let answer = objects(self.secrets.give(&mut command), case)?
             .into_iter()
             .next()

@@ -9,7 +9,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use super::delivery::{Row, Way};
 use super::ports::Ports;
 
-/// Prints the table of the four deliveries.
+/// Prints the table of the deliveries.
 ///
 /// # Errors
 /// If standard output is closed.
@@ -52,13 +52,17 @@ pub(crate) fn addresses(way: &Way<'_>, ports: &Ports, data: &Path) -> io::Result
     writeln!(out, "Envoy admin   http://127.0.0.1:{}", ports.admin)?;
     writeln!(out, "upstream      http://127.0.0.1:{}", ports.upstream)?;
     writeln!(out, "log           {}", way.log)?;
+    let keyring = way.keyring.file().display();
+    writeln!(
+        out,
+        "keyring       {keyring} (watched: rename a new one over it to rotate)"
+    )?;
     writeln!(out, "server logs   {}", data.join("run").display())?;
     let assignment: String = way
         .secrets
         .development()
-        .iter()
-        .filter(|(variable, _)| *variable == "STRIPE_WEBHOOK_SECRET")
-        .map(|(variable, secret)| format!("{variable}={secret} "))
+        .filter(|secret| secret.variable == "STRIPE_WEBHOOK_SECRET")
+        .map(|secret| format!("{}={} ", secret.variable, secret.value))
         .collect();
     writeln!(
         out,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,10 +11,12 @@ use ureq::Agent;
 
 use super::certificate::DevCertificate;
 use super::interrupt::Interrupt;
+use super::keyring::Keyring;
 use super::ports::Ports;
 use super::secrets::Secrets;
 use super::server::{Server, bound_to_us};
 use super::shipped;
+use crate::process;
 use crate::workspace::Workspace;
 
 /// What the servers are started from.
@@ -27,8 +30,10 @@ pub(crate) struct Stack<'a> {
     pub(crate) data: &'a Path,
     /// What the TLS listener shows.
     pub(crate) certificate: &'a DevCertificate,
-    /// The signing secrets.
+    /// What the servers are not to find in their environment.
     pub(crate) secrets: &'a Secrets,
+    /// Where they find it instead.
+    pub(crate) keyring: &'a Keyring,
     /// Ends the start.
     pub(crate) interrupt: &'a Interrupt,
 }
@@ -61,11 +66,11 @@ impl Running {
 }
 
 impl Stack<'_> {
-    /// Starts the log's server, if it has one, then the upstream, then Envoy, each when the one
-    /// before is ready.
+    /// Checks Envoy's configuration, then starts the log's server, if it has one, then the
+    /// upstream, then Envoy, each when the one before is ready.
     ///
     /// # Errors
-    /// If one of them can't be started or doesn't become ready.
+    /// If the check finds an error, or one of them can't be started or doesn't become ready.
     pub(crate) fn start(&self, envoy: &Path, nats_server: Option<&Path>) -> Result<Running> {
         fs::create_dir_all(self.run_folder())
             .with_context(|| self.run_folder().display().to_string())?;
@@ -75,8 +80,15 @@ impl Stack<'_> {
         } else {
             format!("sqlite:{}", self.data.join("hookgate.db").display())
         };
-        let upstream = self.start_upstream(&log_url)?;
-        let envoy = self.start_envoy(envoy)?;
+        let gate = self.render_envoy()?;
+        process::output(
+            Command::new(self.workspace.hookgate())
+                .arg("check-config")
+                .arg(&gate),
+            "checking Envoy's configuration",
+        )?;
+        let upstream = self.start_upstream(&log_url, &gate)?;
+        let envoy = self.start_envoy(envoy, &gate)?;
         Ok(Running {
             envoy,
             upstream,
@@ -108,27 +120,32 @@ impl Stack<'_> {
         Ok(server)
     }
 
-    fn start_upstream(&self, log_url: &str) -> Result<Server> {
+    fn start_upstream(&self, log_url: &str, gate: &Path) -> Result<Server> {
         let port = self.ports.upstream;
         let mut command = bound_to_us(&self.workspace.hookgate());
         command
             .args(["serve", "--log", log_url])
             .arg("--listen")
-            .arg(format!("127.0.0.1:{port}"));
+            .arg(format!("127.0.0.1:{port}"))
+            .arg("--gate")
+            .arg(gate)
+            .arg("--keyring")
+            .arg(self.keyring.file());
         let mut server = Server::start(
             "upstream",
-            self.secrets.give(&mut command),
+            self.secrets.withhold(&mut command),
             &self.run_folder(),
         )?;
         server.wait_until(|| answers_ok(port, "/readyz"), self.interrupt)?;
         Ok(server)
     }
 
-    fn start_envoy(&self, program: &Path) -> Result<Server> {
+    fn render_envoy(&self) -> Result<PathBuf> {
         let port = |port: u16| format!("port_value: {port}");
         let path = |path: &Path| path.display().to_string();
         let ports = self.ports;
-        let config = self.render(
+        let (keys, watched) = (self.keyring.file(), self.keyring.folder());
+        self.render(
             "envoy/envoy.yaml",
             "envoy.yaml",
             &[
@@ -145,17 +162,30 @@ impl Stack<'_> {
                     path(&self.certificate.certificate),
                 ),
                 ("/etc/hookgate/tls/tls.key", path(&self.certificate.key)),
+                (
+                    "/etc/hookgate/secrets/keys.json:/etc/hookgate/secrets",
+                    format!("{}:{}", keys.display(), watched.display()),
+                ),
             ],
-        )?;
+        )
+    }
+
+    fn start_envoy(&self, program: &Path, config: &Path) -> Result<Server> {
+        let admin = self.ports.admin;
         let mut command = bound_to_us(program);
         command
             .arg("-c")
             .arg(config)
             // Several run side by side; two workers show what more would, and start sooner.
-            .args(["--use-dynamic-base-id", "--concurrency", "2"]);
-        let mut server =
-            Server::start("envoy", self.secrets.give(&mut command), &self.run_folder())?;
-        server.wait_until(|| answers_ok(ports.admin, "/ready"), self.interrupt)?;
+            .args(["--use-dynamic-base-id", "--concurrency", "2"])
+            // At debug this logger prints the keyring.
+            .args(["--component-log-level", "config:info"]);
+        let mut server = Server::start(
+            "envoy",
+            self.secrets.withhold(&mut command),
+            &self.run_folder(),
+        )?;
+        server.wait_until(|| answers_ok(admin, "/ready"), self.interrupt)?;
         Ok(server)
     }
 
