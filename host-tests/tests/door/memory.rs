@@ -30,6 +30,11 @@ async fn a_flood_of_held_bodies_is_shed_while_genuine_deliveries_pass() -> Resul
         "max_heap_size_bytes: 1073741824",
         &format!("max_heap_size_bytes: {HEAP_BYTES}"),
     );
+    // Both come from one address here, and what is cut off is charged to it.
+    let setup = setup.edit(
+        r#""rate": 60, "per_seconds": 60, "burst": 100"#,
+        r#""rate": 1000000"#,
+    );
     // What isn't shed at once goes with its time-out.
     let setup = setup.edit("request_timeout: 30s", "request_timeout: 5s");
     let (mut envoy, _script) = on_script(setup, []).await?;

@@ -63,7 +63,8 @@ async fn outcomes_are_labels_for_prometheus() -> Result<()> {
         .expect_deliveries("stripe-connect", "stored", 1)
         .await?;
     let page = envoy.admin().page("/stats/prometheus").await?;
-    let line = r#"hookgate_deliveries{endpoint="stripe-connect",outcome="stored"} 1"#;
+    let line =
+        r#"hookgate_deliveries{endpoint="stripe-connect",outcome="committed",reason="stored"} 1"#;
     assert!(page.lines().any(|shown| shown == line), "{page}");
     Ok(())
 }

@@ -110,7 +110,7 @@ async fn nobody_gets_2xx_while_the_first_copy_is_held_and_then_fails() -> Result
     script.expect_received(2).await?;
     for (outcome, count) in [
         ("in_progress", 199),
-        ("in_doubt", 1),
+        ("upstream_failed", 1),
         ("stored", 1),
         ("duplicate", 1),
     ] {
