@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ureq::Agent;
 
 use super::certificate::DevCertificate;
@@ -16,7 +16,6 @@ use super::ports::Ports;
 use super::secrets::Secrets;
 use super::server::{Server, bound_to_us};
 use super::shipped;
-use crate::process;
 use crate::workspace::Workspace;
 
 /// What the servers are started from.
@@ -81,12 +80,7 @@ impl Stack<'_> {
             format!("sqlite:{}", self.data.join("hookgate.db").display())
         };
         let gate = self.render_envoy()?;
-        process::output(
-            Command::new(self.workspace.hookgate())
-                .arg("check-config")
-                .arg(&gate),
-            "checking Envoy's configuration",
-        )?;
+        self.check(&gate)?;
         let upstream = self.start_upstream(&log_url, &gate)?;
         let envoy = self.start_envoy(envoy, &gate)?;
         Ok(Running {
@@ -167,6 +161,23 @@ impl Stack<'_> {
                     format!("{}:{}", keys.display(), watched.display()),
                 ),
             ],
+        )
+    }
+
+    /// Lets `hookgate check-config` read what Envoy will.
+    fn check(&self, config: &Path) -> Result<()> {
+        let output = Command::new(self.workspace.hookgate())
+            .arg("check-config")
+            .arg(config)
+            .output()
+            .context("starting hookgate check-config")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let findings = [output.stdout, output.stderr].concat();
+        bail!(
+            "check-config:\n{}",
+            String::from_utf8_lossy(&findings).trim()
         )
     }
 
