@@ -77,8 +77,6 @@ fn lines(text: &str) -> Result<Vec<(Option<&str>, &str)>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     const TEXT: &str = "\

@@ -34,10 +34,7 @@ impl Redis {
             .arg("--unixsocket")
             .arg(folder.path().join("redis.sock"));
         let process = Process::spawn("redis-server", command, folder.path())?;
-        let mut redis = Self {
-            process: process,
-            folder,
-        };
+        let mut redis = Self { process, folder };
         wait::until("redis-server", wait::PATIENCE, async || {
             redis.process.ensure_running()?;
             Ok(redis
