@@ -81,6 +81,18 @@ pub fn module() -> Result<PathBuf> {
     )
 }
 
+/// Finds the module that traps on demand.
+///
+/// # Errors
+/// It hasn't been built.
+pub fn trap_module() -> Result<PathBuf> {
+    built(
+        "HOOKGATE_TRAP_WASM",
+        "target/trap/wasm32-wasip1/release/hookgate.wasm",
+        "run `cargo xtask test --only host`",
+    )
+}
+
 /// Finds the upstream's binary, `hookgate`.
 ///
 /// # Errors

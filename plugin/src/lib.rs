@@ -9,6 +9,8 @@ mod host;
 mod keyrings;
 mod root;
 mod stream;
+#[cfg(feature = "trap")]
+mod trap;
 mod vm;
 
 mod start {

@@ -124,6 +124,8 @@ impl HttpContext for Stream {
         // As bytes: the String form of these calls panics on what isn't UTF-8.
         let headers = self.get_http_request_headers_bytes();
         let head = RequestHead(&headers);
+        #[cfg(feature = "trap")]
+        crate::trap::on_request(head);
         self.ready.keyrings.read(head);
         let needs_source = self.ready.gate.needs_source_address();
         let arrival = Arrival {

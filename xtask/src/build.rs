@@ -32,3 +32,21 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "building hookgate",
     )
 }
+
+/// Builds the module that traps on demand, in a folder of its own: nobody can
+/// take it for the one that ships.
+///
+/// # Errors
+/// If it doesn't build.
+pub(crate) fn trap_module(workspace: &Workspace) -> Result<()> {
+    eprintln!("build: module that traps on demand, for tests");
+    process::run(
+        workspace
+            .cargo()
+            .args(["build", "--release", "-p", "hookgate-plugin"])
+            .args(["--target", WASM_TARGET, "--features", "trap"])
+            .arg("--target-dir")
+            .arg(workspace.trap_target()),
+        "building the module that traps on demand",
+    )
+}

@@ -15,6 +15,7 @@ use crate::{build, test, tools};
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let tools = tools::all(workspace)?;
     build::run(workspace)?;
+    build::trap_module(workspace)?;
     let count = test::tests(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["test", "-p", "hookgate-host-tests", "--no-fail-fast"])

@@ -51,6 +51,19 @@ impl Workspace {
             .join("hookgate.wasm")
     }
 
+    /// Returns the folder in which the module that traps on demand is built.
+    pub(crate) fn trap_target(&self) -> PathBuf {
+        self.target.join("trap")
+    }
+
+    /// Returns where the module that traps on demand is left.
+    pub(crate) fn trap_module(&self) -> PathBuf {
+        self.trap_target()
+            .join(WASM_TARGET)
+            .join("release")
+            .join("hookgate.wasm")
+    }
+
     /// Returns where `cargo xtask build` leaves the upstream's binary.
     pub(crate) fn hookgate(&self) -> PathBuf {
         self.target.join("quick").join("hookgate")

@@ -96,6 +96,7 @@ impl Step {
             Self::Host => {
                 let tools = tools::all(workspace)?;
                 build::run(workspace)?;
+                build::trap_module(workspace)?;
                 tests(&mut host_tests(workspace, &tools, &Envoy::Native)?)
             }
             Self::Container => {
