@@ -9,6 +9,7 @@ use crate::{
     log::{AddressError, LogAddress},
     secrets::{Binding, BindingError},
     telemetry::LogFormat,
+    verification::KeyringFile,
 };
 
 /// The durable log behind Hookgate's door, and the tools around it.
@@ -56,6 +57,10 @@ Every event is verified again with the secrets of its source, from the environme
 each if it is set. --secret replaces this list; give a source several secrets while one is rolled.
 Without any secret it listens on loopback only.
 
+With --gate it verifies as the gate does: by the scheme, the source and the secrets of each
+endpoint, from the environment variables that the configuration names and from --keyring files.
+These are looked at once a second; one that can't be used is reported and changes nothing.
+
 Answers: 200 stored or duplicate, with the sequence in the log, only after the log confirmed;
 400, 404, 405, 408, 413 if the event isn't acceptable; 429 queue_full and 503 unavailable with
 Retry-After. GET /healthz: the process is alive. GET /readyz: the log can confirm events.
@@ -65,7 +70,9 @@ RUST_LOG=hookgate=debug logs every event. SIGTERM and SIGINT drain, then stop.
 Examples:
   hookgate serve --log sqlite:./data/hookgate.db
   hookgate serve --log nats://127.0.0.1:4222 --listen 0.0.0.0:8080 --log-format json
-  hookgate serve --log sqlite:./log.db --secret shop=SHOP_SECRET --secret shop=SHOP_SECRET_NEW")]
+  hookgate serve --log sqlite:./log.db --secret shop=SHOP_SECRET --secret shop=SHOP_SECRET_NEW
+  hookgate serve --log sqlite:./log.db --gate /etc/hookgate/envoy.yaml \
+    --keyring /etc/hookgate/secrets/keys.json")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -89,6 +96,10 @@ pub(crate) struct ServeArgs {
         conflicts_with_all = ["secrets", "max_body_bytes", "tolerance"]
     )]
     pub(crate) gate: Option<PathBuf>,
+    /// A file with one of the gate's keyrings, read again when its content changes; the name can be
+    /// left out if the gate has one keyring; may be repeated
+    #[arg(long = "keyring", value_name = "[NAME=]FILE", requires = "gate")]
+    pub(crate) keyrings: Vec<KeyringFile>,
     /// Largest payload in bytes (at most 64 MiB); raising it raises what a sender can make us hold
     #[arg(
         long,

@@ -120,7 +120,10 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
 
 fn verification(args: &ServeArgs) -> anyhow::Result<Verification> {
     if let Some(file) = &args.gate {
-        return Ok(Verification::Gate(Gate::load(check::gate(file)?)?));
+        return Ok(Verification::Gate(Gate::load(
+            check::gate(file)?,
+            &args.keyrings,
+        )?));
     }
     let secrets = Secrets::load(&args.secrets()?)?;
     if secrets.is_empty() {

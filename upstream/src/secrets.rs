@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, env, str::FromStr};
 
 use hookgate_core::{
     identity::Source,
+    keyring::{Scope, Signer, Validity},
     secret::{SecretError, SigningSecret},
 };
 
@@ -73,7 +74,7 @@ pub(crate) fn variable_name(text: &str) -> Result<&str, VariableError> {
 /// Holds the secrets of every source that has any.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
-    by_source: BTreeMap<Source, Vec<SigningSecret>>,
+    by_source: BTreeMap<Source, Vec<Signer>>,
 }
 
 /// Says why the secrets can't be loaded; names the variable, never its value.
@@ -131,7 +132,7 @@ impl Secrets {
             [] => (defaults.as_slice(), true),
             asked_for => (asked_for, false),
         };
-        let mut by_source = BTreeMap::<Source, Vec<SigningSecret>>::new();
+        let mut by_source = BTreeMap::<Source, Vec<Signer>>::new();
         for Binding { source, variable } in bindings {
             let Some(value) = environment(variable)? else {
                 if optional {
@@ -148,7 +149,12 @@ impl Secrets {
                     error,
                 }
             })?;
-            by_source.entry(source.clone()).or_default().push(secret);
+            // No window and no scope: it may sign whatever its source sends.
+            by_source.entry(source.clone()).or_default().push(Signer {
+                secret,
+                validity: Validity::default(),
+                scope: Scope::default(),
+            });
         }
         Ok(Self { by_source })
     }
@@ -159,7 +165,7 @@ impl Secrets {
     }
 
     /// Returns the secrets of a source; none if it has none.
-    pub(crate) fn of(&self, source: &Source) -> &[SigningSecret] {
+    pub(crate) fn of(&self, source: &Source) -> &[Signer] {
         self.by_source.get(source).map_or(&[], Vec::as_slice)
     }
 
@@ -184,7 +190,7 @@ mod tests {
 
     fn names(secrets: &Secrets, source: &str) -> Vec<String> {
         let secrets = secrets.of(&Source::new(source).unwrap());
-        secrets.iter().map(|s| s.name().to_owned()).collect()
+        secrets.iter().map(|s| s.secret.name().to_owned()).collect()
     }
 
     #[test]

@@ -238,7 +238,7 @@ fn sender(args: &SendArgs) -> Result<Sender, SendError> {
         })?;
     let own = endpoint.secrets.first().map(|secret| secret.env.clone());
     Ok(Sender {
-        scheme: Scheme::Stripe,
+        scheme: endpoint.scheme,
         variable: asked_for.or(own).unwrap_or_else(|| usual.to_owned()),
     })
 }

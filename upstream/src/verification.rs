@@ -5,18 +5,25 @@
 //! `--secret` alone every source is Stripe's.
 
 mod gate;
+mod keyring;
+
+use std::sync::Arc;
 
 use hookgate_core::{
+    config::Endpoint,
     event::Event,
+    identity::Source,
+    keyring::Signer,
+    policy::Policy,
     reply::Code,
     request::RequestHead,
     scheme::{Scheme, Signed},
-    secret::SigningSecret,
     signature::{SignatureError, Tolerance},
     time::Timestamp,
 };
 
 pub(crate) use gate::Gate;
+pub(crate) use keyring::KeyringFile;
 
 use crate::secrets::Secrets;
 
@@ -42,7 +49,7 @@ pub(crate) struct Sender<'a> {
     /// The gate's endpoint.
     pub(crate) endpoint: &'a str,
     /// Its source.
-    pub(crate) source: &'a hookgate_core::identity::Source,
+    pub(crate) source: &'a Source,
     /// When the gate saw the headers.
     pub(crate) received_at: Timestamp,
 }
@@ -64,26 +71,33 @@ impl From<SignatureError> for Doubt {
 
 /// Holds an event whose headers are read and whose payload is awaited.
 pub(crate) struct Trial {
-    scheme: Scheme,
+    rules: Rules,
     signed: Signed,
     /// The original header.
     signature: String,
+}
+
+/// Holds what applies to one sender.
+#[derive(Default)]
+struct Rules {
+    /// The gate's endpoint, where it is known.
+    endpoint: Option<Arc<Endpoint>>,
     /// `None` where nothing is verified.
     signers: Option<Signers>,
-    /// Largest payload, where the gate sets one.
-    pub(crate) max_body_bytes: Option<usize>,
+}
+
+impl Rules {
+    fn scheme(&self) -> &Scheme {
+        const DEFAULT: &Scheme = &Scheme::Stripe;
+        let endpoint = self.endpoint.as_ref();
+        endpoint.map_or(DEFAULT, |endpoint| &endpoint.scheme)
+    }
 }
 
 /// Holds the secrets that may have signed.
 pub(crate) struct Signers {
     secrets: Vec<Signer>,
     tolerance: Tolerance,
-}
-
-/// Holds a secret and what it may sign.
-pub(crate) struct Signer {
-    secret: SigningSecret,
-    scope: gate::Scope,
 }
 
 /// Holds what is proven of an event.
@@ -123,68 +137,65 @@ impl Verification {
             Self::Nothing => Rules::default(),
             Self::Sources { secrets, tolerance } => Rules {
                 signers: Some(Signers {
-                    secrets: secrets
-                        .of(sender.source)
-                        .iter()
-                        .map(Signer::of_all)
-                        .collect(),
+                    secrets: secrets.of(sender.source).to_vec(),
                     tolerance: *tolerance,
                 }),
                 ..Rules::default()
             },
             Self::Gate(gate) => gate.rules(sender)?,
         };
-        let signed = rules.scheme.read(head)?;
+        let signed = rules.scheme().read(head)?;
         if let Some(Signers { tolerance, .. }) = &rules.signers {
             signed.check_age(sender.received_at, *tolerance)?;
         }
-        let name = rules.scheme.signature_header();
+        let name = rules.scheme().signature_header();
         let signature = head.0.iter().find(|(header, _)| header == name);
         // It is stored as a receipt, and text is all that senders send.
         let signature = signature
             .and_then(|(_, value)| String::from_utf8(value.clone()).ok())
             .ok_or(Doubt::Gate(Code::SignatureMalformed))?;
         Ok(Trial {
+            rules,
             signed,
             signature,
-            scheme: rules.scheme,
-            signers: rules.signers,
-            max_body_bytes: rules.max_body_bytes,
         })
     }
 }
 
-/// Holds what applies to one sender.
-#[derive(Default)]
-struct Rules {
-    scheme: Scheme,
-    signers: Option<Signers>,
-    max_body_bytes: Option<usize>,
-}
-
 impl Trial {
+    /// Returns the largest payload, where the gate sets one.
+    pub(crate) fn max_body_bytes(&self) -> Option<usize> {
+        let endpoint = self.rules.endpoint.as_ref()?;
+        usize::try_from(endpoint.max_body_bytes).ok()
+    }
+
     /// Verifies a payload, and reads it only then.
     ///
     /// # Errors
-    /// [`Code::SignatureMismatch`], [`Code::PayloadInvalid`], and whatever a
-    /// secret's scope refuses.
+    /// [`Code::SignatureMismatch`], [`Code::PayloadInvalid`],
+    /// [`Code::SecretScope`], and [`Code::NoDecider`] for an event that is not
+    /// to be stored: its sender waits for a decision.
     pub(crate) fn decide(self, payload: &[u8]) -> Result<Proven, Code> {
-        let signer = match &self.signers {
+        let scope = match &self.rules.signers {
             None => None,
-            Some(signers) => {
-                let secrets = signers.secrets.iter().map(|signer| &signer.secret);
-                let mut verifier = self.signed.verifier(secrets);
+            Some(Signers { secrets, .. }) => {
+                let candidates = secrets.iter().map(|signer| &signer.secret);
+                let mut verifier = self.signed.verifier(candidates);
                 verifier.update(payload);
                 let index = verifier.finish().map_err(SignatureError::code)?;
-                Some(signers.secrets.get(index).ok_or(Code::SignatureMismatch)?)
+                Some(secrets.get(index).ok_or(Code::SignatureMismatch)?.scope)
             }
         };
-        let event = self
-            .scheme
-            .event(&self.signed, payload)
-            .map_err(|_| Code::PayloadInvalid)?;
-        if let Some(signer) = signer {
-            signer.scope.check(&event)?;
+        let event = self.rules.scheme().event(&self.signed, payload);
+        let event = event.map_err(|_| Code::PayloadInvalid)?;
+        if scope.is_some_and(|scope| scope.contradicts(&event)) {
+            return Err(Code::SecretScope);
+        }
+        let endpoint = self.rules.endpoint.as_ref();
+        let default = Policy::default();
+        let policy = endpoint.map_or(&default, |endpoint| &endpoint.policy);
+        if policy.awaits_decision(&event) || default.awaits_decision(&event) {
+            return Err(Code::NoDecider);
         }
         Ok(Proven {
             event,

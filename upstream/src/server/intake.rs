@@ -98,12 +98,9 @@ impl Intake {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         let trial = self.trial(&claim, headers)?;
         let limit = self.acceptance.max_body_bytes;
-        let limit = trial.max_body_bytes.map_or(limit, |own| own.min(limit));
+        let limit = trial.max_body_bytes().map_or(limit, |own| own.min(limit));
         let payload = self.payload(body, limit).await?;
         let proven = trial.decide(&payload)?;
-        if proven.event.awaits_decision() {
-            return Err(Code::NoDecider.into());
-        }
         let attributes = claim
             .confirm(proven, Sha256Sum::of(&payload))
             .map_err(|error| {

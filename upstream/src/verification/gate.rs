@@ -1,16 +1,18 @@
 //! Verification by the gate's own configuration.
 
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, sync::Arc};
 
 use hookgate_core::{
-    config::{self, Config},
-    event::Event,
+    config::{self, Config, KeyringSource},
+    keyring::Signer,
     reply::Code,
-    scheme::Scheme,
-    secret::{SecretError, SigningSecret},
+    secret::SecretError,
 };
 
-use super::{Doubt, Rules, Sender, Signer, Signers};
+use super::{
+    Doubt, Rules, Sender, Signers,
+    keyring::{self, KeyringFile, KeyringFileError, Live, User},
+};
 
 /// Holds the gate's endpoints, by name, with their secrets.
 #[derive(Debug)]
@@ -20,12 +22,13 @@ pub(crate) struct Gate {
 
 #[derive(Debug)]
 struct Endpoint {
-    config: config::Endpoint,
-    secrets: Vec<SigningSecret>,
+    config: Arc<config::Endpoint>,
+    from_environment: Vec<Signer>,
+    keyring: Option<Arc<Live>>,
 }
 
 /// Says why the gate's secrets can't be loaded; never shows one.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum GateSecretsError {
     /// None is there, so that nothing could be verified.
     #[error(
@@ -42,54 +45,58 @@ pub(crate) enum GateSecretsError {
         /// Why.
         error: SecretError,
     },
-}
-
-/// Says what a secret may sign.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Scope;
-
-impl Scope {
-    /// Refuses an event that is out of the scope.
-    ///
-    /// # Errors
-    /// `secret_scope`.
-    pub(super) const fn check(self, _event: &Event) -> Result<(), Code> {
-        Ok(())
-    }
-}
-
-impl Signer {
-    /// A secret that may sign whatever its source sends.
-    pub(super) fn of_all(secret: &SigningSecret) -> Self {
-        Self {
-            secret: secret.clone(),
-            scope: Scope,
-        }
-    }
+    /// A keyring can't be used.
+    #[error(transparent)]
+    Keyring(#[from] KeyringFileError),
 }
 
 impl Gate {
-    /// Loads the secrets that the configuration names.
+    /// Loads the secrets that the configuration names: those of the environment,
+    /// and those of its keyrings from these files, which are watched from now on.
     ///
     /// # Errors
     /// [`GateSecretsError`].
-    pub(crate) fn load(config: Config) -> Result<Self, GateSecretsError> {
-        let mut endpoints = BTreeMap::new();
-        for endpoint in config.endpoints {
-            let secrets = environment_secrets(&endpoint)?;
-            let name = endpoint.name.clone();
-            endpoints.insert(
-                name,
-                Endpoint {
-                    config: endpoint,
-                    secrets,
-                },
-            );
+    pub(crate) fn load(config: Config, files: &[KeyringFile]) -> Result<Self, GateSecretsError> {
+        let Config {
+            endpoints,
+            keyrings,
+            ..
+        } = config;
+        let mut live: Vec<Option<Arc<Live>>> = vec![None; keyrings.len()];
+        for file in files {
+            let index = file.keyring_among(&keyrings)?;
+            let users = endpoints
+                .iter()
+                .filter(|endpoint| endpoint.keyring == Some(index))
+                .map(|endpoint| User {
+                    endpoint: endpoint.name.clone(),
+                    scheme: endpoint.scheme.clone(),
+                });
+            let form = match keyrings.get(index).map(|keyring| &keyring.source) {
+                Some(KeyringSource::Http(_)) => keyring::Form::Answer,
+                _ => keyring::Form::Text,
+            };
+            let opened = keyring::watch(&file.path, form, users.collect())?;
+            if let Some(slot) = live.get_mut(index) {
+                *slot = Some(opened);
+            }
         }
-        if endpoints
-            .values()
-            .all(|endpoint| endpoint.secrets.is_empty())
-        {
+        let endpoints = endpoints
+            .into_iter()
+            .map(|config| {
+                let keyring = config.keyring.and_then(|index| live.get(index)?.clone());
+                let endpoint = Endpoint {
+                    from_environment: from_environment(&config)?,
+                    keyring,
+                    config: Arc::new(config),
+                };
+                Ok((endpoint.config.name.clone(), endpoint))
+            })
+            .collect::<Result<BTreeMap<_, _>, GateSecretsError>>()?;
+        let open = |endpoint: &Endpoint| {
+            endpoint.keyring.is_some() || !endpoint.from_environment.is_empty()
+        };
+        if !endpoints.values().any(open) {
             return Err(GateSecretsError::None);
         }
         Ok(Self { endpoints })
@@ -122,35 +129,44 @@ impl Gate {
             .get(sender.endpoint)
             .filter(|endpoint| endpoint.config.source == *sender.source)
             .ok_or(Doubt::Sender)?;
-        let secrets: Vec<Signer> = endpoint.secrets.iter().map(Signer::of_all).collect();
+        let config = &endpoint.config;
+        let mut secrets = endpoint.from_environment.clone();
+        if let Some(keyring) = &endpoint.keyring {
+            secrets.extend_from_slice(keyring.signers(&config.name).as_slice());
+        }
+        // As of the gate's own judgement, which may be some retries ago.
+        secrets.retain(|signer| signer.validity.contains(sender.received_at));
         if secrets.is_empty() {
             return Err(Doubt::Gate(Code::Unavailable));
         }
         Ok(Rules {
-            scheme: Scheme::Stripe,
             signers: Some(Signers {
                 secrets,
-                tolerance: endpoint.config.tolerance,
+                tolerance: config.tolerance,
             }),
-            max_body_bytes: usize::try_from(endpoint.config.max_body_bytes).ok(),
+            endpoint: Some(Arc::clone(config)),
         })
     }
 }
 
-fn environment_secrets(
-    endpoint: &config::Endpoint,
-) -> Result<Vec<SigningSecret>, GateSecretsError> {
-    let mut secrets = Vec::new();
+fn from_environment(endpoint: &config::Endpoint) -> Result<Vec<Signer>, GateSecretsError> {
+    let mut signers = Vec::new();
     for reference in &endpoint.secrets {
         let Some(value) = env::var_os(&reference.env) else {
             continue;
         };
-        let secret = Scheme::Stripe.secret(&reference.name, value.as_encoded_bytes());
-        secrets.push(secret.map_err(|error| GateSecretsError::Invalid {
-            endpoint: endpoint.name.clone(),
-            variable: reference.env.clone(),
-            error,
-        })?);
+        let secret = endpoint
+            .scheme
+            .secret(&reference.name, value.as_encoded_bytes());
+        signers.push(Signer {
+            secret: secret.map_err(|error| GateSecretsError::Invalid {
+                endpoint: endpoint.name.clone(),
+                variable: reference.env.clone(),
+                error,
+            })?,
+            validity: reference.validity,
+            scope: reference.scope,
+        });
     }
-    Ok(secrets)
+    Ok(signers)
 }

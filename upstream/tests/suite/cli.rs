@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Takes one request and gives one answer.
-fn gate(answer: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {
+pub(crate) fn gate(answer: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let request = thread::spawn(move || {
@@ -60,7 +60,7 @@ fn verified(head: &str, payload: &[u8], secret: &str) -> Result<(), SignatureErr
     verify(signature, payload, &secrets, now, Tolerance::default()).map(|_| ())
 }
 
-const STORED: &str =
+pub(crate) const STORED: &str =
     "HTTP/1.1 200 OK\r\ncontent-length: 32\r\n\r\n{\"status\":\"stored\",\"sequence\":7}\n";
 const STALE: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 53\r\n\r\n{\"status\":400,\"code\":\"timestamp_out_of_tolerance\"}   ";
 

@@ -21,6 +21,24 @@ pub(super) fn has_tls(cluster: &Node) -> bool {
     types.any(|name| name.contains("tls.v3.UpstreamTlsContext") || name.contains("quic"))
 }
 
+/// Returns a transport socket that proves who answers as `name`.
+pub(super) fn tls(name: &str) -> String {
+    format!(
+        "transport_socket:\n  name: envoy.transport_sockets.tls\n  typed_config:\n    \
+         \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n    \
+         sni: {name}\n    common_tls_context:\n      validation_context:\n        \
+         trusted_ca: {{filename: /etc/hookgate/tls/ca.crt}}"
+    )
+}
+
+/// Tells whether a cluster adds a credential to what it sends.
+pub(super) fn injects_credential(cluster: &Node) -> bool {
+    let options = cluster.field("typed_extension_protocol_options");
+    let options = options.into_iter().flat_map(Node::children);
+    let mut filters = options.flat_map(|options| options.items_of("http_filters"));
+    filters.any(|filter| super::type_of(filter).contains("credential_injector"))
+}
+
 /// Returns an address of the cluster that is not on this machine.
 pub(super) fn remote_address(cluster: &Node) -> Option<&Node> {
     cluster

@@ -76,5 +76,21 @@ fn is_true(manager: &Node, field: &str, code: Code, findings: &mut Findings) {
 
 /// Explains whose address is judged, where addresses are.
 pub(super) fn check_addresses(manager: &Node, config: &Config, findings: &mut Findings) {
-    let _ = (manager, config, findings);
+    let mut endpoints = config.endpoints.iter();
+    let judged = endpoints.any(|endpoint| !endpoint.policy.source_ranges.is_empty());
+    if config.quotas.sources.is_none() && !judged {
+        return;
+    }
+    let field = "xff_num_trusted_hops";
+    let Some(hops) = manager.field(field).and_then(Node::number) else {
+        return;
+    };
+    if hops > 0 {
+        let problem = format!(
+            "the sender's address is entry {hops} from the end of X-Forwarded-For: right only if \
+             every request passes {hops} proxies of yours, and each appends its peer"
+        );
+        let fix = format!("{field}: 0 where senders connect to Envoy directly");
+        findings.add_field(Code::TrustedHops, manager, field, &problem, &fix);
+    }
 }

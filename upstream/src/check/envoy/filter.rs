@@ -27,7 +27,7 @@ pub(super) fn is_gate(filter: &Node) -> bool {
             .is_some_and(|name| name.contains("hookgate"))
     };
     let configured = filter.text_of("typed_config.config.configuration.value");
-    names.iter().any(|path| named(&path))
+    names.iter().any(|path| named(path))
         || configured.is_some_and(|json| json.contains("\"endpoints\""))
 }
 

@@ -51,6 +51,7 @@ pub(super) fn check(
     let Some(config) = config else { return };
     for endpoint in &config.endpoints {
         check_endpoint(endpoint, table, &routes, findings);
+        check_names(endpoint, table, &routes, findings);
         for route in routes.iter().filter(|route| leads(route, &endpoint.path)) {
             limits::check(route, listener, endpoint, config, findings);
         }
@@ -82,6 +83,36 @@ fn check_endpoint(
             &format!(
                 "- match: {{path: {path}}}\n  route: {{cluster: upstream, prefix_rewrite: \
                  /v1/events, timeout: 10s}}"
+            ),
+        );
+    }
+}
+
+/// Finds names of routes, of the endpoint's policy, to which no route leads.
+fn check_names(endpoint: &Endpoint, table: &Node, routes: &[Route<'_>], findings: &mut Findings) {
+    let path = &endpoint.path;
+    let leading: Vec<&Route<'_>> = routes.iter().filter(|route| leads(route, path)).collect();
+    let common = leading.iter().position(|route| !route.is_for_a_name());
+    let by_type = endpoint.policy.routes.iter().map(|route| &route.route);
+    for name in by_type.chain(&endpoint.policy.synchronous.route) {
+        let own = leading.iter().position(|route| route.is_for(name));
+        let (at, problem) = match own {
+            None => (table.at, "no route leads to"),
+            // The first route that matches is taken.
+            Some(own) if common.is_some_and(|common| common < own) => (
+                leading.get(own).map_or(table.at, |route| route.node.at),
+                "the endpoint's common route stands before the one to",
+            ),
+            Some(_) => continue,
+        };
+        findings.add(
+            Code::RouteForName,
+            at,
+            &format!("{problem} `{name}` of the endpoint `{}`", endpoint.name),
+            &format!(
+                "- match:\n    path: {path}\n    headers:\n    - {{name: x-hookgate-route, \
+                 string_match: {{exact: {name}}}}}\n  route: {{cluster: {name}, timeout: 10s}}\n\
+                 before the route of `{path}` without headers"
             ),
         );
     }
@@ -147,12 +178,7 @@ fn clear_upstream(root: &Node, route: &Route<'_>, findings: &mut Findings) {
                 Code::UpstreamTls,
                 address.at,
                 &format!("the cluster `{name}` reaches `{host}` without TLS"),
-                &format!(
-                    "transport_socket:\n  name: envoy.transport_sockets.tls\n  typed_config:\n    \
-                     \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n    \
-                     sni: {host}\n    common_tls_context:\n      validation_context:\n        \
-                     trusted_ca: {{filename: /etc/hookgate/tls/ca.crt}}"
-                ),
+                &cluster::tls(host),
             );
         }
     }

@@ -55,13 +55,6 @@ fn finds_what_opens_or_closes_the_gate() {
             "vm_id: \"\"",
         ),
         (
-            "                    - STRIPE_CONNECT_WEBHOOK_SECRET\n",
-            "",
-            "error",
-            "env_not_passed",
-            "                    - STRIPE_WEBHOOK_SECRET",
-        ),
-        (
             "- name: hookgate\n",
             "- name: hookgate\n            disabled: true\n",
             "error",
@@ -123,23 +116,22 @@ static_resources:";
 
 #[test]
 fn finds_secrets_in_clear_and_never_shows_them() {
-    let variables = "environment_variables:\n                    key_values: {EXTRA: TOPSECRET}";
+    let runtime = "runtime: envoy.wasm.runtime.v8";
+    let variables = "environment_variables: {key_values: {EXTRA: TOPSECRET}}";
+    let variables: &str = &format!("{runtime}\n                  {variables}");
+    let comment = "# Without it a held request would wait for ever for its body.";
     let prefixed = "# STRIPE whsec_TOPSECRET";
-    let in_place_of_a_name = "\"env\": \"whsec_TOPSECRET\"";
+    let in_place_of_a_name = "\"secrets\": [{\"name\": \"a\", \"env\": \"whsec_TOPSECRET\"}]}";
     for (from, to, part) in [
-        ("environment_variables:", variables, "key_values"),
-        (
-            "# Names only: values stay out of every dump.",
-            prefixed,
-            prefixed,
-        ),
+        (runtime, variables, "key_values"),
+        (comment, prefixed, prefixed),
     ] {
         finds(&with(from, to), "error", "secret_in_clear", part);
     }
     for text in [
-        with("environment_variables:", variables),
-        with("# Names only: values stay out of every dump.", prefixed),
-        with("\"env\": \"STRIPE_WEBHOOK_SECRET\"", in_place_of_a_name),
+        with(runtime, variables),
+        with(comment, prefixed),
+        with("\"keyring\": \"file\"}", in_place_of_a_name),
         with("\"name\": \"stripe\",", "\"name\": \"whsec_TOPSECRET\","),
         with("\"name\": \"stripe\",", "\"whsec_TOPSECRET\": \"stripe\","),
         with("admin:", "admin: whsec_TOPSECRET: ["),
@@ -221,4 +213,22 @@ fn judges_what_the_gate_would_take() {
     );
     let output = run(&shared, &["--strict"]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn finds_variables_that_the_gate_can_not_see() {
+    let named = "\"secrets\": [{\"name\": \"a\", \"env\": \"STRIPE_WEBHOOK_SECRET\"}]}";
+    let keyrings = "                      \"keyrings\": [{\"name\": \"file\", \"filter_state\": \"hookgate.secrets\"}],\n";
+    let text = with("\"keyring\": \"file\"}", named).replace(keyrings, "");
+    let (findings, _) = check(&text);
+    // Once for each endpoint.
+    assert_eq!(findings.len(), 2);
+    let line = super::line_of(&text, "                name: hookgate");
+    for (_, code, found) in findings {
+        assert_eq!((code.as_str(), found), ("env_not_passed", line));
+    }
+    let runtime = "runtime: envoy.wasm.runtime.v8";
+    let keys = "environment_variables: {host_env_keys: [STRIPE_WEBHOOK_SECRET]}";
+    let passed = format!("{runtime}\n                  {keys}");
+    assert_eq!(check(&text.replace(runtime, &passed)).0, []);
 }

@@ -21,7 +21,6 @@ impl<'a> Route<'a> {
     }
 
     /// Tells whether events of this named route take it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "until policies name routes"))]
     pub(super) fn is_for(&self, name: &str) -> bool {
         let header = self.header();
         let exact = header.and_then(|header| {
