@@ -8,6 +8,7 @@ use hookgate_core::{
     reply::Code,
     secret::SecretError,
 };
+use tracing::warn;
 
 use super::{
     Doubt, Rules, Sender, Signers,
@@ -93,11 +94,20 @@ impl Gate {
                 Ok((endpoint.config.name.clone(), endpoint))
             })
             .collect::<Result<BTreeMap<_, _>, GateSecretsError>>()?;
-        let open = |endpoint: &Endpoint| {
-            endpoint.keyring.is_some() || !endpoint.from_environment.is_empty()
-        };
-        if !endpoints.values().any(open) {
+        let closed: Vec<&str> = endpoints
+            .values()
+            .filter(|endpoint| endpoint.is_closed())
+            .map(|endpoint| endpoint.config.name.as_str())
+            .collect();
+        if closed.len() == endpoints.len() {
             return Err(GateSecretsError::None);
+        }
+        if !closed.is_empty() {
+            let endpoints = closed.join(",");
+            warn!(
+                endpoints,
+                "these have no secret here: their events are refused"
+            );
         }
         Ok(Self { endpoints })
     }
@@ -146,6 +156,13 @@ impl Gate {
             }),
             endpoint: Some(Arc::clone(config)),
         })
+    }
+}
+
+impl Endpoint {
+    /// Tells whether it can't have a secret, whatever its keyring will hold.
+    fn is_closed(&self) -> bool {
+        self.keyring.is_none() && self.from_environment.is_empty()
     }
 }
 

@@ -98,6 +98,13 @@ fn has_nothing_against_the_shipped_file() {
 }
 
 #[test]
+fn has_nothing_against_the_complete_example() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/complete.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(check(&text), (vec![], Some(0)));
+}
+
+#[test]
 fn reads_the_plugin_s_configuration_alone_and_envoy_s_as_json() {
     let plugin = "{\n\t\"endpoints\": [\n\t\t{\"name\": \"a\", \"path\": \"/a\",\n\t\t \"source\": \"A\",\n\t\t\"secrets\": [{\"name\": \"b\", \"env\": \"C\"}]}]\n}";
     finds(plugin, "error", "plugin_config", "\"source\": \"A\"");

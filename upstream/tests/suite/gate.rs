@@ -184,6 +184,8 @@ fn refuses_claims_that_are_not_of_the_gate() {
     );
     door.stores(&genuine());
     door.stores(&stripe("evt_1", "environment", "whsec_only"));
+    let stderr = door.server.stderr();
+    assert!(stderr.contains("endpoints=\"closed\""), "{stderr}");
 }
 
 #[test]

@@ -27,8 +27,7 @@ pub(super) fn is_gate(filter: &Node) -> bool {
             .is_some_and(|name| name.contains("hookgate"))
     };
     let configured = filter.text_of("typed_config.config.configuration.value");
-    names.iter().any(|path| named(path))
-        || configured.is_some_and(|json| json.contains("\"endpoints\""))
+    names.iter().any(named) || configured.is_some_and(|json| json.contains("\"endpoints\""))
 }
 
 /// Checks the gate's filter; returns its configuration if it can be used.

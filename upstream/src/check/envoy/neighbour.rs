@@ -36,9 +36,9 @@ const ANSWER: [&str; 8] = [
 pub(super) fn check(before: &[&Node], findings: &mut Findings) {
     for filter in before {
         let is_one = |part: &&str| type_of(filter).contains(part);
-        let what = if CHANGE.iter().any(|part| is_one(part)) {
+        let what = if CHANGE.iter().any(&is_one) {
             "can hold or change requests"
-        } else if ANSWER.iter().any(|part| is_one(part)) {
+        } else if ANSWER.iter().any(is_one) {
             "can answer requests"
         } else {
             continue;

@@ -180,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_signature_of_earlier_messages() {
+        let mut earlier = async_nats::HeaderMap::new();
+        for (name, values) in headers(&attributes()).iter() {
+            let name = match name.as_ref() {
+                super::SIGNATURE => super::EARLIER_SIGNATURE,
+                other => other,
+            };
+            let values = values.iter().cloned();
+            values.for_each(|value| earlier.append(name, value));
+        }
+        let read = entry(7, Timestamp::from_unix_seconds(0), 0, &earlier);
+        assert_eq!(read.unwrap().attributes, attributes());
+    }
+
+    #[test]
     fn reports_headers_that_are_damaged() {
         for (field, value) in [
             ("ce-source", "/elsewhere/stripe"),
