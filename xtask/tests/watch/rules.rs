@@ -148,6 +148,25 @@ fn every_section_about_an_alert_has_its_alert() -> Result<()> {
 }
 
 #[test]
+fn every_link_of_the_page_leads_somewhere() -> Result<()> {
+    let page = read(PAGE)?;
+    let anchors = anchors(&page);
+    let links: Vec<&str> = page
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(')')?.0))
+        .collect();
+    assert!(links.len() > 10, "{links:?}");
+    for link in links {
+        match link.strip_prefix('#') {
+            Some(anchor) => assert!(anchors.contains(anchor), "{link}"),
+            None => assert!(path("docs").join(link).exists(), "{link}"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn every_recorded_name_that_is_used_is_recorded() -> Result<()> {
     let rules = read(RULES)?;
     let recorded = recorded(&rules);
