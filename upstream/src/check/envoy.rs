@@ -17,14 +17,24 @@ use super::{
 
 /// Tells whether a document is an Envoy configuration, or holds parts of one.
 pub(super) fn is_envoy(root: &Node) -> bool {
-    root.field("static_resources").is_some()
-        || root.field("dynamic_resources").is_some()
-        || filters(root).next().is_some()
+    is_bootstrap(root) || filters(root).next().is_some()
+}
+
+/// Tells whether a document is what Envoy starts with, and not a part of it.
+fn is_bootstrap(root: &Node) -> bool {
+    let parts = [
+        "static_resources",
+        "dynamic_resources",
+        "admin",
+        "node",
+        "overload_manager",
+    ];
+    parts.iter().any(|part| root.field(part).is_some())
 }
 
 /// Checks a document; returns the configurations of its gates that can be used.
 pub(super) fn check(root: &Node, findings: &mut Findings) -> Vec<Config> {
-    if root.field("static_resources").is_none() {
+    if !is_bootstrap(root) {
         return patch(root, findings);
     }
     bootstrap::check(root, findings);

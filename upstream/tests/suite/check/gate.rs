@@ -92,6 +92,9 @@ fn finds_a_file_without_a_gate() {
         .unwrap();
     let without = format!("{}{}", &shipped()[..start], &shipped()[end..]);
     finds(&without, "error", "gate_missing", "admin:");
+    // A slip of the indentation takes everything out of Envoy's sight.
+    let slipped = with("\nstatic_resources:\n", "\n");
+    finds(&slipped, "error", "gate_missing", "admin:");
 }
 
 #[test]
