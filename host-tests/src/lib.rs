@@ -34,4 +34,5 @@ pub mod script;
 pub mod sdk;
 pub mod upstream;
 pub mod vault;
+pub mod vector;
 pub mod wait;

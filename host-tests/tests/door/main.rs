@@ -21,6 +21,7 @@ mod races;
 mod refusals;
 mod requests;
 mod samples;
+mod schemes;
 mod sizes;
 mod tls;
 mod tracing;
