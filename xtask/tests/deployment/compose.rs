@@ -1,0 +1,58 @@
+//! `envoy/compose.yaml`
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::shipped::Shipped;
+use crate::yaml::{documents, texts};
+
+const FILE: &str = "envoy/compose.yaml";
+const CONFIGURATION: &str = "./envoy.yaml:/etc/hookgate/envoy.yaml:ro";
+
+fn service(name: &str) -> Result<Value> {
+    let compose = documents(FILE)?;
+    let service = compose
+        .first()
+        .and_then(|document| document.get("services")?.get(name));
+    service.cloned().with_context(|| name.to_owned())
+}
+
+/// Tells whether a folder of the host is mounted there, read-only.
+fn is_mounted(service: &Value, folder: &str) -> bool {
+    let end = format!("}}:{folder}:ro");
+    texts(&service["volumes"])
+        .iter()
+        .any(|volume| volume.ends_with(&end))
+}
+
+#[test]
+fn compose_mounts_the_watched_folder_in_both() -> Result<()> {
+    let shipped = Shipped::read()?;
+    for name in ["envoy", "upstream"] {
+        let service = service(name)?;
+        assert!(is_mounted(&service, &shipped.watched), "{service:#}");
+        let volumes = texts(&service["volumes"]);
+        assert!(volumes.contains(&CONFIGURATION), "{volumes:?}");
+        // Everybody who can inspect a container sees its environment.
+        assert_eq!(service.get("environment"), None, "{name}");
+        assert_eq!(service["read_only"], true, "{name}");
+    }
+    assert!(is_mounted(&service("envoy")?, &shipped.certificate));
+    Ok(())
+}
+
+#[test]
+fn the_upstream_of_compose_reads_what_envoy_reads() -> Result<()> {
+    let shipped = Shipped::read()?;
+    let upstream = service("upstream")?;
+    let command = texts(&upstream["command"]);
+    let keyring = format!("--keyring={}", shipped.keyring);
+    assert!(command.contains(&keyring.as_str()), "{command:?}");
+    assert!(
+        command.contains(&"--gate=/etc/hookgate/envoy.yaml"),
+        "{command:?}"
+    );
+    assert!(command.contains(&"--listen=127.0.0.1:8080"), "{command:?}");
+    assert!(shipped.has_port(8080));
+    Ok(())
+}
