@@ -12,6 +12,9 @@ use crate::check::{
     finding::{Code, Findings},
 };
 
+/// Where the upstream takes events.
+const EVENTS_PATH: &str = "/v1/events";
+
 /// Checks the routes of the gate's connection manager.
 pub(super) fn check(
     root: &Node,
@@ -53,6 +56,7 @@ pub(super) fn check(
         check_endpoint(endpoint, table, &routes, findings);
         check_names(endpoint, table, &routes, findings);
         for route in routes.iter().filter(|route| leads(route, &endpoint.path)) {
+            check_rewrite(route, &endpoint.path, findings);
             limits::check(route, listener, endpoint, config, findings);
         }
     }
@@ -114,6 +118,26 @@ fn check_names(endpoint: &Endpoint, table: &Node, routes: &[Route<'_>], findings
                  string_match: {{exact: {name}}}}}\n  route: {{cluster: {name}, timeout: 10s}}\n\
                  before the route of `{path}` without headers"
             ),
+        );
+    }
+}
+
+/// Finds rewrites that leave the rest of a path behind the upstream's.
+fn check_rewrite(route: &Route<'_>, path: &str, findings: &mut Findings) {
+    let Some(rewrite) = route.node.at_path("route.prefix_rewrite") else {
+        return;
+    };
+    let prefix = ["match.prefix", "match.path_separated_prefix"];
+    let prefix = prefix.iter().find_map(|field| route.node.text_of(field));
+    let rest = prefix.and_then(|prefix| path.strip_prefix(prefix));
+    if let Some(rest) = rest.filter(|rest| !rest.is_empty())
+        && rewrite.text() == Some(EVENTS_PATH)
+    {
+        findings.add(
+            Code::RouteRewrite,
+            rewrite.at,
+            &format!("`{path}` becomes `{EVENTS_PATH}{rest}`: only the prefix is rewritten"),
+            &format!("regex_rewrite: {{pattern: {{regex: \".*\"}}, substitution: {EVENTS_PATH}}}"),
         );
     }
 }

@@ -127,6 +127,8 @@ codes! {
         "What runs before the gate sees unverified requests, and what it changes can't be verified any more."
     RouteMissing "route_missing" Error
         "A verified event of this endpoint has nowhere to go and is answered 404."
+    RouteRewrite "route_rewrite" Error
+        "The upstream takes events at one path, and answers 404 at every other."
     RouteWithoutEndpoint "route_without_endpoint" Warning
         "The gate answers 404 before the route is used."
     UnknownPathsPass "unknown_paths_pass" Warning

@@ -100,12 +100,26 @@ fn finds_routes_that_do_not_fit_the_endpoints() {
             ),
         ]
     );
-    // A prefix leads to both.
-    assert_eq!(codes(&with(path, "{prefix: /webhooks}")), []);
-    assert_eq!(
-        codes(&with(path, "{path_separated_prefix: /webhooks/stripe}")),
-        []
-    );
+    // A prefix leads to both, and leaves something behind what replaces it.
+    for prefix in [
+        "prefix: /webhooks",
+        "path_separated_prefix: /webhooks/stripe",
+    ] {
+        let text = with(path, &format!("{{{prefix}}}"));
+        for (code, line) in codes(&text) {
+            let expected = (
+                "route_rewrite",
+                line_of(&text, "prefix_rewrite: /v1/events"),
+            );
+            assert_eq!((code.as_str(), line), expected);
+        }
+        assert!(!codes(&text).is_empty());
+        let whole = "regex_rewrite: {pattern: {regex: '.*'}, substitution: /v1/events}";
+        assert_eq!(
+            codes(&text.replace("prefix_rewrite: /v1/events", whole)),
+            []
+        );
+    }
     let redirect = with(
         "      - match: {path: /webhooks/stripe}\n",
         "      - match: {path: /webhooks/stripe}\n                redirect: {path_redirect: /}\n              - match: {path: /webhooks/stripe}\n",
