@@ -5,6 +5,8 @@
 
 mod endpoint;
 mod keyring;
+#[cfg(feature = "schema")]
+pub(super) mod pattern;
 mod policy;
 mod quota;
 
@@ -37,16 +39,20 @@ pub const DEFAULT_DEDUP: Dedup = Dedup {
 
 /// The configuration of Hookgate's filter for Envoy.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Configuration")
+)]
 #[serde(deny_unknown_fields, expecting = "a configuration")]
 pub(super) struct Config {
     /// The webhook endpoints. Each needs a route in Envoy too.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_ENDPOINTS)))]
     endpoints: Vec<RawEndpoint>,
     /// Where keyrings come from: sources of signing secrets that are read
     /// again while Envoy runs.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(max = 16)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_KEYRINGS)))]
     keyrings: Vec<RawKeyring>,
     /// Quotas that are not of one endpoint.
     #[serde(default)]
@@ -58,7 +64,7 @@ pub(super) struct Config {
     /// `dedup.lease_seconds`. More lets a slow log answer; meanwhile the sender
     /// waits, and Stripe gives up after about 10 s.
     #[serde(default = "default_upstream_timeout_seconds")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 599)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = MIN_UPSTREAM_TIMEOUT_SECONDS, max = *LEASE_SECONDS.end() - 1)))]
     upstream_timeout_seconds: u64,
     /// Lets paths of no endpoint through unverified instead of answering 404.
     /// Only for an Envoy that serves other things on the same listener.
@@ -72,22 +78,26 @@ pub(super) struct Config {
 
 /// The dedup table's size and times.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Dedup")
+)]
 #[serde(deny_unknown_fields, default, expecting = "the dedup settings")]
 struct RawDedup {
     /// Identities remembered, at most 32 bytes of memory each. A change takes
     /// effect with a new, empty table; the old one's memory is free after a
     /// restart.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *MAX_ENTRIES.start(), max = *MAX_ENTRIES.end())))]
     max_entries: u64,
     /// How long a stored event is remembered here, in seconds. The upstream's
     /// log remembers longer; a longer time here saves it work.
-    #[cfg_attr(feature = "schema", schemars(range(min = 60, max = 2_592_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *RETENTION_SECONDS.start(), max = *RETENTION_SECONDS.end())))]
     retention_seconds: u64,
     /// How long one delivery may hold an identity without an answer, in
     /// seconds. After a crash of a worker other deliveries of the same event
     /// hear 409 for as long.
-    #[cfg_attr(feature = "schema", schemars(range(min = 2, max = 600)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *LEASE_SECONDS.start(), max = *LEASE_SECONDS.end())))]
     lease_seconds: u64,
 }
 

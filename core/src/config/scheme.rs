@@ -1,10 +1,14 @@
 //! An endpoint's scheme as JSON spells it, and its checks.
 
+#[cfg(feature = "schema")]
+use alloc::string::ToString;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use serde::Deserialize;
 
 use super::ConfigError;
+#[cfg(feature = "schema")]
+use super::raw::pattern;
 use crate::scheme::{
     Scheme,
     hmac::{Description, Encoding, Part, Place},
@@ -19,9 +23,13 @@ const MAX_PARTS: usize = 8;
 
 /// How the endpoint's sender signs: `"stripe"`, `"standard_webhooks"`,
 /// `"github"`, `"shopify"`, `"slack"`, or `{"hmac": {…}}` for any other
-/// HMAC-SHA256. Default: `"stripe"`.
+/// HMAC-SHA256.
 #[derive(Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "Scheme")
+)]
 #[serde(
     rename_all = "snake_case",
     expecting = "the name of a scheme, or an object with hmac"
@@ -50,42 +58,51 @@ pub(super) enum RawScheme {
 /// Describes how a sender signs with HMAC-SHA256, and where its events say what
 /// they are. The secret is used as it is, not decoded.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "Hmac")
+)]
 #[serde(deny_unknown_fields, expecting = "the description of a scheme")]
 pub(super) struct RawHmac {
-    /// Name of the header that carries the signature, 1 to 64 of the characters
-    /// `a-z`, `0-9`, `-` and `_`. Required.
+    /// Name of the header that carries the signature, in lower case.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))]
     signature_header: String,
-    /// How the signature is spelled: `hex` (64 lower-case digits) or `base64`
-    /// (standard alphabet, padded). Required.
+    /// How the signature is spelled.
     encoding: RawEncoding,
-    /// What stands before the signature in its header, such as `sha256=`: up to
-    /// 32 visible ASCII characters. Default: nothing.
+    /// What stands before the signature in its header, such as `sha256=`.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::PREFIX)))]
     prefix: String,
-    /// What is signed, in this order: 1 to 8 parts, `"body"` exactly once. A
+    /// What is signed, in this order, `"body"` exactly once. A
     /// header is followed by a text if it stands before the body, and preceded
-    /// by one if it stands behind. Default: the body alone.
+    /// by one if it stands behind.
     #[serde(default = "body_alone")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_PARTS)))]
     signed: Vec<RawPart>,
     /// Name of the header that holds the time of signing in unix seconds; has
     /// to be one of the signed headers. Without it a captured delivery can be
-    /// replayed once the event is forgotten. Default: none.
+    /// replayed once the event is forgotten.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))]
     timestamp_header: Option<String>,
     /// Where the event's ID is. An ID in a header that isn't signed becomes
     /// part of a digest that is the event's ID instead, and so does everything
-    /// that is signed where there is none. Default: none.
+    /// that is signed where there is none.
     id: Option<RawPlace>,
-    /// Where the event's type is; has to be there. Default: none, the type is
+    /// Where the event's type is; has to be there. Without it the type is
     /// `webhook`.
     r#type: Option<RawPlace>,
-    /// Where the account is, if an event has one. Default: none.
+    /// Where the account is, if an event has one.
     account: Option<RawPlace>,
 }
 
 /// How a signature is spelled.
 #[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "Encoding")
+)]
 #[serde(rename_all = "snake_case", expecting = "`hex` or `base64`")]
 enum RawEncoding {
     /// 64 lower-case hex digits.
@@ -96,7 +113,11 @@ enum RawEncoding {
 
 /// A part of what is signed.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "SignedPart")
+)]
 #[serde(
     rename_all = "snake_case",
     expecting = "`body`, or an object with text or header"
@@ -104,25 +125,29 @@ enum RawEncoding {
 enum RawPart {
     /// The payload.
     Body,
-    /// This text: 1 to 64 visible ASCII characters.
-    Text(String),
+    /// This text.
+    Text(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::SHORT_TEXT)))] String),
     /// The value of this header, which has to be there.
-    Header(String),
+    Header(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))] String),
 }
 
 /// Where an attribute is.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "Place")
+)]
 #[serde(
     rename_all = "snake_case",
     expecting = "an object with header or field"
 )]
 enum RawPlace {
     /// In this header.
-    Header(String),
+    Header(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))] String),
     /// Under this key at the top level of the payload, which then has to be a
-    /// JSON object: 1 to 64 bytes.
-    Field(String),
+    /// JSON object.
+    Field(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_NAME_BYTES)))] String),
 }
 
 fn body_alone() -> Vec<RawPart> {

@@ -67,12 +67,11 @@ impl Step {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Count> {
         match self {
             Self::Format => whole(workspace.cargo().args(["fmt", "--all", "--check"])),
-            Self::Clippy => whole(native(workspace.cargo().arg("clippy")).args([
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])),
+            Self::Clippy => {
+                let strict = ["--all-targets", "--", "-D", "warnings"];
+                whole(native(workspace.cargo().arg("clippy")).args(strict))?;
+                whole(schema(workspace.cargo().arg("clippy")).args(strict))
+            }
             Self::ClippyWasm => {
                 tools::wasm_target::ensure()?;
                 whole(wasm(workspace.cargo().arg("clippy")).args(["--", "-D", "warnings"]))
@@ -84,12 +83,16 @@ impl Step {
             }
             Self::Unit => {
                 let nats_server = tools::nats_server(workspace)?;
-                tests(
+                let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
                         .env("NATS_SERVER_PATH", nats_server)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
-                )
+                )?;
+                let configuration = tests(
+                    schema(workspace.cargo().arg("test")).args(["--test", "configuration"]),
+                )?;
+                Ok(all + configuration)
             }
             Self::Check => whole(&mut up_check(workspace, "sqlite")?),
             Self::CheckNats => whole(&mut up_check(workspace, "nats")?),
@@ -122,6 +125,12 @@ impl fmt::Display for Step {
 
 fn native(command: &mut Command) -> &mut Command {
     command.args(["--workspace", "--exclude", "hookgate-plugin"])
+}
+
+/// Core with what makes the configuration's schema. A call of its own: the rest
+/// is tested with the features that it ships with.
+fn schema(command: &mut Command) -> &mut Command {
+    command.args(["-p", "hookgate-core", "--features", "schema"])
 }
 
 fn wasm(command: &mut Command) -> &mut Command {

@@ -6,6 +6,8 @@ use alloc::{format, string::String, vec::Vec};
 
 use serde::Deserialize;
 
+#[cfg(feature = "schema")]
+use super::pattern;
 use super::{
     super::{
         ConfigError, Endpoint, Keyring, MAX_BODY_BYTES, MAX_SECRETS, SecretReference,
@@ -40,48 +42,52 @@ pub const DEFAULT_ENDPOINT: EndpointDefaults = EndpointDefaults {
 
 /// One webhook endpoint. It needs `keyring`, `secrets` or both.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Endpoint", extend("anyOf" = [
+    {"required": ["keyring"], "properties": {"keyring": {"type": "string"}}},
+    {"required": ["secrets"], "properties": {"secrets": {"minItems": 1}}},
+])))]
 #[serde(deny_unknown_fields, expecting = "an endpoint")]
 pub(super) struct RawEndpoint {
     /// Name in metrics, in `ce-endpoint` and in keyrings.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[a-z0-9-]{1,64}$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     pub(super) name: String,
     /// Path, matched exactly after Envoy's normalization; a query is ignored.
     #[cfg_attr(
         feature = "schema",
-        schemars(regex(pattern = r"^/"), length(max = 256))
+        schemars(regex(pattern = pattern::PATH), extend("not" = {"pattern": pattern::NO_PATH}))
     )]
     pub(super) path: String,
     /// First half of each event's identity; the name if absent. Endpoints share
     /// one only if both name it and have the same scheme: an event that reaches
     /// both is then stored once, and whoever holds either secret can suppress
     /// events of both.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[a-z0-9-]{1,64}$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     pub(super) source: Option<String>,
     /// How deliveries are signed.
     #[serde(default)]
     pub(super) scheme: RawScheme,
     /// Name of the keyring with this endpoint's signing secrets.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     keyring: Option<String>,
     /// Signing secrets in Envoy's environment. Each usable secret costs one
     /// HMAC of every payload.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(max = 8)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_SECRETS)))]
     secrets: Vec<RawSecret>,
     /// Oldest accepted signature, in seconds, where the scheme signs a time.
     /// More lets a captured request be replayed for longer; raise the
     /// upstream's `--tolerance` with it.
     #[serde(default = "default_tolerance_seconds")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *TOLERANCE_SECONDS.start(), max = *TOLERANCE_SECONDS.end())))]
     tolerance_past_seconds: u64,
     /// How far a sender's clock may be ahead, in seconds.
     #[serde(default = "default_tolerance_seconds")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *TOLERANCE_SECONDS.start(), max = *TOLERANCE_SECONDS.end())))]
     tolerance_future_seconds: u64,
     /// Largest payload, in bytes; raise the route's `request_body_buffer_limit`
     /// and the upstream's `--max-body-bytes` with it.
     #[serde(default = "default_max_body_bytes")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 16_777_216)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *MAX_BODY_BYTES.start(), max = *MAX_BODY_BYTES.end())))]
     max_body_bytes: u64,
     /// Which genuine events are wanted, and where they go. All, if absent.
     #[serde(default)]
@@ -93,19 +99,25 @@ pub(super) struct RawEndpoint {
 
 /// A signing secret in Envoy's environment.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Secret")
+)]
 #[serde(deny_unknown_fields, expecting = "an object with name and env")]
 struct RawSecret {
     /// Name in `ce-secretname` and in metrics, so that you see which secret is
     /// still used.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[a-z0-9-]{1,64}$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     name: String,
     /// Environment variable with the secret; list it in `host_env_keys`.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[A-Z_][A-Z0-9_]*$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::VARIABLE)))]
     env: String,
-    /// RFC 3339 time before which it verifies nothing.
+    /// Before this time it verifies nothing.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "date-time")))]
     not_before: Option<String>,
-    /// RFC 3339 time from which on it verifies nothing.
+    /// From this time on it verifies nothing.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "date-time")))]
     not_after: Option<String>,
     /// The mode (`true`: live) that it signs; other events answer 400
     /// `secret_scope`.

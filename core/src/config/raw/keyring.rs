@@ -10,6 +10,8 @@ use super::super::{
     ConfigError, HttpSource, KEYRING_TIMEOUT_SECONDS, Keyring, KeyringSource, REFRESH_SECONDS,
     check::{name, seconds},
 };
+#[cfg(feature = "schema")]
+use super::pattern;
 
 const DEFAULT_REFRESH_SECONDS: u64 = 30;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 5;
@@ -17,15 +19,19 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 5;
 /// A source of signing secrets that is read again while Envoy runs:
 /// `filter_state` or `http`, one of the two.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Keyring", extend("oneOf" = [
+    {"required": ["filter_state"], "properties": {"filter_state": {"type": "string"}}},
+    {"required": ["http"], "properties": {"http": {"type": "object"}}},
+])))]
 #[serde(deny_unknown_fields, expecting = "a keyring with name and source")]
 pub(super) struct RawKeyring {
     /// Name in metrics and in an endpoint's `keyring`.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[a-z0-9-]{1,64}$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     pub(super) name: String,
     /// Key of a filter state object with the keyring's text, which a
     /// `set_filter_state` filter before this one fills from a watched file.
     /// Recommended: a change reaches all workers within milliseconds.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
     filter_state: Option<String>,
     /// An HTTP API with the keyring, polled by each worker.
     http: Option<RawHttp>,
@@ -35,23 +41,30 @@ pub(super) struct RawKeyring {
 /// `data.data` of the answer. The token is Envoy's to add
 /// (`credential_injector`); it never reaches this filter.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "HttpSource")
+)]
 #[serde(deny_unknown_fields, expecting = "an HTTP source")]
 struct RawHttp {
     /// Envoy cluster of the API; it should use TLS.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
     cluster: String,
     /// Value of the `host` header.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
     authority: String,
     /// Path, such as `/v1/secret/data/hookgate`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::REQUEST_PATH)))]
     path: String,
     /// How often each worker asks, in seconds: also the longest time until a
     /// rotation is known. After a failure it asks again within a second or two.
     #[serde(default = "default_refresh_seconds")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3_600)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *REFRESH_SECONDS.start(), max = *REFRESH_SECONDS.end())))]
     refresh_seconds: u64,
     /// How long an answer may take, in seconds.
     #[serde(default = "default_timeout_seconds")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *KEYRING_TIMEOUT_SECONDS.start(), max = *KEYRING_TIMEOUT_SECONDS.end())))]
     timeout_seconds: u64,
 }
 

@@ -1,5 +1,7 @@
 //! An endpoint's policy as JSON spells it.
 
+#[cfg(feature = "schema")]
+use alloc::string::ToString;
 use alloc::{format, string::String, vec::Vec};
 
 use serde::Deserialize;
@@ -8,6 +10,8 @@ use super::super::{
     ConfigError, MAX_ACCOUNTS, MAX_RANGES, MAX_ROUTES, MAX_TYPES,
     check::{count, name, patterns},
 };
+#[cfg(feature = "schema")]
+use super::pattern;
 use crate::{
     event::is_name,
     policy::{
@@ -18,7 +22,11 @@ use crate::{
 
 /// Which genuine events an endpoint wants, and where they go.
 #[derive(Deserialize, Default)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Policy")
+)]
 #[serde(deny_unknown_fields, default, expecting = "a policy")]
 pub(super) struct RawPolicy {
     /// Wants one of live and test mode. Both, if absent.
@@ -31,19 +39,23 @@ pub(super) struct RawPolicy {
     /// `a.b.c.d/n`, IPv6 alike. Others answer 403 `denied_source` before
     /// anything is read. From everywhere, if absent. Behind a proxy set
     /// `xff_num_trusted_hops` in Envoy.
-    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_RANGES)))]
     source_ranges: Vec<String>,
     /// Types for which the sender waits for a decision in the answer.
     synchronous: Option<RawSynchronous>,
     /// Routes by event type; the first match counts. Sets the header
     /// `x-hookgate-route`, by which Envoy's routes are chosen again.
-    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_ROUTES)))]
     routes: Vec<RawRoute>,
 }
 
-/// Says what happens to genuine events that are not wanted.
+/// What happens to genuine events that are not wanted.
 #[derive(Deserialize, Default, Clone, Copy)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "Otherwise")
+)]
 #[serde(rename_all = "snake_case")]
 enum RawOtherwise {
     /// 200 `ignored`, and the sender is done with it.
@@ -54,9 +66,13 @@ enum RawOtherwise {
     Refuse,
 }
 
-/// Says what happens to events of unknown accounts.
+/// What happens to events of unknown accounts.
 #[derive(Deserialize, Default, Clone, Copy)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(rename = "UnknownAccounts")
+)]
 #[serde(rename_all = "snake_case")]
 enum RawUnknown {
     /// They are forwarded, and counted in `hookgate_unknown_account`.
@@ -70,7 +86,11 @@ enum RawUnknown {
 
 /// Wants one of live and test mode.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Livemode")
+)]
 #[serde(deny_unknown_fields, expecting = "a policy of livemode")]
 struct RawLivemode {
     /// `true` wants live events, `false` test events. An event that doesn't
@@ -83,18 +103,22 @@ struct RawLivemode {
 
 /// Wants some types of event.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Types")
+)]
 #[serde(deny_unknown_fields, expecting = "a policy of types")]
 struct RawTypes {
     /// Wanted types, `*` for any characters; all, if empty. Not for schemes
     /// that don't sign the type: anybody could make an event fit.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TYPES), inner(regex(pattern = pattern::TYPES))))]
     allow: Vec<String>,
     /// Unwanted types, even if they are allowed. Where the type isn't signed
-    /// this keeps out what is honest only.
+    /// it keeps out honest senders only.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TYPES), inner(regex(pattern = pattern::TYPES))))]
     deny: Vec<String>,
     /// What happens to others.
     #[serde(default)]
@@ -103,11 +127,15 @@ struct RawTypes {
 
 /// Knows some connected accounts. Events of no account are not concerned.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Accounts")
+)]
 #[serde(deny_unknown_fields, expecting = "a policy of accounts")]
 struct RawAccounts {
     /// The known accounts, such as `acct_1032D82eZvKYlo2C`.
-    #[cfg_attr(feature = "schema", schemars(length(max = 10_000)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_ACCOUNTS), inner(regex(pattern = pattern::ACCOUNT))))]
     known: Vec<String>,
     /// What happens to the events of others.
     #[serde(default)]
@@ -117,28 +145,38 @@ struct RawAccounts {
 /// Types for which the sender waits for a decision: verified, then neither
 /// reserved, deduplicated, charged nor answered by the gate.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Synchronous")
+)]
 #[serde(deny_unknown_fields, expecting = "a policy of synchronous types")]
 struct RawSynchronous {
     /// The types; `["issuing_authorization.request"]` if `synchronous` is
     /// absent.
-    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TYPES), inner(regex(pattern = pattern::TYPES))))]
     types: Vec<String>,
     /// Value of `x-hookgate-route` for them; give Envoy a route with that
     /// header to the cluster that decides. Without it they answer 503
     /// `no_decider`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     route: Option<String>,
 }
 
 /// A route for some types.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Route")
+)]
 #[serde(deny_unknown_fields, expecting = "a route by types")]
 struct RawRoute {
     /// The types, `*` for any characters.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TYPES), inner(regex(pattern = pattern::TYPES))))]
     types: Vec<String>,
-    /// Value of `x-hookgate-route`, `[a-z0-9-]{1,64}`.
+    /// Value of `x-hookgate-route` for them.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
     route: String,
 }
 

@@ -1,5 +1,7 @@
 //! Quotas as JSON spells them.
 
+#[cfg(feature = "schema")]
+use alloc::string::ToString;
 use alloc::{format, string::String, vec::Vec};
 use core::{num::NonZeroU32, time::Duration};
 
@@ -10,6 +12,8 @@ use super::super::{
     PER_SECONDS, Quota, RATE, TypeQuota,
     check::{bounded, count, patterns},
 };
+#[cfg(feature = "schema")]
+use super::pattern;
 use crate::quota::Limit;
 
 /// Default of `quotas.max_keys`.
@@ -17,7 +21,11 @@ pub const DEFAULT_MAX_KEYS: u64 = 65_536;
 
 /// Quotas that are not of one endpoint.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "GateQuotas")
+)]
 #[serde(deny_unknown_fields, default, expecting = "the gate's quotas")]
 pub(super) struct RawGateQuotas {
     /// Failures of one sender at one endpoint: refused deliveries are charged
@@ -30,7 +38,7 @@ pub(super) struct RawGateQuotas {
     /// How many keys (addresses, accounts, types) are told apart, at about 20
     /// bytes of memory each. With more, those closest to their full quota are
     /// forgotten.
-    #[cfg_attr(feature = "schema", schemars(range(min = 64, max = 10_000_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *MAX_KEYS.start(), max = *MAX_KEYS.end())))]
     max_keys: u64,
 }
 
@@ -46,7 +54,11 @@ impl Default for RawGateQuotas {
 
 /// Quotas for an endpoint's fresh events. Duplicates are not charged.
 #[derive(Deserialize, Default)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "EndpointQuotas")
+)]
 #[serde(deny_unknown_fields, default, expecting = "the endpoint's quotas")]
 pub(super) struct RawEndpointQuotas {
     /// All fresh events of the endpoint.
@@ -55,17 +67,21 @@ pub(super) struct RawEndpointQuotas {
     /// to Stripe a 429 is a failing endpoint.
     accounts: Option<RawLimit>,
     /// Each event type's; the first entry that matches a type counts.
-    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_ROUTES)))]
     types: Vec<RawTypeQuota>,
 }
 
 /// A quota for each of some types.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "TypeQuota")
+)]
 #[serde(deny_unknown_fields, expecting = "a quota of types")]
 struct RawTypeQuota {
     /// The types, `*` for any characters. Each type has a quota of its own.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TYPES), inner(regex(pattern = pattern::TYPES))))]
     types: Vec<String>,
     /// The quota.
     limit: RawLimit,
@@ -73,21 +89,25 @@ struct RawTypeQuota {
 
 /// A quota: `rate` in each `per_seconds`, and `burst` at once.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Limit")
+)]
 #[serde(
     deny_unknown_fields,
     expecting = "a quota with rate, per_seconds and burst"
 )]
 struct RawLimit {
     /// How many in each `per_seconds`, in the long run.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *RATE.start(), max = *RATE.end())))]
     rate: u64,
     /// The time in which `rate` comes back, in seconds.
     #[serde(default = "one_second")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *PER_SECONDS.start(), max = *PER_SECONDS.end())))]
     per_seconds: u64,
     /// How many at once, after a rest; `rate` if absent.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = *BURST.start(), max = *BURST.end())))]
     burst: Option<u64>,
     /// What happens over it: `count` in `hookgate_quota_exceeded` alone, or
     /// also `refuse` with 429. Accounts count if absent, all others refuse.
@@ -96,7 +116,11 @@ struct RawLimit {
 
 /// What happens over a quota.
 #[derive(Deserialize, Clone, Copy)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Exceeded")
+)]
 #[serde(rename_all = "snake_case")]
 enum RawExceeded {
     /// It is counted.
