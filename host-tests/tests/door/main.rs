@@ -17,6 +17,7 @@ mod memory;
 mod nats;
 mod observation;
 mod paths;
+mod policy;
 mod races;
 mod refusals;
 mod requests;
