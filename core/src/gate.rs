@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{self, Config, GateQuotas, KeyringSource},
     dedup::Table,
-    keyring::{Keyring, KeyringError, Signer},
+    keyring::{self, Keyring, KeyringError, Signer},
     quota::Quotas,
     request::RequestHead,
     secret::SecretError,
@@ -51,7 +51,7 @@ pub struct Endpoint {
 #[derive(Debug)]
 struct LiveKeyring {
     config: config::Keyring,
-    /// To parse a text once and not for each request.
+    /// To parse a text once and not for each request or poll.
     seen: RefCell<Option<Zeroizing<Vec<u8>>>>,
 }
 
@@ -154,6 +154,12 @@ impl Gate {
         let Some(live) = self.keyrings.get(keyring) else {
             return Refresh::Unchanged;
         };
+        // What an API puts around the keyring differs in every answer.
+        let found = match live.config.source {
+            KeyringSource::FilterState(_) => Ok(text),
+            KeyringSource::Http(_) => keyring::kv2_data(text),
+        };
+        let text = *found.as_ref().unwrap_or(&text);
         let mut seen = live.seen.borrow_mut();
         if seen.as_ref().is_some_and(|seen| seen.as_slice() == text) {
             return Refresh::Unchanged;
@@ -167,11 +173,7 @@ impl Gate {
             let user = users().find(|user| user.config.name == name)?;
             Some(&user.config.scheme)
         };
-        let parsed = match live.config.source {
-            KeyringSource::FilterState(_) => Keyring::parse(text, scheme_of),
-            KeyringSource::Http(_) => Keyring::parse_kv2(text, scheme_of),
-        };
-        match parsed {
+        match found.and_then(|text| Keyring::parse(text, scheme_of)) {
             Ok(parsed) => {
                 for user in users() {
                     *user.from_keyring.borrow_mut() = parsed.signers(&user.config.name).into();

@@ -13,6 +13,8 @@ mod raw;
 
 use alloc::{collections::BTreeMap, rc::Rc, string::String, vec::Vec};
 
+pub(crate) use raw::kv2_data;
+
 use crate::{
     event::Event,
     scheme::Scheme,
@@ -185,7 +187,7 @@ impl Keyring {
         text: &[u8],
         scheme_of: impl Fn(&str) -> Option<&'a Scheme>,
     ) -> Result<Self, KeyringError> {
-        Self::parse(raw::kv2_data(text)?, scheme_of)
+        Self::parse(kv2_data(text)?, scheme_of)
     }
 
     /// Returns the secrets of an endpoint.

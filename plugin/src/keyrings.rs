@@ -83,9 +83,9 @@ impl Keyrings {
         }
     }
 
-    /// Asks the sources that are due.
-    pub(crate) fn poll(&self, now: Timestamp) {
-        for source in &self.sources {
+    /// Asks the sources that are due. `is_serving` as in [`Self::answered`].
+    pub(crate) fn poll(&self, now: Timestamp, is_serving: bool) {
+        for (index, source) in self.sources.iter().enumerate() {
             if let Some(http) = &source.http
                 && source.call.get().is_none()
                 && source.due.get() <= now
@@ -93,15 +93,15 @@ impl Keyrings {
                 source.due.set(after(now, http.refresh));
                 match ask(http) {
                     Ok(token) => source.call.set(Some(token)),
-                    Err(_) => source.due.set(after(now, RETRY)),
+                    Err(_) => self.unanswered(index, now, is_serving),
                 }
             }
         }
     }
 
     /// Takes the answer to a call. `is_serving` says whether this VM has
-    /// requests at all: the one of Envoy's main thread has none, and its calls
-    /// always fail.
+    /// requests at all: the one of Envoy's main thread has none, and whether its
+    /// calls fail says nothing about the others'.
     pub(crate) fn answered(
         &self,
         token: u32,
@@ -121,12 +121,16 @@ impl Keyrings {
                     ANSWERS.with_borrow_mut(|answers| answers.insert(source.name.clone(), answer));
                 }
             }
-            None => {
-                source.due.set(after(now, RETRY));
-                if is_serving {
-                    self.fail(index, "its source doesn't answer 200");
-                }
-            }
+            None => self.unanswered(index, now, is_serving),
+        }
+    }
+
+    fn unanswered(&self, index: usize, now: Timestamp, is_serving: bool) {
+        if let Some(source) = self.sources.get(index) {
+            source.due.set(after(now, RETRY));
+        }
+        if is_serving {
+            self.fail(index, "its source doesn't answer 200");
         }
     }
 

@@ -47,8 +47,8 @@ impl Context for Root {
         let is_ok = status.is_some_and(|status| status == b"200");
         let answer = is_ok
             .then(|| self.get_http_call_response_body(0, keyrings::worth_reading(body_bytes)))
-            .flatten()
-            .map(Zeroizing::new);
+            // The host has nothing to show of an empty body.
+            .map(|body| Zeroizing::new(body.unwrap_or_default()));
         let is_serving = self.is_serving.get();
         ready
             .keyrings
@@ -81,7 +81,7 @@ impl RootContext for Root {
         let now = host::now();
         vm::tick(now);
         if let Some(ready) = &self.ready {
-            ready.keyrings.poll(now);
+            ready.keyrings.poll(now, self.is_serving.get());
             ready.show_secrets();
         }
     }

@@ -51,7 +51,8 @@ pub(super) fn parse(text: &[u8]) -> Result<BTreeMap<String, Vec<RawSecret>>, Key
     Ok(keyring.endpoints)
 }
 
-pub(super) fn kv2_data(text: &[u8]) -> Result<&[u8], KeyringError> {
+/// Returns the secret in the answer of a KV version 2 API.
+pub(crate) fn kv2_data(text: &[u8]) -> Result<&[u8], KeyringError> {
     bounded(text)?;
     let answer: Kv2<'_> = serde_json::from_slice(text).map_err(|error| form(&error))?;
     Ok(answer.data.data.get().as_bytes())
