@@ -23,6 +23,7 @@ mod refusals;
 mod requests;
 mod samples;
 mod schemes;
+mod secrets;
 mod sizes;
 mod tls;
 mod tracing;
