@@ -38,6 +38,9 @@ fn compose_mounts_the_watched_folder_in_both() -> Result<()> {
         assert_eq!(service["read_only"], true, "{name}");
     }
     assert!(is_mounted(&service("envoy")?, &shipped.certificate));
+    // At debug this logger prints the keyring.
+    let image = crate::read("envoy/Containerfile")?;
+    assert!(image.contains(r#""--component-log-level", "config:info"]"#));
     Ok(())
 }
 
