@@ -89,9 +89,8 @@ impl Step {
                         .env("NATS_SERVER_PATH", nats_server)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
-                let configuration = tests(
-                    schema(workspace.cargo().arg("test")).args(["--test", "configuration"]),
-                )?;
+                let configuration =
+                    tests(schema(workspace.cargo().arg("test")).args(["--test", "configuration"]))?;
                 Ok(all + configuration)
             }
             Self::Check => whole(&mut up_check(workspace, "sqlite")?),
