@@ -40,6 +40,8 @@ struct Source {
     name: String,
     http: Option<HttpSource>,
     is_failing: Cell<bool>,
+    /// Whether it was read since somebody asked.
+    was_read: Cell<bool>,
     due: Cell<Timestamp>,
     /// Token of the call under way.
     call: Cell<Option<u32>>,
@@ -54,6 +56,7 @@ impl Keyrings {
                 KeyringSource::Http(http) => Some(http.clone()),
             },
             is_failing: Cell::new(false),
+            was_read: Cell::new(false),
             due: Cell::new(Timestamp::from_unix_seconds(0)),
             call: Cell::new(None),
         };
@@ -134,10 +137,22 @@ impl Keyrings {
         }
     }
 
+    /// Tells of each keyring whether what this worker has of it is current: a
+    /// file is read with requests only, and a worker without any knows an old
+    /// one. Filter state counts until the next call.
+    pub(crate) fn take_current(&self) -> Vec<bool> {
+        let is_current = |source: &Source| match source.http {
+            Some(_) => source.was_read.get(),
+            None => source.was_read.replace(false),
+        };
+        self.sources.iter().map(is_current).collect()
+    }
+
     fn take(&self, index: usize, text: &[u8]) -> Refresh {
         let refresh = self.gate.refresh(index, text);
         if let Some(source) = self.sources.get(index) {
             source.is_failing.set(false);
+            source.was_read.set(true);
             match &refresh {
                 Refresh::Unchanged => {}
                 Refresh::Loaded => {

@@ -97,12 +97,14 @@ impl RootContext for Root {
 }
 
 impl Ready {
-    /// Exports how many secrets each endpoint can use now. A worker that has
-    /// not read a keyring yet says nothing: it would say 0.
+    /// Exports how many secrets each endpoint can use now. A worker that hasn't
+    /// read a keyring lately says nothing: it would contradict those that have.
     fn show_secrets(&self) {
         let now = host::now();
+        let is_current = self.keyrings.take_current();
         for endpoint in self.gate.endpoints() {
-            if !endpoint.has_been_loaded() {
+            let keyring = endpoint.config.keyring;
+            if keyring.is_some_and(|index| is_current.get(index) != Some(&true)) {
                 continue;
             }
             let usable = endpoint.signers(now).len();
