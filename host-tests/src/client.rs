@@ -72,6 +72,15 @@ impl Delivery {
         self
     }
 
+    /// Puts another body in the place of the one before.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<Bytes>) -> Self {
+        Self {
+            body: body.into(),
+            ..self
+        }
+    }
+
     /// Leaves a header out.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {

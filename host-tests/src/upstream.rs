@@ -1,10 +1,12 @@
 //! The real upstream: `hookgate serve`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -20,6 +22,8 @@ pub struct Upstream {
     process: Process,
     address: SocketAddr,
     log: Log,
+    /// What it is told beside its log and its address.
+    arguments: Vec<OsString>,
     folder: TempDir,
 }
 
@@ -37,8 +41,29 @@ impl Upstream {
     /// # Errors
     /// No binary, or it doesn't start.
     pub async fn sqlite_in(folder: TempDir) -> Result<Self> {
-        let url = format!("sqlite:{}", folder.path().join("log.db").display());
-        Self::start(url, folder).await
+        Self::start(sqlite_url(&folder), Vec::new(), folder).await
+    }
+
+    /// Starts an upstream on an empty SQLite file that verifies as this gate
+    /// does, with this keyring.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn sqlite_behind(gate: &Value, keyring: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (gate_file, keys) = (
+            folder.path().join("gate.json"),
+            folder.path().join("keys.json"),
+        );
+        fs::write(&gate_file, gate.to_string())?;
+        fs::write(&keys, keyring)?;
+        let arguments = vec![
+            "--gate".into(),
+            gate_file.into(),
+            "--keyring".into(),
+            keys.into(),
+        ];
+        Self::start(sqlite_url(&folder), arguments, folder).await
     }
 
     /// Starts an upstream on `nats`.
@@ -46,16 +71,17 @@ impl Upstream {
     /// # Errors
     /// No binary, or it doesn't start.
     pub async fn nats(nats: &Nats) -> Result<Self> {
-        Self::start(nats.url(), tempfile::tempdir()?).await
+        Self::start(nats.url(), Vec::new(), tempfile::tempdir()?).await
     }
 
-    async fn start(log_url: String, folder: TempDir) -> Result<Self> {
+    async fn start(log_url: String, arguments: Vec<OsString>, folder: TempDir) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (process, address) = spawn(&log_url, any, &folder).await?;
+        let (process, address) = spawn(&log_url, any, &arguments, &folder).await?;
         Ok(Self {
             process,
             address,
             log: Log::new(log_url)?,
+            arguments,
             folder,
         })
     }
@@ -104,14 +130,20 @@ impl Upstream {
     /// # Errors
     /// It doesn't start.
     pub async fn restart(&mut self) -> Result<()> {
-        (self.process, self.address) = spawn(self.log.url(), self.address, &self.folder).await?;
+        let started = spawn(self.log.url(), self.address, &self.arguments, &self.folder).await?;
+        (self.process, self.address) = started;
         Ok(())
     }
+}
+
+fn sqlite_url(folder: &TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("log.db").display())
 }
 
 async fn spawn(
     log_url: &str,
     listen: SocketAddr,
+    arguments: &[OsString],
     folder: &TempDir,
 ) -> Result<(Process, SocketAddr)> {
     let ready = folder.path().join("ready");
@@ -124,6 +156,7 @@ async fn spawn(
         .args(["serve", "--log", log_url, "--listen", &listen.to_string()])
         .arg("--ready-file")
         .arg(&ready)
+        .args(arguments)
         .env(PLATFORM.variable, PLATFORM.secret)
         .env(CONNECT.variable, CONNECT.secret);
     let mut process = Process::spawn("hookgate", command, folder.path())?;
