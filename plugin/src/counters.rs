@@ -7,7 +7,7 @@ use hookgate_core::{
     delivery::Count,
     gate::Gate,
     metric::{self, Family, Kind},
-    outcome::Outcome,
+    outcome::{Outcome, Stage},
 };
 use proxy_wasm::{
     hostcalls,
@@ -48,8 +48,17 @@ struct Endpoint {
 }
 
 impl Counters {
-    /// Defines the statistics of a gate.
+    /// Defines the statistics of a gate, so that each is there at 0 before its
+    /// first count: an alert sees no increase from nothing.
     pub(crate) fn define(gate: &Gate) -> Result<Self, Status> {
+        for stage in [Stage::Unverified, Stage::Forwarded] {
+            define(&metric::LOST, &[stage.as_str()])?;
+        }
+        for keyring in gate.keyrings() {
+            for result in ["loaded", "refused", "failed"] {
+                define(&metric::KEYRING, &[&keyring.name, result])?;
+            }
+        }
         let endpoint = |endpoint: &hookgate_core::gate::Endpoint| {
             Endpoint::define(&endpoint.config.name, endpoint.config.scheme.as_str())
         };
