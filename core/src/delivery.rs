@@ -206,7 +206,11 @@ impl Delivery {
                 Step::Hold
             }
             State::Ended(outcome) => after_the_end(*outcome),
-            State::New | State::Forwarded(_) => self.out_of_order(),
+            State::New => self.out_of_order(Outcome::Refused(Code::Unavailable)),
+            State::Forwarded(held) => {
+                held.release(store);
+                self.out_of_order(Outcome::InDoubt)
+            }
         }
     }
 
@@ -234,7 +238,11 @@ impl Delivery {
                 self.state = State::Ended(outcome);
                 after_the_end(outcome)
             }
-            State::New | State::Forwarded(_) => self.out_of_order(),
+            State::New => self.out_of_order(Outcome::Refused(Code::Unavailable)),
+            State::Forwarded(held) => {
+                held.release(store);
+                self.out_of_order(Outcome::InDoubt)
+            }
         }
     }
 
@@ -347,8 +355,9 @@ impl Delivery {
         sender.refusal(wait)
     }
 
-    fn out_of_order(&mut self) -> Step {
-        self.reply(Outcome::Refused(Code::Unavailable), Code::Unavailable)
+    /// Fails closed where a host calls what is not next.
+    fn out_of_order(&mut self, outcome: Outcome) -> Step {
+        self.reply(outcome, Code::Unavailable)
     }
 
     fn reply(&mut self, outcome: Outcome, reply: impl Into<Reply>) -> Step {

@@ -1,3 +1,4 @@
+mod conservation;
 mod quota;
 mod settlement;
 
