@@ -1,6 +1,6 @@
 //! The sender's side: deliveries over HTTP/1.1 and HTTP/2, and their answers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Longer than any time-out of the door: who waits this long hangs.
@@ -182,7 +182,18 @@ impl Http1 {
     /// # Errors
     /// Nobody listens there.
     pub async fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?, address).await
+    }
+
+    /// Connects to `address` from `source`, one of this machine's addresses.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Result<Self> {
+        Self::over(connect_from(source, address).await?, address).await
+    }
+
+    async fn over(stream: TcpStream, address: SocketAddr) -> Result<Self> {
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its end shows at the next request.
@@ -250,6 +261,16 @@ impl Http2 {
 /// As [`Http1::connect`] and [`Http1::send`].
 pub async fn send(address: SocketAddr, delivery: Delivery) -> Result<Answer> {
     Http1::connect(address).await?.send(delivery).await
+}
+
+/// Connects to `address` from `source`, one of this machine's addresses.
+///
+/// # Errors
+/// Nobody listens there.
+pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    Ok(socket.connect(address).await?)
 }
 
 async fn answer(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer> {

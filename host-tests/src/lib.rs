@@ -26,6 +26,7 @@ pub mod nats;
 pub mod otlp;
 pub mod payload;
 pub mod process;
+pub mod prometheus;
 pub mod promql;
 pub mod raw;
 pub mod redis;

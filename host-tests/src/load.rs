@@ -1,6 +1,6 @@
 //! A lean load generator: requests are ready as bytes before the clock starts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::client;
 use crate::event::{Endpoint, Event};
 
 /// How fast, and for which deliveries, the load is made.
@@ -116,9 +117,24 @@ pub async fn run(
     requests: Vec<Vec<u8>>,
     pace: Pace,
 ) -> Result<Report> {
+    let source = Ipv4Addr::LOCALHOST.into();
+    run_from(source, address, connections, requests, pace).await
+}
+
+/// As [`run`], from another address of this machine.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_from(
+    source: IpAddr,
+    address: SocketAddr,
+    connections: usize,
+    requests: Vec<Vec<u8>>,
+    pace: Pace,
+) -> Result<Report> {
     let mut streams = Vec::new();
     for _ in 0..connections {
-        let stream = TcpStream::connect(address).await?;
+        let stream = client::connect_from(source, address).await?;
         stream.set_nodelay(true)?;
         streams.push(stream);
     }

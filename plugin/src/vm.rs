@@ -22,6 +22,13 @@ const LEASE_MILLIS: u64 = 20_000;
 /// How often a VM renews.
 const RENEW_MILLIS: u64 = 5_000;
 
+/// How late a tick may be: later, all of Envoy stood still (a suspended machine,
+/// a stopped container), and other VMs had no chance to renew either.
+const LATE_MILLIS: u64 = 10_000;
+
+/// What deliveries can be open in.
+const STAGES: [Stage; 2] = [Stage::Unverified, Stage::Forwarded];
+
 /// A version that no present key has: "create if absent".
 const NEVER_A_VERSION: u32 = u32::MAX;
 
@@ -51,6 +58,10 @@ impl Open {
         NUMBER.set(held);
         let name = held.map_or_else(|| "_".to_owned(), |held| held.number.to_string());
         let gauge = |stage: Stage| counters::define(&metric::OPEN, &[stage.as_str(), &name]);
+        for stage in STAGES {
+            // An alert on its growth has to know that it was 0.
+            counters::define(&metric::LOST, &[stage.as_str()])?;
+        }
         Ok(Self {
             unverified: gauge(Stage::Unverified)?,
             forwarded: gauge(Stage::Forwarded)?,
@@ -78,12 +89,13 @@ pub(crate) fn tick(now: Timestamp) {
     let Some(held) = NUMBER.get() else {
         return;
     };
-    if now.distance(held.renewed).as_millis() < u128::from(RENEW_MILLIS) {
+    let since = now.distance(held.renewed).as_millis();
+    if since < u128::from(RENEW_MILLIS) {
         return;
     }
     let lease = Lease::new(held.token, now);
     if let Some((found, version)) = load(held.number)
-        && found.token == held.token
+        && (found.token == held.token || found.is_free())
         && store(held.number, lease, version)
     {
         NUMBER.set(Some(Held {
@@ -91,13 +103,20 @@ pub(crate) fn tick(now: Timestamp) {
             ..held
         }));
     }
+    if since >= u128::from(LATE_MILLIS) {
+        return;
+    }
     for number in (0..NUMBERS).filter(|number| *number != held.number) {
-        // Whoever frees the number counts what it left, and nobody else.
+        // Whoever takes the number over counts what it left, and nobody else;
+        // only then is it free for a VM that counts anew.
         if let Some((found, version)) = load(number)
             && found.has_ended(now)
-            && store(number, Lease::FREE, version)
+            && store(number, lease, version)
         {
             bury(number);
+            if let Some((_, version)) = load(number) {
+                store(number, Lease::FREE, version);
+            }
         }
     }
 }
@@ -120,7 +139,7 @@ fn claim(now: Timestamp) -> Option<Held> {
 
 /// Moves what a VM had open to what is lost.
 fn bury(number: u32) {
-    for stage in [Stage::Unverified, Stage::Forwarded] {
+    for stage in STAGES {
         let labels = [stage.as_str(), &number.to_string()];
         let Ok(gauge) = counters::define(&metric::OPEN, &labels) else {
             continue;

@@ -142,6 +142,31 @@ fn a_refund_gives_back_one_and_never_more_than_the_burst() {
 }
 
 #[test]
+fn a_long_rest_earns_the_burst_and_no_more() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 2));
+    quotas.charge(&mut store, key(1), limit, NOW);
+    let rested = after(3_600_000);
+    for _ in 0..2 {
+        assert_eq!(
+            quotas.charge(&mut store, key(1), limit, rested),
+            Verdict::Within
+        );
+    }
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, rested),
+        wait(1_000)
+    );
+}
+
+#[test]
+fn a_key_that_got_all_back_takes_no_room() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 2));
+    quotas.charge(&mut store, key(1), limit, NOW);
+    quotas.refund(&mut store, key(1), limit, NOW);
+    assert!(store.only_bucket().is_empty());
+}
+
+#[test]
 fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_refill() {
     let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 2));
     for _ in 0..2 {
@@ -175,6 +200,17 @@ fn a_million_keys_take_bounded_room_and_the_most_spent_stay() {
             "{number}"
         );
     }
+}
+
+#[test]
+fn a_bucket_has_room_for_32() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 60, 1));
+    for number in 0..32 {
+        quotas.charge(&mut store, key(number), limit, NOW);
+    }
+    let mut spent =
+        |number: u32| quotas.peek(&mut store, key(number), limit, NOW) != Verdict::Within;
+    assert_eq!((0..32).filter(|number| spent(*number)).count(), 32);
 }
 
 #[test]
@@ -238,12 +274,16 @@ fn states_itself_in_rate_limit_fields() {
     assert_eq!(limit.policy_field("account"), "\"account\";q=200;w=2");
     let field = limit.state_field("account", Duration::from_millis(2_001));
     assert_eq!(field, "\"account\";r=0;t=3");
+    // Nobody is told to come back in no time.
+    let field = limit.state_field("account", Duration::ZERO);
+    assert_eq!(field, "\"account\";r=0;t=1");
 }
 
 #[test]
 fn no_two_lists_of_parts_are_one_key() {
     assert_eq!(Key::new("a", &[b"b"]), Key::new("a", &[b"b"]));
     assert_ne!(Key::new("a", &[b"b", b"c"]), Key::new("a", &[b"bc"]));
+    assert_ne!(Key::new("a", &[b"b"]), Key::new("b", &[b"b"]));
     assert_ne!(Key::new("a", &[b"b"]), Key::new("ab", &[]));
     assert_ne!(Key::new("a", &[b""]), Key::new("a", &[]));
 }

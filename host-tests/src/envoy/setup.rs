@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tokio::process::Command;
@@ -29,6 +29,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     blocks: Option<Vec<String>>,
     vault: Vec<(&'static str, String)>,
+    module: Option<PathBuf>,
 }
 
 impl Setup {
@@ -45,6 +46,7 @@ impl Setup {
             environment: Vec::new(),
             blocks: None,
             vault: Vec::new(),
+            module: None,
         }
     }
 
@@ -111,6 +113,13 @@ impl Setup {
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs another module than the shipped one; not in a container.
+    #[must_use]
+    pub fn module(mut self, path: PathBuf) -> Self {
+        self.module = Some(path);
         self
     }
 
@@ -242,7 +251,8 @@ impl Setup {
         }
         // The image brings its own module, and that one is to be tested.
         if matches!(runtime, Runtime::Native(_)) {
-            let module = artefact::module()?.display().to_string();
+            let module = self.module.clone().map_or_else(artefact::module, Ok)?;
+            let module = module.display().to_string();
             bootstrap.replace("/etc/hookgate/hookgate.wasm", &module)?;
         }
         Ok(bootstrap)

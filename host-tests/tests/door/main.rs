@@ -8,6 +8,7 @@
 mod complete;
 mod complete_gate;
 mod configuration;
+mod conservation;
 mod deliveries;
 mod faults;
 mod global_quota;
@@ -18,6 +19,7 @@ mod nats;
 mod observation;
 mod paths;
 mod policy;
+mod quotas;
 mod races;
 mod refusals;
 mod requests;

@@ -103,17 +103,20 @@ async fn verified_by(envoy: &Envoy, secret: &str) -> Result<u64> {
     envoy.admin().sum(|name| name == stat).await
 }
 
+/// Returns how many secrets the gauge says that the endpoint can use.
+async fn usable(envoy: &Envoy) -> Result<Option<u64>> {
+    let stat = format!("wasmcustom.hookgate_secrets.endpoint.{}", PLATFORM.name);
+    let page = envoy.admin().page("/stats").await?;
+    let mut lines = page.lines().filter_map(|line| line.split_once(": "));
+    let shown = lines.find(|(name, _)| *name == stat);
+    Ok(shown.map(|(_, value)| value.parse()).transpose()?)
+}
+
 /// Waits until the gauge says that the endpoint can use `count` secrets.
 async fn expect_usable(envoy: &Envoy, count: u64) -> Result<()> {
-    let stat = format!("wasmcustom.hookgate_secrets.endpoint.{}", PLATFORM.name);
     let what = format!("{count} usable secrets");
     wait::until(&what, wait::PATIENCE, async || {
-        let page = envoy.admin().page("/stats").await?;
-        let shown = page
-            .lines()
-            .filter_map(|line| line.split_once(": "))
-            .find(|(name, _)| *name == stat);
-        Ok((shown.map(|(_, value)| value) == Some(&count.to_string())).then_some(()))
+        Ok((usable(envoy).await? == Some(count)).then_some(()))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! A watched keyring file: half written, mistyped, emptied, deleted.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hookgate_host_tests::client::Delivery;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::{
     NEXT, expect_refused, expect_stored, expect_usable, keyring, keyring_count, keyring_of,
-    shipped, signed_by, until_stored, verified_by,
+    shipped, signed_by, until_stored, usable, verified_by,
 };
 use crate::{assert_problem, on_script};
 
@@ -118,6 +119,29 @@ async fn an_endpoint_opens_and_closes_with_its_secret() -> Result<()> {
     let answer = envoy.send(unsigned).await?;
     assert!(matches!(answer.status, 400 | 503), "{answer:?}");
     assert_eq!(script.count(), before);
+    Ok(())
+}
+
+/// A worker reads the file with its requests: the others still hold the one
+/// before, and they must not say so.
+#[tokio::test]
+async fn one_delivery_is_enough_to_show_how_many_secrets_there_are() -> Result<()> {
+    let (envoy, _script) = on_script(shipped().workers(4), []).await?;
+    wait::until("each worker's first keyring", wait::PATIENCE, async || {
+        expect_stored(&envoy, PLATFORM.secret).await?;
+        Ok((keyring_count(&envoy, "file", "loaded").await? == 4).then_some(()))
+    })
+    .await?;
+    let secret = |name: &str, secret: &str| json!({"name": name, "secret": secret});
+    let both = keyring([secret("a", PLATFORM.secret), secret("b", NEXT)]);
+    envoy.keyring().replace(&both.to_string())?;
+    stored_until_one_more(&envoy, "loaded").await?;
+    expect_usable(&envoy, 2).await?;
+    // Longer than any worker's tick.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        assert_eq!(usable(&envoy).await?, Some(2));
+    }
     Ok(())
 }
 

@@ -151,6 +151,10 @@ async fn rotate(
         publish(keyring_of(&name(new), &secret(new)))?;
         sleep(plan.overlap).await;
         load.sign_with([secret(new)]).await;
+        // A sender ends early by what it was refused.
+        if let Some(sender) = senders.try_join_next() {
+            sender??;
+        }
         let counted = verified_by(envoy, &name(old)).await?;
         sleep_until(begun + plan.period).await;
         assert_eq!(verified_by(envoy, &name(old)).await?, counted, "{new}");

@@ -98,20 +98,49 @@ fn the_first_quota_of_types_that_matches_counts() {
 }
 
 #[test]
-fn the_accounts_of_two_endpoints_are_two() {
-    let accounts = format!(r#""accounts": {}"#, limit(1));
-    let json = format!(
-        r#"{{"endpoints": [
-            {{"name": "a", "path": "/hooks", "quotas": {{{accounts}}}, "secrets": [{{"name": "x", "env": "X"}}]}},
-            {{"name": "b", "path": "/b", "quotas": {{{accounts}}}, "secrets": [{{"name": "x", "env": "X"}}]}}
-        ]}}"#
+fn the_quotas_of_two_endpoints_are_two() {
+    let one = limit(1);
+    for quotas in [
+        format!(r#""accounts": {one}"#),
+        format!(r#""types": [{{"types": ["*"], "limit": {one}}}]"#),
+        format!(r#""endpoint": {one}"#),
+    ] {
+        let more = format!(r#""quotas": {{{quotas}}}, "secrets": [{{"name": "x", "env": "X"}}]"#);
+        let json = format!(
+            r#"{{"endpoints": [
+                {{"name": "a", "path": "/hooks", {more}}}, {{"name": "b", "path": "/b", {more}}}
+            ]}}"#
+        );
+        let config = Config::from_json(json.as_bytes()).unwrap();
+        let gate = Gate::load(config, |_| Some(SECRET.into())).unwrap();
+        let mut memory = Memory::default();
+        forwarded(fresh(1).send(&gate, &mut memory, 1).1);
+        let other = fresh(2).with(":path", b"/b");
+        forwarded(other.send(&gate, &mut memory, 1).1);
+    }
+}
+
+#[test]
+fn a_type_and_an_account_of_the_same_name_are_two() {
+    let quotas = format!(
+        r#""accounts": {0}, "types": [{{"types": ["*"], "limit": {0}}}]"#,
+        limit(1)
     );
-    let config = Config::from_json(json.as_bytes()).unwrap();
-    let gate = Gate::load(config, |_| Some(SECRET.into())).unwrap();
-    let mut memory = Memory::default();
-    forwarded(fresh(1).send(&gate, &mut memory, 1).1);
-    let other = fresh(2).with(":path", b"/b");
-    forwarded(other.send(&gate, &mut memory, 1).1);
+    let (gate, mut memory) = (gate(&quotas, ""), Memory::default());
+    forwarded(event("evt_1", "a", "a").send(&gate, &mut memory, 1).1);
+}
+
+#[test]
+fn the_narrowest_quota_is_named() {
+    let (gate, mut memory) = (
+        gate(
+            &format!(r#""accounts": {0}, "endpoint": {0}"#, limit(1)),
+            &format!(r#""overall": {}"#, limit(1)),
+        ),
+        Memory::default(),
+    );
+    store_it(&fresh(1), &gate, &mut memory);
+    limited_by(&fresh(2).send(&gate, &mut memory, 1), QuotaKind::Account);
 }
 
 #[test]

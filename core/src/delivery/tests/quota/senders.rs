@@ -3,7 +3,9 @@
 use alloc::format;
 use core::net::IpAddr;
 
-use super::{NOW, Request, code, exceeded, forgery, forwarded, fresh, gate, limit, store_it};
+use super::{
+    NOW, Request, code, event, exceeded, forgery, forwarded, fresh, gate, limit, store_it,
+};
 use crate::{
     config::{Config, Exceeded},
     delivery::{Arrival, Delivery, Origin, Step},
@@ -175,6 +177,23 @@ fn an_ipv6_sender_is_its_64() {
     assert_eq!(code(&first), Code::SignatureMissing);
     let neighbour = headers_from(&unsigned, &gate, "2001:db8:0:1:ffff::2", &mut memory);
     assert_eq!(code(&neighbour), Code::RateLimited);
-    let other = headers_from(&unsigned, &gate, "2001:db8:0:2::1", &mut memory);
+    let other = headers_from(&unsigned, &gate, "2001:db8::1", &mut memory);
     assert_eq!(code(&other), Code::SignatureMissing);
+}
+
+#[test]
+fn an_address_and_an_account_of_the_same_name_are_two() {
+    let two = limit(2);
+    let (gate, mut memory) = (
+        gate(
+            &format!(r#""accounts": {two}"#),
+            &format!(r#""sources": {two}"#),
+        ),
+        Memory::default(),
+    );
+    forgery().send(&gate, &mut memory, 1);
+    for id in ["evt_1", "evt_2"] {
+        let event = event(id, "a", "198.51.100.7");
+        forwarded(event.send(&gate, &mut memory, 1).1);
+    }
 }

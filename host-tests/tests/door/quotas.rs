@@ -1,0 +1,86 @@
+//! Quotas: who is held back, for how long, and who is not.
+
+mod address;
+mod edge;
+mod flood;
+mod keys;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hookgate_host_tests::client::Answer;
+use hookgate_host_tests::envoy::Setup;
+use hookgate_host_tests::event::{Event, PLATFORM};
+use tokio::time::sleep;
+
+use crate::{assert_problem, assert_stored, on_script};
+
+/// The line of the shipped configuration with the quotas of the gate.
+const SHIPPED: &str = r#""quotas": {"sources": {"rate": 60, "per_seconds": 60, "burst": 100}}"#;
+
+/// Starts from the shipped configuration with other quotas of the gate.
+fn with_quotas(quotas: &str) -> Setup {
+    Setup::shipped().edit(SHIPPED, &format!(r#""quotas": {quotas}"#))
+}
+
+/// Starts from the shipped configuration with more said of the platform's
+/// endpoint.
+fn with_endpoint(more: &str) -> Setup {
+    let endpoint = r#""path": "/webhooks/stripe", "keyring": "file""#;
+    Setup::shipped().edit(endpoint, &format!("{endpoint}, {more}"))
+}
+
+/// Asserts a refusal for a spent quota of this kind, and returns the seconds
+/// that it tells to wait.
+#[track_caller]
+fn assert_limited(answer: &Answer, policy: &str, kind: &str) -> Result<u64> {
+    assert_problem(answer, 429, "rate_limited");
+    let seconds = answer.header("retry-after").context("no retry-after")?;
+    assert_eq!(answer.header("ratelimit-policy"), Some(policy));
+    let state = format!("\"{kind}\";r=0;t={seconds}");
+    assert_eq!(answer.header("ratelimit"), Some(state.as_str()));
+    Ok(seconds.parse()?)
+}
+
+#[tokio::test]
+async fn a_limited_event_is_stored_when_it_comes_after_the_time_told() -> Result<()> {
+    let quota = r#""quotas": {"endpoint": {"rate": 1, "per_seconds": 4, "burst": 2}}"#;
+    let (envoy, script) = on_script(with_endpoint(quota), []).await?;
+    for _ in 0..2 {
+        assert_stored(&envoy.send(PLATFORM.deliver(&Event::fresh()?)?).await?);
+    }
+    let late = Event::fresh()?;
+    let answer = envoy.send(PLATFORM.deliver(&late)?).await?;
+    let wait = assert_limited(&answer, r#""endpoint";q=2;w=8"#, "endpoint")?;
+    assert!((1..=4).contains(&wait), "{wait}");
+    assert_eq!(script.count(), 2);
+    envoy.access_log_of(&late.id, "endpoint").await?;
+
+    sleep(Duration::from_secs(wait)).await;
+    assert_stored(&envoy.send(PLATFORM.deliver(&late)?).await?);
+    assert_problem(
+        &envoy.send(PLATFORM.deliver(&late)?).await?,
+        200,
+        "duplicate",
+    );
+    script.expect_received(3).await?;
+    let admin = envoy.admin();
+    admin.expect_deliveries("stripe", "endpoint", 1).await?;
+    let counted = "wasmcustom.hookgate_quota_exceeded.endpoint.stripe.quota.endpoint.action.refuse";
+    assert_eq!(admin.sum(|name| name == counted).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_account_over_its_quota_is_counted_and_others_are_not_touched() -> Result<()> {
+    let quota = r#""quotas": {"accounts": {"rate": 1, "per_seconds": 3600, "burst": 1}}"#;
+    let (envoy, script) = on_script(with_endpoint(quota), []).await?;
+    for account in ["acct_busy", "acct_busy", "acct_busy", "acct_calm"] {
+        let event = Event::fresh_of_account(account)?;
+        assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
+    }
+    script.expect_received(4).await?;
+    let counted = "wasmcustom.hookgate_quota_exceeded.endpoint.stripe.quota.account.action.count";
+    assert_eq!(envoy.admin().sum(|name| name == counted).await?, 2);
+    Ok(())
+}
