@@ -1,8 +1,8 @@
 //! What an endpoint does with genuine events: which it wants, which it refuses,
 //! and where they go.
 //!
-//! Judged only after the signature is verified, except for [`SourceRanges`],
-//! which needs nothing but the peer's address.
+//! Judged only after the signature is verified, except for the source ranges,
+//! which need nothing but the peer's address.
 
 mod pattern;
 mod range;

@@ -147,17 +147,17 @@ async fn judged(envoy: &Envoy, endpoint: usize, case: &Case) -> Result<Answer> {
 
 async fn sent(envoy: &Envoy, endpoint: usize, case: &Case, now: u64) -> Result<Answer> {
     let path = format!("/cases/{endpoint}");
-    let headers = case.at(now).into_iter();
+    let mut headers = case.at(now).into_iter();
     if kind(case) == REFUSED {
         let head = Head::new(&format!("POST {path}"));
         let head = headers.fold(head, |head, (name, value)| head.header(&name, value));
         return raw::send(envoy.address(), &head.sized_body(&case.payload)).await;
     }
     let delivery = Delivery::post(&path, case.payload.clone());
-    let delivery = headers.fold(Ok(delivery), |delivery, (name, value)| {
-        delivery.and_then(|delivery| delivery.header(&name, value))
-    });
-    envoy.send(delivery?).await
+    let delivery = headers.try_fold(delivery, |delivery, (name, value)| {
+        delivery.header(&name, value)
+    })?;
+    envoy.send(delivery).await
 }
 
 /// Says what HTTP makes of a case's headers.
