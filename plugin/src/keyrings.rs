@@ -40,8 +40,6 @@ struct Source {
     name: String,
     http: Option<HttpSource>,
     is_failing: Cell<bool>,
-    /// Whether it was read since somebody asked.
-    was_read: Cell<bool>,
     due: Cell<Timestamp>,
     /// Token of the call under way.
     call: Cell<Option<u32>>,
@@ -56,7 +54,6 @@ impl Keyrings {
                 KeyringSource::Http(http) => Some(http.clone()),
             },
             is_failing: Cell::new(false),
-            was_read: Cell::new(false),
             due: Cell::new(Timestamp::from_unix_seconds(0)),
             call: Cell::new(None),
         };
@@ -137,25 +134,26 @@ impl Keyrings {
         }
     }
 
-    /// Tells of each keyring whether what this worker has of it is current: a
-    /// file is read with requests only, and a worker without any knows an old
-    /// one. Filter state counts until the next call.
-    pub(crate) fn take_current(&self) -> Vec<bool> {
-        let is_current = |source: &Source| match source.http {
-            Some(_) => source.was_read.get(),
-            None => source.was_read.replace(false),
-        };
-        self.sources.iter().map(is_current).collect()
+    /// Tells whether this worker uses what was loaded last by any of them: a
+    /// file is read with requests only, and a worker without any has an old one.
+    pub(crate) fn is_current(&self, index: usize) -> bool {
+        let own = self.gate.keyring_in_use(index);
+        let last = self.sources.get(index).map(latest_key);
+        let last = last.and_then(|key| hostcalls::get_shared_data(&key).ok()?.0);
+        own.is_some_and(|own| last.as_deref() == Some(own.as_slice()))
     }
 
     fn take(&self, index: usize, text: &[u8]) -> Refresh {
         let refresh = self.gate.refresh(index, text);
         if let Some(source) = self.sources.get(index) {
             source.is_failing.set(false);
-            source.was_read.set(true);
             match &refresh {
                 Refresh::Unchanged => {}
                 Refresh::Loaded => {
+                    if let Some(own) = self.gate.keyring_in_use(index) {
+                        // Without it nobody says how many secrets there are.
+                        _ = hostcalls::set_shared_data(&latest_key(source), Some(&own), None);
+                    }
                     info!("keyring {}: loaded", source.name);
                     count(source, "loaded");
                 }
@@ -188,6 +186,11 @@ impl Keyrings {
             );
         }
     }
+}
+
+/// Returns the key of what was loaded last by any worker.
+fn latest_key(source: &Source) -> String {
+    format!("hookgate1.keyring.{}", source.name)
 }
 
 fn count(source: &Source, result: &str) {

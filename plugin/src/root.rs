@@ -97,14 +97,13 @@ impl RootContext for Root {
 }
 
 impl Ready {
-    /// Exports how many secrets each endpoint can use now. A worker that hasn't
-    /// read a keyring lately says nothing: it would contradict those that have.
+    /// Exports how many secrets each endpoint can use now. A worker with an old
+    /// keyring says nothing: it would contradict those that have the new one.
     fn show_secrets(&self) {
         let now = host::now();
-        let is_current = self.keyrings.take_current();
         for endpoint in self.gate.endpoints() {
             let keyring = endpoint.config.keyring;
-            if keyring.is_some_and(|index| is_current.get(index) != Some(&true)) {
+            if keyring.is_some_and(|index| !self.keyrings.is_current(index)) {
                 continue;
             }
             let usable = endpoint.signers(now).len();
