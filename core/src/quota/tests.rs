@@ -203,6 +203,11 @@ fn a_million_keys_take_bounded_room_and_the_most_spent_stay() {
 }
 
 #[test]
+fn a_table_for_no_key_has_room_for_one() {
+    assert_eq!(Quotas::new(0), Quotas::new(1));
+}
+
+#[test]
 fn a_bucket_has_room_for_32() {
     let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 60, 1));
     for number in 0..32 {
