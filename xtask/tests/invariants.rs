@@ -53,7 +53,14 @@ fn walk(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
 #[test]
 fn every_invariant_is_held_by_tests_that_exist() -> Result<()> {
     let mut tests = BTreeSet::new();
-    for package in ["core", "plugin", "upstream", "host-tests", "xtask"] {
+    for package in [
+        "core",
+        "plugin",
+        "upstream",
+        "examples",
+        "host-tests",
+        "xtask",
+    ] {
         walk(&root().join(package), &mut tests).context(package)?;
     }
     let text = fs::read_to_string(root().join("ARCHITECTURE.md"))?;

@@ -6,11 +6,12 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 6] = [
+const INSIDE: [(&str, &[&str]); 7] = [
     ("hookgate-core", &[]),
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
     ("hookgate-upstream", &["hookgate-core"]),
+    ("hookgate-consumer", &["hookgate-core"]),
     ("hookgate-host-tests", &["hookgate-core"]),
     ("xtask", &[]),
 ];
@@ -18,13 +19,23 @@ const INSIDE: [(&str, &[&str]); 6] = [
 /// Who of the workspace may see these, directly or through others.
 const OUTSIDE: [(&str, &[&str]); 7] = [
     ("proxy-wasm", &["hookgate-plugin"]),
-    // The OTLP receiver of the tests brings it along, for another target.
-    ("wasm-bindgen", &["hookgate-edge", "hookgate-host-tests"]),
-    ("tokio", &["hookgate-upstream", "hookgate-host-tests"]),
+    // OpenTelemetry brings it along, for another target.
+    (
+        "wasm-bindgen",
+        &["hookgate-edge", "hookgate-upstream", "hookgate-host-tests"],
+    ),
+    (
+        "tokio",
+        &[
+            "hookgate-upstream",
+            "hookgate-consumer",
+            "hookgate-host-tests",
+        ],
+    ),
     ("async-nats", &["hookgate-upstream", "hookgate-host-tests"]),
     ("lapin", &["hookgate-upstream", "hookgate-host-tests"]),
     ("rdkafka", &["hookgate-upstream", "hookgate-host-tests"]),
-    ("rusqlite", &["hookgate-upstream"]),
+    ("rusqlite", &["hookgate-upstream", "hookgate-consumer"]),
 ];
 
 /// Names every dependency that breaks a layer rule.
