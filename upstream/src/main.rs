@@ -8,6 +8,8 @@
 mod check;
 mod cli;
 mod clock;
+#[allow(dead_code, unused_imports, reason = "the logs are about to use it")]
+mod evidence;
 mod log;
 mod secrets;
 mod send;

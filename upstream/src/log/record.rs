@@ -59,19 +59,28 @@ pub(crate) struct Entry {
     pub(crate) sequence: u64,
     /// When the log took it.
     pub(crate) stored_at: Timestamp,
-    /// Length of the payload in bytes.
+    /// Length of the payload in bytes; 0 once it is redacted.
     pub(crate) size: u64,
+    /// Whether the payload was removed on purpose. It reads as empty then, and
+    /// is never delivered.
+    pub(crate) redacted: bool,
     /// What is known of it.
     pub(crate) attributes: Attributes,
 }
 
 impl Entry {
-    /// Checks that a payload read from the log is the one that was appended.
+    /// Checks that a payload read from the log is the one that was appended, or
+    /// nothing where it was redacted.
     ///
     /// # Errors
     /// [`Damage::Payload`].
     pub(crate) fn verify(&self, payload: &[u8]) -> Result<(), Damage> {
-        if Sha256Sum::of(payload) == self.attributes.sha256 {
+        let as_recorded = if self.redacted {
+            payload.is_empty()
+        } else {
+            Sha256Sum::of(payload) == self.attributes.sha256
+        };
+        if as_recorded {
             Ok(())
         } else {
             Err(Damage::Payload {

@@ -94,6 +94,7 @@ pub(super) fn entry(
         sequence,
         stored_at,
         size,
+        redacted: false,
         attributes: Attributes {
             source,
             id: required("ce-id")?.to_owned(),
@@ -173,6 +174,7 @@ mod tests {
                     sequence: 7,
                     stored_at,
                     size: 2,
+                    redacted: false,
                     attributes
                 })
             );

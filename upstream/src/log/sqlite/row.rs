@@ -60,6 +60,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
         sequence,
         stored_at: timestamp(row.get("stored_at")?),
         size: row.get::<_, i64>("length(payload)")?.unsigned_abs(),
+        redacted: false,
         attributes: Attributes {
             source,
             id: row.get("id")?,

@@ -1,0 +1,22 @@
+//! Evidence that the log is what was appended: hashes that name the place
+//! where it isn't.
+//!
+//! Every event has a digest over its place, its attributes and its payload's
+//! SHA-256. The digests form a chain, whose newest link is the head: it speaks
+//! for the whole log before it. Whoever can write the log can write a chain
+//! that fits; a head that was exported before, to where they can't write, shows
+//! it. No clock and no I/O here: each log stores its links in its own way,
+//! [SQLite](crate::log::sqlite) one for each event, JetStream one for each
+//! sealed range.
+
+mod chain;
+mod digest;
+mod head;
+mod log_id;
+mod redaction;
+
+pub(crate) use chain::{Chain, Kind, Link};
+pub(crate) use digest::{content, event};
+pub(crate) use head::{Head, HeadError};
+pub(crate) use log_id::LogId;
+pub(crate) use redaction::Redaction;

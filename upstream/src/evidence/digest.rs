@@ -1,0 +1,189 @@
+//! The digest of one event.
+//!
+//! The encoding is unambiguous: what is of a fixed length is written as it is
+//! (numbers big-endian), every text after its length, every optional value
+//! after a byte that says whether it is there. It never changes: a field more
+//! means another domain.
+
+use hookgate_core::{time::Timestamp, trace::TraceParent};
+use sha2::{Digest as _, Sha256};
+
+use crate::log::{Attributes, Entry, Sha256Sum};
+
+const CONTENT_DOMAIN: &str = "hookgate content 1";
+const EVENT_DOMAIN: &str = "hookgate event 1";
+
+/// Digests what came from outside: identity, attributes and the payload's
+/// SHA-256, wherever the event is stored. An event has the same one in every
+/// log that it is copied to.
+pub(crate) fn content(attributes: &Attributes) -> Sha256Sum {
+    let mut writer = Writer::new(CONTENT_DOMAIN);
+    writer.text(attributes.source.as_str());
+    writer.text(&attributes.id);
+    writer.text(&attributes.type_name);
+    writer.optional(attributes.account.as_deref(), Writer::text);
+    writer.optional(attributes.livemode, |writer, live| {
+        writer.bytes(&[u8::from(live)]);
+    });
+    writer.optional(attributes.time, Writer::time);
+    writer.text(&attributes.endpoint);
+    writer.text(&attributes.secret_name);
+    writer.bytes(&[u8::from(attributes.unsigned_attributes)]);
+    writer.optional(attributes.signed_at, Writer::time);
+    writer.time(attributes.received_at);
+    let traceparent = attributes.traceparent.as_ref().map(TraceParent::as_str);
+    writer.optional(traceparent, Writer::text);
+    writer.text(&attributes.signature);
+    writer.bytes(&attributes.sha256.0);
+    writer.finish()
+}
+
+/// Digests an event at its place in a log.
+pub(crate) fn event(sequence: u64, stored_at: Timestamp, content: &Sha256Sum) -> Sha256Sum {
+    let mut writer = Writer::new(EVENT_DOMAIN);
+    writer.number(sequence);
+    writer.time(stored_at);
+    writer.bytes(&content.0);
+    writer.finish()
+}
+
+impl Entry {
+    /// Returns its digest at its place.
+    pub(crate) fn digest(&self) -> Sha256Sum {
+        event(self.sequence, self.stored_at, &content(&self.attributes))
+    }
+}
+
+/// Writes values into a hash so that no two sequences of values read the same.
+pub(super) struct Writer(Sha256);
+
+impl Writer {
+    /// Begins with a domain, so that no other kind of digest is this one.
+    pub(super) fn new(domain: &str) -> Self {
+        let mut writer = Self(Sha256::new());
+        writer.text(domain);
+        writer
+    }
+
+    /// Writes what is of a fixed length.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Writes a number.
+    pub(super) fn number(&mut self, number: u64) {
+        self.bytes(&number.to_be_bytes());
+    }
+
+    /// Writes a time.
+    pub(super) fn time(&mut self, time: Timestamp) {
+        self.number(time.unix_millis());
+    }
+
+    /// Writes a text after its length.
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        self.bytes(text.as_bytes());
+    }
+
+    /// Writes whether there is a value, and the value.
+    pub(super) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.bytes(&[u8::from(value.is_some())]);
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    /// Returns the hash of what was written.
+    pub(super) fn finish(self) -> Sha256Sum {
+        Sha256Sum(self.0.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+
+    use super::{content, event};
+    use crate::log::{Attributes, Sha256Sum};
+
+    fn attributes() -> Attributes {
+        Attributes {
+            source: Source::new("stripe").unwrap(),
+            id: "evt_1".to_owned(),
+            type_name: "invoice.paid".to_owned(),
+            account: Some("acct_1".to_owned()),
+            livemode: Some(true),
+            time: Some(Timestamp::from_unix_seconds(1_760_000_000)),
+            endpoint: "stripe".to_owned(),
+            secret_name: "primary".to_owned(),
+            unsigned_attributes: false,
+            signed_at: Some(Timestamp::from_unix_seconds(1_760_000_001)),
+            received_at: Timestamp::from_unix_millis(1_760_000_001_250),
+            traceparent: Some(TraceParent::new(1, 2)),
+            signature: "t=1760000001,v1=00".to_owned(),
+            sha256: Sha256Sum::of(b"{}"),
+        }
+    }
+
+    /// Logs hold these for years: another value here is another chain.
+    #[test]
+    fn stays_what_it_is() {
+        let content = content(&attributes());
+        assert_eq!(
+            content.to_string(),
+            "ab3bd140a7e48aee1b712ce91c93d0696ac33277b80903a6661767019aed7b42"
+        );
+        let event = event(7, Timestamp::from_unix_seconds(1_760_000_002), &content);
+        assert_eq!(
+            event.to_string(),
+            "846481c6a4f88ab93b8d8334bb86c759781d84cfc3083c72282fe74f0164e398"
+        );
+    }
+
+    #[test]
+    fn covers_every_attribute() {
+        let change = |change: fn(&mut Attributes)| {
+            let mut attributes = attributes();
+            change(&mut attributes);
+            content(&attributes).to_string()
+        };
+        let other = [
+            change(|_| ()),
+            change(|a| a.source = Source::new("stripe-connect").unwrap()),
+            change(|a| a.id.push('x')),
+            change(|a| a.type_name.push('x')),
+            change(|a| a.account = None),
+            change(|a| a.account = Some(String::new())),
+            change(|a| a.livemode = Some(false)),
+            change(|a| a.livemode = None),
+            change(|a| a.time = None),
+            change(|a| a.endpoint.push('x')),
+            change(|a| a.secret_name.push('x')),
+            change(|a| a.unsigned_attributes = true),
+            change(|a| a.signed_at = None),
+            change(|a| a.received_at = Timestamp::from_unix_millis(1_760_000_001_251)),
+            change(|a| a.traceparent = None),
+            change(|a| a.signature.push('x')),
+            change(|a| a.sha256 = Sha256Sum::of(b"{ }")),
+            // What moves from one text to the next is not the same.
+            change(|a| {
+                a.id = "evt_1invoice".to_owned();
+                a.type_name = ".paid".to_owned();
+            }),
+        ];
+        let distinct: BTreeSet<_> = other.iter().collect();
+        assert_eq!(distinct.len(), other.len());
+    }
+
+    #[test]
+    fn covers_the_place_and_the_time_of_storing() {
+        let content = content(&attributes());
+        let at = Timestamp::from_unix_millis;
+        let first = event(7, at(1_000), &content);
+        assert_ne!(first, event(8, at(1_000), &content));
+        assert_ne!(first, event(7, at(1_001), &content));
+    }
+}
