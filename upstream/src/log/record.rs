@@ -101,6 +101,21 @@ pub(crate) enum Damage {
         /// Where.
         sequence: u64,
     },
+    /// An attribute is another than when it was appended, or the event is
+    /// elsewhere than it was.
+    #[error(
+        "event {sequence} of the log is damaged: its attributes don't fit the chain of evidence; `hookgate verify-log` says more"
+    )]
+    Attributes {
+        /// Where.
+        sequence: u64,
+    },
+    /// Nothing vouches for the event.
+    #[error("event {sequence} of the log is damaged: its link in the chain of evidence is missing")]
+    Unlinked {
+        /// Where.
+        sequence: u64,
+    },
     /// A field is missing or not of its form.
     #[error("event {sequence} of the log is damaged: `{field}` is missing or malformed")]
     Field {

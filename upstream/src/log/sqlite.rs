@@ -99,7 +99,7 @@ pub(crate) fn open(path: &Path, limits: Limits) -> Result<(SqliteLog, Writing), 
     let (queue, waiting) = mpsc::channel(limits.queue);
     let writing = writer::start(connection, waiting, lock).map_err(|source| OpenError::Schema {
         path: path.into(),
-        source: source.into(),
+        source,
     })?;
     Ok((SqliteLog { queue }, writing))
 }

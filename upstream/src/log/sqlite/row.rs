@@ -3,7 +3,10 @@
 use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 use rusqlite::{Row, Statement};
 
-use crate::log::{Attributes, Damage, Entry, Record, Sha256Sum};
+use crate::{
+    evidence::{Chain, Link},
+    log::{Attributes, Damage, Entry, Record, Sha256Sum},
+};
 
 /// Does nothing for an identity that is already there.
 pub(super) const INSERT: &str = "
@@ -12,21 +15,27 @@ pub(super) const INSERT: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
     ON CONFLICT (id, source) DO NOTHING";
 
-/// What [`entry`] reads.
-pub(super) const COLUMNS: &str = "sequence, source, id, type, account, livemode, time, endpoint, \
-    secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, \
-    length(payload)";
+/// Adds a link of the chain.
+pub(super) const INSERT_LINK: &str = "INSERT INTO link (sequence, hash) VALUES (?1, ?2)";
+
+/// What [`entry`] reads, of `event`.
+pub(super) const COLUMNS: &str = "event.sequence, source, id, type, account, livemode, time, \
+    endpoint, secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, \
+    sha256, length(payload), \
+    EXISTS (SELECT 1 FROM redaction WHERE redaction.sequence = event.sequence) AS redacted, \
+    (SELECT hash FROM link WHERE link.sequence = event.sequence - 1) AS link_before, \
+    (SELECT hash FROM link WHERE link.sequence = event.sequence) AS link";
 
 /// Runs [`INSERT`]; returns the number of rows, 0 or 1.
 pub(super) fn insert(
     statement: &mut Statement<'_>,
-    sequence: i64,
+    sequence: u64,
     stored_at: Timestamp,
     record: &Record,
 ) -> rusqlite::Result<usize> {
     let attributes = &record.attributes;
     statement.execute(rusqlite::params![
-        sequence,
+        integer(sequence),
         attributes.source.as_str(),
         attributes.id,
         attributes.type_name,
@@ -46,8 +55,55 @@ pub(super) fn insert(
     ])
 }
 
-/// Reads the [`COLUMNS`] of a row.
+/// Reads the [`COLUMNS`] of a row, and checks them by the links of the chain on
+/// both sides.
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
+    let entry = match unchecked(row)? {
+        Ok(entry) => entry,
+        damage => return Ok(damage),
+    };
+    let sequence = entry.sequence;
+    let (before, link) = (hash(row, "link_before")?, hash(row, "link")?);
+    let (Some(before), Some(link)) = (before, link) else {
+        return Ok(Err(Damage::Unlinked { sequence }));
+    };
+    let mut chain = Chain::resume(Link {
+        sequence: sequence.saturating_sub(1),
+        hash: before,
+    });
+    Ok(if chain.extend(&entry.digest()).hash == link {
+        Ok(entry)
+    } else {
+        Err(Damage::Attributes { sequence })
+    })
+}
+
+fn hash(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Sha256Sum>> {
+    let bytes: Option<Vec<u8>> = row.get(column)?;
+    Ok(bytes
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+        .map(Sha256Sum))
+}
+
+/// Reads the columns of an event, whatever the chain says.
+pub(super) fn unchecked(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
+    let sequence = row.get::<_, i64>("sequence")?.unsigned_abs();
+    match fields(row) {
+        // Text that is no text any more, a number out of its range.
+        Err(
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..),
+        ) => Ok(Err(Damage::Field {
+            sequence,
+            field: "a column",
+        })),
+        read => read,
+    }
+}
+
+fn fields(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
     let sequence = row.get::<_, i64>("sequence")?.unsigned_abs();
     let damage = |field| Damage::Field { sequence, field };
     let source: String = row.get("source")?;
@@ -60,7 +116,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
         sequence,
         stored_at: timestamp(row.get("stored_at")?),
         size: row.get::<_, i64>("length(payload)")?.unsigned_abs(),
-        redacted: false,
+        redacted: row.get("redacted")?,
         attributes: Attributes {
             source,
             id: row.get("id")?,
@@ -80,10 +136,17 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
     }))
 }
 
-fn millis(time: Timestamp) -> i64 {
-    i64::try_from(time.unix_millis()).unwrap_or(i64::MAX)
+/// Writes a number as SQLite has them.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn timestamp(millis: i64) -> Timestamp {
+/// Writes a time.
+pub(super) fn millis(time: Timestamp) -> i64 {
+    integer(time.unix_millis())
+}
+
+/// Reads a time.
+pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis.unsigned_abs())
 }

@@ -1,17 +1,22 @@
 //! The layout of the file, and what makes it durable.
 
-use rusqlite::Connection;
+mod upgrade;
+
+use rusqlite::{Connection, params};
+
+use super::row;
+use crate::evidence::{Chain, Kind, LogId};
 
 /// Marks a file as Hookgate's ("HkGt"), for `file` and for us.
 const APPLICATION_ID: i32 = 0x486b_4774;
 
 /// Version of the layout below.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// The payload is the last column, so that lists never read its pages. The
 /// writer assigns `sequence`: without gaps, which AUTOINCREMENT can't promise.
 /// The ID leads in the key, so that an event is found without its source.
-const LAYOUT: &str = "
+const EVENTS: &str = "
     CREATE TABLE event (
         sequence    INTEGER PRIMARY KEY,
         source      TEXT NOT NULL,
@@ -33,14 +38,45 @@ const LAYOUT: &str = "
         UNIQUE (id, source)
     ) STRICT;";
 
-/// Makes version 2 of version 1, in which every event was Stripe's: signed
-/// whole, at a signed time.
-const UPGRADE: &str = "
-    INSERT INTO event
-        SELECT sequence, source, id, type, account, livemode, time, endpoint, secret_name, 0,
-            signed_at, received_at, stored_at, traceparent, signature, sha256, payload
-        FROM event_1;
-    DROP TABLE event_1;";
+/// What the log is known by, and what proves it. `link` has one row for each
+/// event and one before the first; beside the events, so that an upgrade needs
+/// to copy none. `cutoff` has a row once retention removed something, and
+/// `remembered` the identities of removed events.
+const EVIDENCE: &str = "
+    CREATE TABLE log (
+        id          BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE link (
+        sequence    INTEGER PRIMARY KEY,
+        hash        BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE redaction (
+        number      INTEGER PRIMARY KEY,
+        sequence    INTEGER NOT NULL UNIQUE,
+        source      TEXT NOT NULL,
+        id          TEXT NOT NULL,
+        digest      BLOB NOT NULL,
+        sha256      BLOB NOT NULL,
+        reason      TEXT NOT NULL,
+        author      TEXT,
+        at          INTEGER NOT NULL,
+        after       INTEGER NOT NULL,
+        after_hash  BLOB NOT NULL,
+        hash        BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE cutoff (
+        sequence    INTEGER PRIMARY KEY,
+        hash        BLOB NOT NULL,
+        at          INTEGER NOT NULL,
+        removed     INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE remembered (
+        id          TEXT NOT NULL,
+        source      TEXT NOT NULL,
+        sequence    INTEGER NOT NULL UNIQUE,
+        stored_at   INTEGER NOT NULL,
+        PRIMARY KEY (id, source)
+    ) STRICT, WITHOUT ROWID;";
 
 /// Says why a file isn't a log that this program can use.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +98,15 @@ pub(crate) enum SchemaError {
     /// The file system can't do what the log needs.
     #[error("its file system can't do write-ahead logging (a network share?): use a local disk")]
     NoWriteAheadLog,
+    /// What it holds doesn't fit together.
+    #[error("it is damaged: {found}. `hookgate verify-log` says where; restore a backup of it")]
+    Damaged {
+        /// What was seen.
+        found: Damaged,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
     /// Another program kept the file busy while its last transactions were to
     /// be made safe.
     #[error("another program is reading or writing it: close that one and start again")]
@@ -69,6 +114,31 @@ pub(crate) enum SchemaError {
     /// SQLite refused.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+}
+
+/// Says how the tables of a log contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Damaged {
+    /// An event isn't there.
+    #[error("event {sequence} is missing")]
+    Missing {
+        /// Which.
+        sequence: i64,
+    },
+    /// An event can't be read.
+    #[error("event {sequence} can't be read")]
+    Unreadable {
+        /// Which.
+        sequence: i64,
+    },
+    /// The newest link isn't that of the newest event.
+    #[error("the newest event is {event}, and the chain ends at {link}")]
+    Tail {
+        /// Sequence of the newest event.
+        event: i64,
+        /// Sequence of the newest link.
+        link: i64,
+    },
 }
 
 /// Makes the layout in a new file, checks it in another, and makes sure that
@@ -81,20 +151,31 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SchemaError> {
         // Larger pages hold several events each: fewer bytes per commit.
         connection.pragma_update(None, "page_size", 8_192)?;
         write_ahead(connection)?;
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {LAYOUT}
-             PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};
-             COMMIT;"
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(&format!(
+            "{EVENTS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         ))?;
+        begin_chain(&transaction)?;
+        transaction.commit()?;
     } else {
         let version = version(connection)?;
         write_ahead(connection)?;
-        if version == 1 {
-            upgrade(connection)?;
-        }
+        upgrade::from(connection, version)?;
         check(connection)?;
     }
     checkpoint(connection)
+}
+
+/// Makes the tables of the evidence, names the log and begins its chain.
+fn begin_chain(connection: &Connection) -> Result<Chain, SchemaError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(SchemaError::Random)?;
+    let log = LogId::new(random);
+    connection.execute_batch(EVIDENCE)?;
+    connection.execute("INSERT INTO log (id) VALUES (?1)", [log.as_bytes()])?;
+    let chain = Chain::start(log, Kind::Events);
+    connection.execute(row::INSERT_LINK, params![0, chain.newest().hash.0])?;
+    Ok(chain)
 }
 
 /// Checks that a file has the layout of this version.
@@ -104,7 +185,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SchemaError> {
 pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
     match version(connection)? {
         VERSION => Ok(()),
-        1 => Err(SchemaError::Older),
+        1 | 2 => Err(SchemaError::Older),
         found => Err(SchemaError::Version { found }),
     }
 }
@@ -115,15 +196,6 @@ fn version(connection: &Connection) -> Result<i32, SchemaError> {
         return Err(SchemaError::Foreign);
     }
     pragma(connection, "user_version")
-}
-
-/// Copies every event into the present layout, all or nothing.
-fn upgrade(connection: &Connection) -> Result<(), SchemaError> {
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(&format!(
-        "ALTER TABLE event RENAME TO event_1; {LAYOUT} {UPGRADE} PRAGMA user_version = {VERSION};"
-    ))?;
-    Ok(transaction.commit()?)
 }
 
 fn is_new(connection: &Connection) -> Result<bool, SchemaError> {
@@ -148,6 +220,8 @@ fn write_ahead(connection: &Connection) -> Result<(), SchemaError> {
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     // The writer does it itself, because SQLite would ignore a failed sync here.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // What retention removes leaves no trace in pages that are free then.
+    connection.pragma_update(None, "secure_delete", true)?;
     Ok(())
 }
 
@@ -185,44 +259,6 @@ mod tests {
     }
 
     #[test]
-    fn upgrades_the_first_layout() {
-        let (_folder, connection) = file();
-        connection
-            .execute_batch(&format!(
-                "CREATE TABLE event (
-                    sequence INTEGER PRIMARY KEY, source TEXT NOT NULL, id TEXT NOT NULL,
-                    type TEXT NOT NULL, account TEXT, livemode INTEGER, time INTEGER,
-                    endpoint TEXT NOT NULL, secret_name TEXT NOT NULL, signed_at INTEGER NOT NULL,
-                    received_at INTEGER NOT NULL, stored_at INTEGER NOT NULL, traceparent TEXT,
-                    signature TEXT NOT NULL, sha256 BLOB NOT NULL, payload BLOB NOT NULL,
-                    UNIQUE (id, source)
-                ) STRICT;
-                INSERT INTO event VALUES (1, 'stripe', 'evt_1', 'a.b', NULL, 0, 5, 'stripe', 'p',
-                    6000, 7, 8, NULL, 't=6,v1=0', x'00', x'7b7d');
-                PRAGMA application_id = {}; PRAGMA user_version = 1;",
-                super::APPLICATION_ID
-            ))
-            .unwrap();
-        let error = super::check(&connection).unwrap_err();
-        assert!(matches!(error, SchemaError::Older), "{error}");
-        prepare(&connection).unwrap();
-        prepare(&connection).unwrap();
-        let event: (String, bool, i64, Vec<u8>) = connection
-            .query_row(
-                "SELECT id, unsigned, signed_at, payload FROM event",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-            )
-            .unwrap();
-        assert_eq!(event, ("evt_1".to_owned(), false, 6_000, b"{}".to_vec()));
-        let again = "INSERT INTO event SELECT 2, source, id, type, account, livemode, time, endpoint,
-            secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256,
-            payload FROM event";
-        let error = connection.execute(again, []).unwrap_err();
-        assert!(error.to_string().contains("UNIQUE"), "{error}");
-    }
-
-    #[test]
     fn refuses_a_layout_that_it_does_not_know() {
         let (_folder, connection) = file();
         prepare(&connection).unwrap();
@@ -250,7 +286,7 @@ mod tests {
         other.execute_batch("BEGIN; SELECT * FROM event;").unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection
-            .execute_batch("PRAGMA user_version = 2; BEGIN IMMEDIATE; CREATE TABLE u (a); COMMIT;")
+            .execute_batch("PRAGMA user_version = 3; BEGIN IMMEDIATE; CREATE TABLE u (a); COMMIT;")
             .unwrap();
         let error = prepare(&connection).unwrap_err();
         assert!(matches!(error, SchemaError::Busy), "{error}");

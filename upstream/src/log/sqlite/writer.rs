@@ -12,10 +12,15 @@ use tokio::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::{lock::Lock, row};
+use super::{
+    lock::Lock,
+    row,
+    schema::{Damaged, SchemaError},
+};
 use crate::{
     clock,
-    log::{Appended, LogError, Record},
+    evidence::{self, Chain, Link},
+    log::{Appended, LogError, Record, Sha256Sum},
 };
 
 /// Most records of one transaction: bounds how long the first one waits.
@@ -74,12 +79,13 @@ impl Writing {
 /// Starts the writer of a prepared connection.
 ///
 /// # Errors
-/// [`rusqlite::Error`] if the last sequence can't be read.
+/// [`SchemaError`] if the newest link can't be read, or isn't that of the newest
+/// event.
 pub(super) fn start(
     connection: Connection,
     queue: mpsc::Receiver<Append>,
     lock: Lock,
-) -> rusqlite::Result<Writing> {
+) -> Result<Writing, SchemaError> {
     let writer = Writer::new(connection)?;
     let task = tokio::task::spawn_blocking(move || {
         let ended = writer.run(queue);
@@ -92,8 +98,8 @@ pub(super) fn start(
 
 struct Writer {
     connection: Connection,
-    /// Sequence of the newest durable record; 0 before the first one.
-    last_sequence: i64,
+    /// Ends at the newest durable record.
+    chain: Chain,
     /// Bytes appended since the last checkpoint, roughly.
     unchecked_bytes: usize,
     /// Whether the last batch failed: a full disk is reported once, not with
@@ -102,14 +108,29 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(connection: Connection) -> rusqlite::Result<Self> {
-        let last_sequence =
-            connection.query_row("SELECT coalesce(max(sequence), 0) FROM event", [], |row| {
-                row.get(0)
-            })?;
+    fn new(connection: Connection) -> Result<Self, SchemaError> {
+        let event = connection.query_row(
+            "SELECT max(coalesce((SELECT max(sequence) FROM event), 0),
+                        coalesce((SELECT max(sequence) FROM cutoff), 0))",
+            [],
+            |row| row.get(0),
+        )?;
+        let (link, hash) = connection.query_row(
+            "SELECT sequence, hash FROM link ORDER BY sequence DESC LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if event != link {
+            let found = Damaged::Tail { event, link };
+            return Err(SchemaError::Damaged { found });
+        }
+        let chain = Chain::resume(Link {
+            sequence: link.unsigned_abs(),
+            hash: Sha256Sum(hash),
+        });
         Ok(Self {
             connection,
-            last_sequence,
+            chain,
             unchecked_bytes: 0,
             failing: false,
         })
@@ -149,7 +170,7 @@ impl Writer {
     /// Appends a batch in one transaction. `Ok` means that it is on disk.
     fn commit(&mut self, batch: &[Append]) -> rusqlite::Result<Vec<Appended>> {
         let stored_at = clock::now();
-        let mut sequence = self.last_sequence;
+        let mut chain = self.chain;
         let mut bytes = 0;
         let mut answers = Vec::with_capacity(batch.len());
         let transaction = self
@@ -157,16 +178,20 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut insert = transaction.prepare_cached(row::INSERT)?;
+            let mut link = transaction.prepare_cached(row::INSERT_LINK)?;
             let mut first_copy = transaction
                 .prepare_cached("SELECT sequence FROM event WHERE id = ?1 AND source = ?2")?;
             for Append { record, .. } in batch {
-                let next = sequence.saturating_add(1);
-                if row::insert(&mut insert, next, stored_at, record)? == 1 {
-                    sequence = next;
+                let sequence = chain.newest().sequence.saturating_add(1);
+                if row::insert(&mut insert, sequence, stored_at, record)? == 1 {
+                    let content = evidence::content(&record.attributes);
+                    let digest = evidence::event(sequence, stored_at, &content);
+                    link.execute(params![
+                        row::integer(sequence),
+                        chain.extend(&digest).hash.0
+                    ])?;
                     bytes += record.payload.len() + ROW_BYTES;
-                    answers.push(Appended::Stored {
-                        sequence: next.unsigned_abs(),
-                    });
+                    answers.push(Appended::Stored { sequence });
                 } else {
                     let attributes = &record.attributes;
                     let found: Option<i64> = first_copy
@@ -184,10 +209,10 @@ impl Writer {
         transaction.commit()?;
         debug!(
             records = batch.len(),
-            last_sequence = sequence,
+            last_sequence = chain.newest().sequence,
             "committed a batch"
         );
-        self.last_sequence = sequence;
+        self.chain = chain;
         self.unchecked_bytes += bytes;
         Ok(answers)
     }
@@ -352,8 +377,9 @@ mod tests {
     #[test]
     fn ends_when_the_file_is_not_what_it_left() {
         let (_folder, mut writer) = writer();
+        let before = writer.chain;
         writer.commit(&batch(&["evt_1"], 10)).unwrap();
-        writer.last_sequence = 0;
+        writer.chain = before;
         let (sender, queue) = mpsc::channel(4);
         let (reply, mut answer) = oneshot::channel();
         sender
