@@ -154,7 +154,7 @@ async fn spawn(
     let mut command = Command::new(artefact::hookgate()?);
     command
         .args(["serve", "--log", log_url, "--listen", &listen.to_string()])
-        .arg("--ready-file")
+        .args(["--metrics", "127.0.0.1:0", "--ready-file"])
         .arg(&ready)
         .args(arguments)
         .env(PLATFORM.variable, PLATFORM.secret)

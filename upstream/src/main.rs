@@ -11,6 +11,7 @@ mod clock;
 #[allow(dead_code, unused_imports, reason = "the logs are about to use it")]
 mod evidence;
 mod log;
+mod metrics;
 mod secrets;
 mod send;
 mod server;
@@ -28,6 +29,7 @@ use crate::{
     check::CheckError,
     cli::{Cli, Command, ServeArgs},
     log::Limits,
+    metrics::AccountGroups,
     secrets::Secrets,
     server::{Acceptance, Settings},
     verification::{Gate, Verification},
@@ -116,6 +118,8 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
             max_body_bytes,
             body_timeout: args.body_timeout,
         },
+        metrics: args.metrics,
+        account_groups: AccountGroups::default(),
         ready_file: args.ready_file,
     })
 }

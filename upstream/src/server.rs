@@ -4,9 +4,12 @@ mod answer;
 mod claim;
 mod connections;
 mod intake;
+mod subject;
 
 use std::{
-    fs, io,
+    fs,
+    future::pending,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,12 +25,16 @@ use hookgate_core::reply::Code;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
 };
 use tracing::{info, warn};
 
 pub(crate) use self::intake::Acceptance;
 use self::{answer::Refusal, intake::Intake};
-use crate::log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError};
+use crate::{
+    log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError},
+    metrics::{self, AccountGroups, Metrics, Scrape},
+};
 
 /// Sets where and what the server serves.
 #[derive(Debug)]
@@ -40,6 +47,10 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// What is accepted.
     pub(crate) acceptance: Acceptance,
+    /// Where Prometheus reads.
+    pub(crate) metrics: Scrape,
+    /// How accounts are grouped in metrics.
+    pub(crate) account_groups: AccountGroups,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -61,6 +72,16 @@ pub(crate) enum ServeError {
     /// The address can't be listened on.
     #[error("can't listen on `{listen}`: {source}. Choose another with --listen")]
     Listen {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address for metrics can't be listened on.
+    #[error(
+        "can't serve metrics on `{listen}`: {source}. Choose another address with --metrics, or none with --metrics off"
+    )]
+    Metrics {
         /// The address asked for.
         listen: SocketAddr,
         /// Why.
@@ -108,14 +129,24 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let listen_error = |source| ServeError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    // After the address: a start that fails leaves no new log behind.
+    let scraped = match settings.metrics {
+        Scrape::Off => None,
+        Scrape::At(listen) => Some(bind_metrics(listen).await?),
+    };
+    // After the addresses: a start that fails leaves no new log behind.
     let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
     if let Some(path) = &settings.ready_file {
         announce(path, address)?;
     }
 
-    let intake = Arc::new(Intake::new(log, settings.acceptance));
+    let metrics = Metrics::new(settings.account_groups, settings.limits.queue);
+    // Until the very end, so that the last minute can be read too.
+    let _scraping = scraped.map(|listener| {
+        let pages = metrics::routes(metrics.clone());
+        AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
+    });
+    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics));
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -132,6 +163,23 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     info!("the log is closed");
     Ok(())
+}
+
+/// Ends a task with its owner.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn bind_metrics(listen: SocketAddr) -> Result<TcpListener, ServeError> {
+    let error = |source| ServeError::Metrics { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    info!(%address, "metrics are at /metrics");
+    Ok(listener)
 }
 
 fn routes(intake: Arc<Intake>) -> Router {

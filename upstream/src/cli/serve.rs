@@ -6,6 +6,7 @@ use clap::{Args, builder::RangedU64ValueParser};
 
 use super::{ArgumentError, LogArgs};
 use crate::{
+    metrics::Scrape,
     secrets::{Binding, BindingError},
     telemetry::LogFormat,
     verification::KeyringFile,
@@ -85,6 +86,14 @@ pub(crate) struct ServeArgs {
     /// How far a signature's time may lie from its arrival at the gate; at least the gate's own
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) tolerance: Duration,
+    /// Where Prometheus reads /metrics; port 0 lets the system choose one; `off` for nowhere
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:9464",
+        env = "HOOKGATE_METRICS"
+    )]
+    pub(crate) metrics: Scrape,
     /// Write `HOST:PORT` to this file once requests are served
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

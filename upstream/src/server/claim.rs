@@ -32,7 +32,7 @@ pub(super) enum ClaimError {
 /// Holds the claimed attributes, each of its right form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Claim {
-    pub(super) source: Source,
+    source: Source,
     id: String,
     type_name: String,
     account: Option<String>,
@@ -97,16 +97,6 @@ impl Claim {
             source: &self.source,
             received_at: self.received_at,
         }
-    }
-
-    /// Returns the claimed event ID, for log lines.
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Returns the trace ID; empty if there is none.
-    pub(super) fn trace_id(&self) -> &str {
-        self.traceparent.as_ref().map_or("", TraceParent::trace_id)
     }
 
     /// Compares the claim with what is proven.

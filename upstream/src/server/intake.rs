@@ -11,12 +11,12 @@ use bytes::Bytes;
 use hookgate_core::{reply::Code, request::RequestHead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, warn};
 
-use super::{answer::Refusal, claim::Claim};
+use super::{answer::Refusal, claim::Claim, subject::Subject};
 use crate::{
     clock,
-    log::{Appended, Log, Record, Sha256Sum},
+    log::{Appended, Log, LogError, Record, Sha256Sum},
+    metrics::Metrics,
     verification::{Trial, Verification},
 };
 
@@ -45,6 +45,7 @@ pub(crate) struct Acceptance {
 pub(crate) struct Intake {
     log: Log,
     acceptance: Acceptance,
+    metrics: Metrics,
 }
 
 /// Answers `POST /v1/events`.
@@ -53,35 +54,20 @@ pub(super) async fn receive(
     request: Request,
 ) -> Result<Appended, Refusal> {
     let (head, body) = request.into_parts();
-    let claim = Claim::read(&head.headers).map_err(|error| {
-        warn!(%error, "refused an event");
-        Refusal::AttributesInvalid
-    })?;
-    let source = claim.source.clone();
-    let (id, trace_id) = (claim.id().to_owned(), claim.trace_id().to_owned());
-    let result = intake.take(&head.headers, claim, body).await;
-    match &result {
-        Ok(appended) => debug!(event_id = id, %source, trace_id, ?appended, "took an event"),
-        // The log says what is the matter with it, once for many events.
-        Err(Refusal::QueueFull | Refusal::Gate(Code::Unavailable)) => {
-            debug!(event_id = id, %source, trace_id, "could not take an event");
-        }
-        Err(refusal) => warn!(
-            // Not verified, so not to be trusted to be short or printable.
-            event_id = %id.chars().take(64).collect::<String>().escape_default(),
-            %source,
-            trace_id,
-            code = refusal.as_str(),
-            "refused an event"
-        ),
-    }
-    result
+    let subject = Subject::of(&head.headers);
+    let answer = intake.take(&subject, &head.headers, body).await;
+    subject.answered(&answer);
+    answer
 }
 
 impl Intake {
     /// Makes an intake of a log.
-    pub(crate) const fn new(log: Log, acceptance: Acceptance) -> Self {
-        Self { log, acceptance }
+    pub(crate) const fn new(log: Log, acceptance: Acceptance, metrics: Metrics) -> Self {
+        Self {
+            log,
+            acceptance,
+            metrics,
+        }
     }
 
     /// Tells whether an event could be confirmed now.
@@ -91,11 +77,35 @@ impl Intake {
 
     async fn take(
         &self,
+        subject: &Subject,
         headers: &HeaderMap,
-        claim: Claim,
         body: Body,
     ) -> Result<Appended, Refusal> {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
+        match self.verify(subject, headers, body).await {
+            Ok(record) => Ok(self.append(record, deadline).await?),
+            Err(refusal) => {
+                let endpoint = headers
+                    .get("ce-endpoint")
+                    .and_then(|name| name.to_str().ok());
+                self.metrics.refused(endpoint);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Checks an event against its signature, and its headers against both.
+    async fn verify(
+        &self,
+        subject: &Subject,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Record, Refusal> {
+        let doubt = |error| {
+            subject.doubted(error);
+            Refusal::AttributesInvalid
+        };
+        let claim = Claim::read(headers).map_err(doubt)?;
         let trial = self.trial(&claim, headers)?;
         let limit = self.acceptance.max_body_bytes;
         let limit = trial.max_body_bytes().map_or(limit, |own| own.min(limit));
@@ -103,19 +113,23 @@ impl Intake {
         let proven = trial.decide(&payload)?;
         let attributes = claim
             .confirm(proven, Sha256Sum::of(&payload))
-            .map_err(|error| {
-                warn!(%error, "headers and payload of an event differ");
-                Refusal::AttributesInvalid
-            })?;
-        let record = Record {
+            .map_err(doubt)?;
+        Ok(Record {
             attributes,
             payload,
-        };
-        match timeout_at(deadline, self.log.append(record)).await {
-            Ok(appended) => Ok(appended?),
-            // It may be stored yet; the next attempt is answered as a duplicate.
-            Err(_) => Err(Code::Unavailable.into()),
-        }
+        })
+    }
+
+    /// Appends what is verified, and counts it.
+    async fn append(&self, record: Record, deadline: Instant) -> Result<Appended, LogError> {
+        let slice = self.metrics.slice(&record.attributes);
+        let _waiting = self.metrics.waiting();
+        let start = Instant::now();
+        let answer = timeout_at(deadline, self.log.append(record)).await;
+        // It may be stored yet; the next attempt is answered as a duplicate.
+        let answer = answer.unwrap_or(Err(LogError::Unavailable));
+        self.metrics.appended(&slice, answer, start.elapsed());
+        answer
     }
 
     /// Reads the headers by the rules of the claimed endpoint.

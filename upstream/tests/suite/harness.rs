@@ -31,6 +31,8 @@ pub(crate) fn with_environment(command: &mut Command) {
     command
         .env_clear()
         .env("STRIPE_WEBHOOK_SECRET", SECRET)
+        // Every test has its own; see `Server::metrics`.
+        .env("HOOKGATE_METRICS", "127.0.0.1:0")
         .env("STRIPE_CONNECT_WEBHOOK_SECRET", CONNECT_SECRET)
         .stdin(Stdio::null());
 }

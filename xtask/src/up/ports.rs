@@ -23,6 +23,9 @@ pub(crate) struct Ports {
     /// The upstream
     #[arg(long = "upstream-port", value_name = "PORT", default_value_t = 8080)]
     pub(crate) upstream: u16,
+    /// The upstream's metrics
+    #[arg(long = "metrics-port", value_name = "PORT", default_value_t = 9464)]
+    pub(crate) metrics: u16,
     /// nats-server, with `--log nats`
     #[arg(long = "nats-port", value_name = "PORT", default_value_t = 4222)]
     pub(crate) nats: u16,
@@ -36,13 +39,15 @@ impl Ports {
     pub(crate) fn unused() -> Result<Self> {
         let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         // All are held until all are known, so that they differ.
-        let held = [bind()?, bind()?, bind()?, bind()?, bind()?];
-        let [door, tls, admin, upstream, nats] = held.each_ref().map(TcpListener::local_addr);
+        let held = [bind()?, bind()?, bind()?, bind()?, bind()?, bind()?];
+        let [door, tls, admin, upstream, metrics, nats] =
+            held.each_ref().map(TcpListener::local_addr);
         Ok(Self {
             door: door?.port(),
             tls: tls?.port(),
             admin: admin?.port(),
             upstream: upstream?.port(),
+            metrics: metrics?.port(),
             nats: nats?.port(),
         })
     }
@@ -82,12 +87,13 @@ impl Ports {
         bail!("{}", refused.join("\n       "))
     }
 
-    fn flags(&self) -> [(u16, &'static str); 5] {
+    fn flags(&self) -> [(u16, &'static str); 6] {
         [
             (self.door, "--port"),
             (self.tls, "--tls-port"),
             (self.admin, "--admin-port"),
             (self.upstream, "--upstream-port"),
+            (self.metrics, "--metrics-port"),
             (self.nats, NATS_FLAG),
         ]
     }

@@ -51,6 +51,11 @@ pub(crate) fn addresses(way: &Way<'_>, ports: &Ports, data: &Path) -> io::Result
     )?;
     writeln!(out, "Envoy admin   http://127.0.0.1:{}", ports.admin)?;
     writeln!(out, "upstream      http://127.0.0.1:{}", ports.upstream)?;
+    writeln!(
+        out,
+        "its metrics   http://127.0.0.1:{}/metrics",
+        ports.metrics
+    )?;
     writeln!(out, "log           {}", way.log)?;
     let keyring = way.keyring.file().display();
     writeln!(

@@ -121,6 +121,8 @@ impl Stack<'_> {
             .args(["serve", "--log", log_url])
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
+            .arg("--metrics")
+            .arg(format!("127.0.0.1:{}", self.ports.metrics))
             .arg("--gate")
             .arg(gate)
             .arg("--keyring")

@@ -1,0 +1,230 @@
+//! What Prometheus sees of the upstream.
+//!
+//! Counted in memory, read by whoever scrapes. No label holds what a sender can
+//! choose freely: names are of the configuration, or the first few that came in
+//! verified events ([`label::MAX_NAMES`]).
+
+mod family;
+mod group;
+mod label;
+mod page;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hookgate_core::time::Timestamp;
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use self::{family::Series, label::Names};
+pub(crate) use self::{
+    group::AccountGroups,
+    page::{Scrape, routes},
+};
+use crate::log::{Appended, Attributes, LogError};
+
+/// The endpoint of what was refused before its endpoint was proven.
+const UNPROVEN: &str = "_";
+
+/// Counts what the upstream does. Clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    registry: Registry,
+    groups: AccountGroups,
+    types: Names,
+    endpoints: Names,
+    /// When the oldest undelivered event of each destination was stored: its age
+    /// grows between two looks at the backlog.
+    oldest: Mutex<BTreeMap<Arc<str>, Option<Timestamp>>>,
+    append_seconds: Series<2, Histogram>,
+    appends: Series<2, Counter>,
+    events: Series<3, Counter>,
+    queue_depth: Gauge,
+    undelivered: Series<1, Gauge>,
+    oldest_age: Series<1, Gauge>,
+    attempts: Series<3, Counter>,
+    attempt_seconds: Series<1, Histogram>,
+    review: Series<1, Gauge>,
+}
+
+/// Says under which labels an event counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Slice {
+    type_name: Arc<str>,
+    endpoint: Arc<str>,
+    account_group: Arc<str>,
+}
+
+/// Counts one event as waiting for the log for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Waiting(Gauge);
+
+/// Says what a destination has not taken yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Events that are still to be delivered, those under retry included.
+    pub(crate) undelivered: u64,
+    /// When the oldest of them was stored.
+    pub(crate) oldest: Option<Timestamp>,
+    /// Events that wait for a person.
+    pub(crate) parked: u64,
+}
+
+impl Metrics {
+    /// Starts counting from 0, for a log that lets `queue` events wait.
+    pub(crate) fn new(groups: AccountGroups, queue: usize) -> Self {
+        let mut registry = Registry::default();
+        let queue_depth = Gauge::default();
+        family::QUEUE_DEPTH.register(&mut registry, queue_depth.clone());
+        let limit: Gauge = Gauge::default();
+        limit.set(i64::try_from(queue).unwrap_or(i64::MAX));
+        family::QUEUE_LIMIT.register(&mut registry, limit);
+        Self(Arc::new(Counts {
+            groups,
+            types: Names::new(),
+            endpoints: Names::new(),
+            oldest: Mutex::default(),
+            append_seconds: Series::new(
+                &family::APPEND_SECONDS,
+                &mut registry,
+                family::append_histogram,
+            ),
+            appends: Series::new(&family::APPENDS, &mut registry, Counter::default),
+            events: Series::new(&family::EVENTS, &mut registry, Counter::default),
+            queue_depth,
+            undelivered: Series::new(&family::UNDELIVERED, &mut registry, Gauge::default),
+            oldest_age: Series::new(
+                &family::OLDEST_UNDELIVERED_AGE,
+                &mut registry,
+                Gauge::default,
+            ),
+            attempts: Series::new(&family::ATTEMPTS, &mut registry, Counter::default),
+            attempt_seconds: Series::new(
+                &family::ATTEMPT_SECONDS,
+                &mut registry,
+                family::attempt_histogram,
+            ),
+            review: Series::new(&family::REVIEW, &mut registry, Gauge::default),
+            registry,
+        }))
+    }
+
+    /// Returns under which labels a verified event counts.
+    pub(crate) fn slice(&self, attributes: &Attributes) -> Slice {
+        Slice {
+            type_name: self.0.types.label(&attributes.type_name),
+            endpoint: self.0.endpoints.label(&attributes.endpoint),
+            account_group: self.0.groups.label(attributes.account.as_deref()),
+        }
+    }
+
+    /// Counts an event as waiting until the returned value is dropped.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.0.queue_depth.inc();
+        Waiting(self.0.queue_depth.clone())
+    }
+
+    /// Counts what the log said to an event, and how long it took to say so.
+    pub(crate) fn appended(
+        &self,
+        slice: &Slice,
+        answer: Result<Appended, LogError>,
+        latency: Duration,
+    ) {
+        let outcome: Arc<str> = match answer {
+            Ok(Appended::Stored { .. }) => "stored",
+            Ok(Appended::Duplicate { .. }) => "duplicate",
+            Err(LogError::QueueFull) => "queue_full",
+            Err(LogError::Unavailable) => "unavailable",
+        }
+        .into();
+        let labels = [&slice.endpoint, &outcome];
+        self.0
+            .append_seconds
+            .of(labels)
+            .observe(latency.as_secs_f64());
+        self.0.appends.of(labels).inc();
+        if matches!(answer, Ok(Appended::Stored { .. })) {
+            let labels = [&slice.type_name, &slice.endpoint, &slice.account_group];
+            self.0.events.of(labels).inc();
+        }
+    }
+
+    /// Counts an event that was refused before the log saw it. Its endpoint is a
+    /// claim, so only the name of one that has verified is taken for it.
+    pub(crate) fn refused(&self, endpoint: Option<&str>) {
+        let known = endpoint.and_then(|name| self.0.endpoints.known(name));
+        let endpoint = known.unwrap_or_else(|| UNPROVEN.into());
+        self.0.appends.of([&endpoint, &"refused".into()]).inc();
+    }
+
+    /// Counts one attempt at a configured destination.
+    #[allow(dead_code, reason = "the deliveries that call it are being written")]
+    pub(crate) fn attempt(
+        &self,
+        destination: &str,
+        via: &'static str,
+        outcome: &'static str,
+        latency: Duration,
+    ) {
+        let destination: Arc<str> = destination.into();
+        let labels = [&destination, &via.into(), &outcome.into()];
+        self.0.attempts.of(labels).inc();
+        let histogram = self.0.attempt_seconds.of([&destination]);
+        histogram.observe(latency.as_secs_f64());
+    }
+
+    /// Shows what a configured destination has not taken yet.
+    #[allow(dead_code, reason = "the deliveries that call it are being written")]
+    pub(crate) fn backlog(&self, destination: &str, backlog: Backlog) {
+        let destination: Arc<str> = destination.into();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let labels = [&destination];
+        let undelivered = self.0.undelivered.of(labels);
+        undelivered.set(number(backlog.undelivered));
+        self.0.review.of(labels).set(number(backlog.parked));
+        let mut oldest = self.0.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        oldest.insert(destination, backlog.oldest);
+    }
+
+    /// Writes everything as of `now`, in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// A metric can't be written; with text in memory that doesn't happen.
+    fn page(&self, now: Timestamp) -> Result<String, fmt::Error> {
+        let oldest = self.0.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        for (destination, oldest) in &*oldest {
+            let age = oldest.map_or(Duration::ZERO, |oldest| since(oldest, now));
+            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            self.0.oldest_age.of([destination]).set(seconds);
+        }
+        drop(oldest);
+        let mut page = String::new();
+        text::encode(&mut page, &self.0.registry)?;
+        Ok(page)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Returns how long ago something was; none if the clock has stepped back.
+fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(now.unix_millis().saturating_sub(then.unix_millis()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use hookgate_core::time::Timestamp;
+
+use super::{AccountGroups, Backlog, Metrics, Slice, family};
+use crate::log::{Appended, LogError};
+
+const PAGE: &str = include_str!("../../../docs/operations.md");
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_760_000_100);
+
+fn metrics() -> Metrics {
+    Metrics::new(AccountGroups::default(), 1_024)
+}
+
+fn slice() -> Slice {
+    Slice {
+        type_name: "invoice.paid".into(),
+        endpoint: "stripe".into(),
+        account_group: "platform".into(),
+    }
+}
+
+/// Counts something of everything.
+fn exercised() -> Metrics {
+    let metrics = metrics();
+    let stored = Ok(Appended::Stored { sequence: 1 });
+    metrics.appended(&slice(), stored, Duration::from_millis(4));
+    metrics.attempt("orders", "primary", "delivered", Duration::from_millis(20));
+    metrics.backlog(
+        "orders",
+        Backlog {
+            undelivered: 3,
+            oldest: Some(Timestamp::from_unix_seconds(1_760_000_000)),
+            parked: 2,
+        },
+    );
+    metrics
+}
+
+/// The names of the labels of a sample, `le` of histograms aside.
+fn labels(sample: &str) -> BTreeSet<&str> {
+    let inside = sample
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'));
+    let labels = inside.map_or("", |(labels, _)| labels).split(',');
+    labels
+        .filter_map(|label| label.split_once('=').map(|(name, _)| name))
+        .filter(|name| *name != "le")
+        .collect()
+}
+
+#[test]
+fn the_page_has_every_family_of_the_list_with_its_labels_and_no_other() {
+    let page = exercised().page(NOW).unwrap();
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut found = BTreeSet::new();
+    for line in types {
+        let (name, kind) = line.split_once(' ').unwrap();
+        found.insert(match kind {
+            "counter" => format!("{name}_total"),
+            _ => name.to_owned(),
+        });
+    }
+    let listed: BTreeSet<String> = family::ALL.iter().map(|f| f.name.to_owned()).collect();
+    assert_eq!(found, listed);
+    for family in family::ALL {
+        let of_family = |line: &&str| {
+            let rest = line.strip_prefix(family.name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ', '_']))
+        };
+        let samples: Vec<&str> = page.lines().filter(of_family).collect();
+        assert!(!samples.is_empty(), "{}", family.name);
+        for sample in samples {
+            assert_eq!(
+                labels(sample),
+                family.labels.iter().copied().collect(),
+                "{sample}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_operations_page_has_the_list() {
+    let listed: Vec<String> = family::ALL
+        .iter()
+        .map(|f| format!("| `{}` | {} | {} |", f.name, f.labels.join(", "), f.help))
+        .collect();
+    let documented = PAGE.split_once("### The upstream's").unwrap().1;
+    let documented: Vec<&str> = documented
+        .lines()
+        .take_while(|line| !line.starts_with('#'))
+        .filter(|line| line.starts_with("| `hookgate_"))
+        .collect();
+    assert_eq!(documented, listed);
+}
+
+#[test]
+fn the_age_of_the_oldest_grows_between_two_looks_at_the_backlog() {
+    let metrics = exercised();
+    let age = |now| {
+        let page = metrics.page(now).unwrap();
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("hookgate_oldest"))
+            .unwrap();
+        line.rsplit_once(' ').unwrap().1.to_owned()
+    };
+    assert_eq!(age(NOW), "100");
+    assert_eq!(age(Timestamp::from_unix_seconds(1_760_000_160)), "160");
+    // A clock that steps back makes nothing negative.
+    assert_eq!(age(Timestamp::from_unix_seconds(1)), "0");
+    let none = Backlog {
+        undelivered: 0,
+        oldest: None,
+        parked: 0,
+    };
+    metrics.backlog("orders", none);
+    assert_eq!(age(NOW), "0");
+}
+
+#[test]
+fn counts_an_event_once_however_often_it_comes() {
+    let metrics = metrics();
+    for answer in [
+        Ok(Appended::Stored { sequence: 1 }),
+        Ok(Appended::Duplicate { sequence: 1 }),
+        Err(LogError::Unavailable),
+        Err(LogError::QueueFull),
+    ] {
+        metrics.appended(&slice(), answer, Duration::from_millis(1));
+    }
+    metrics.refused(Some("never-seen"));
+    metrics.refused(None);
+    let page = metrics.page(NOW).unwrap();
+    for line in [
+        r#"hookgate_events_total{type="invoice.paid",endpoint="stripe",account_group="platform"} 1"#,
+        r#"hookgate_appends_total{endpoint="stripe",outcome="stored"} 1"#,
+        r#"hookgate_appends_total{endpoint="stripe",outcome="duplicate"} 1"#,
+        r#"hookgate_appends_total{endpoint="stripe",outcome="unavailable"} 1"#,
+        r#"hookgate_appends_total{endpoint="stripe",outcome="queue_full"} 1"#,
+        r#"hookgate_appends_total{endpoint="_",outcome="refused"} 2"#,
+    ] {
+        assert!(
+            page.lines().any(|found| found == line),
+            "no {line} in:\n{page}"
+        );
+    }
+}
+
+#[test]
+fn an_event_waits_until_it_is_answered_or_its_sender_leaves() {
+    let metrics = metrics();
+    let depth = || {
+        let page = metrics.page(NOW).unwrap();
+        page.lines().any(|line| line == "hookgate_queue_depth 2")
+    };
+    let (first, second) = (metrics.waiting(), metrics.waiting());
+    assert!(depth());
+    drop((first, second));
+    assert!(!depth());
+}
