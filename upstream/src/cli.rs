@@ -2,6 +2,7 @@
 
 mod check;
 mod events;
+mod evidence;
 mod log;
 mod send;
 mod serve;
@@ -12,6 +13,7 @@ use hookgate_core::identity::{NameError, Source};
 pub(crate) use self::{
     check::CheckArgs,
     events::{EventArgs, EventsArgs},
+    evidence::{HeadArgs, VerifyLogArgs},
     log::LogArgs,
     send::SendArgs,
     serve::ServeArgs,
@@ -52,6 +54,10 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Show one event of the log
     Event(EventArgs),
+    /// Print or write the newest link of the log's chain of evidence
+    Head(HeadArgs),
+    /// Verify that the log is what was appended
+    VerifyLog(VerifyLogArgs),
 }
 
 // clap repeats a value that it can't parse. These may hold what must not be

@@ -9,14 +9,20 @@
 //! [SQLite](crate::log::sqlite) one for each event, JetStream one for each
 //! sealed range.
 
+mod audit;
 mod chain;
+mod cutoff;
 mod digest;
+mod finding;
 mod head;
 mod log_id;
 mod redaction;
 
+pub(crate) use audit::{Audit, AuditError, Verdict};
 pub(crate) use chain::{Chain, Kind, Link};
+pub(crate) use cutoff::Cutoff;
 pub(crate) use digest::{content, event};
+pub(crate) use finding::Finding;
 pub(crate) use head::{Head, HeadError};
 pub(crate) use log_id::LogId;
 pub(crate) use redaction::Redaction;

@@ -11,10 +11,12 @@ pub(crate) mod nats;
 mod reader;
 mod record;
 pub(crate) mod sqlite;
+mod verify;
 
 pub(crate) use address::{AddressError, LogAddress};
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
+pub(crate) use verify::VerifyError;
 
 /// Says what became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 //! `serve` takes verified events from the gate, appends them to a durable log
 //! and acknowledges only what the log confirmed; `send` signs and sends events
 //! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
-//! `events` and `event` show what the log holds.
+//! `events` and `event` show what the log holds;
+//! `head` and `verify-log` prove it.
 
 mod check;
 mod cli;
 mod clock;
-#[allow(dead_code, unused_imports, reason = "the logs are about to use it")]
 mod evidence;
+mod keep;
 mod log;
 mod metrics;
 mod secrets;
@@ -28,6 +29,7 @@ use hookgate_core::signature::Tolerance;
 use crate::{
     check::CheckError,
     cli::{Cli, Command, ServeArgs},
+    keep::VerifyLogError,
     log::Limits,
     metrics::AccountGroups,
     secrets::Secrets,
@@ -35,7 +37,7 @@ use crate::{
     verification::{Gate, Verification},
 };
 
-/// The exit code of a check that could not read its file.
+/// The exit code of a check that could not read what it should check.
 const NOT_READ: u8 = 2;
 
 fn main() -> ExitCode {
@@ -85,6 +87,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(show::event(&args))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Head(args) => {
+            runtime()?.block_on(keep::head(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::VerifyLog(args) => Ok(match runtime()?.block_on(keep::verify_log(&args)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            // Whoever reads us has read enough.
+            Err(error @ VerifyLogError::Print(_)) => return Err(error.into()),
+            Err(error) => {
+                eprintln!("hookgate: {error}");
+                ExitCode::from(NOT_READ)
+            }
+        }),
     }
 }
 

@@ -6,6 +6,7 @@
 //! Source: <https://www.sqlite.org/wal.html>,
 //! <https://www.sqlite.org/pragma.html#pragma_synchronous>.
 
+mod evidence;
 mod lock;
 mod reader;
 mod row;

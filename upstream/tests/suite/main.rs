@@ -15,6 +15,7 @@ mod cli;
 mod contract;
 mod delivery;
 mod door;
+mod evidence;
 mod gate;
 mod harness;
 mod load;

@@ -34,7 +34,7 @@ pub(crate) enum ReadError {
 /// Reads the file, and never writes it.
 #[derive(Debug)]
 pub(crate) struct SqliteReader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl SqliteReader {

@@ -1,0 +1,8 @@
+//! Keeping a log: proving that it is whole, and taking parts of it elsewhere.
+
+mod head;
+mod progress;
+mod verify_log;
+
+pub(crate) use head::head;
+pub(crate) use verify_log::{VerifyLogError, verify_log};
