@@ -18,7 +18,7 @@ pub(crate) use self::{
     send::SendArgs,
     serve::ServeArgs,
 };
-use crate::{log::AddressError, secrets::BindingError};
+use crate::{log::AddressError, secrets::BindingError, telemetry::otlp::CollectorError};
 
 /// The durable log behind Hookgate's door, and the tools around it.
 #[derive(Debug, Parser)]
@@ -72,6 +72,9 @@ pub(crate) enum ArgumentError {
     /// `--secret` binds nothing.
     #[error("--secret: {0}")]
     Secret(#[from] BindingError),
+    /// `--otlp` names no collector.
+    #[error("--otlp (or OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
+    Otlp(#[from] CollectorError),
 }
 
 /// Reads the name of a source.

@@ -136,6 +136,7 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
         },
         metrics: args.metrics,
         account_groups: AccountGroups::default(),
+        otlp: args.otlp()?,
         ready_file: args.ready_file,
     })
 }

@@ -22,6 +22,7 @@ use axum::{
     routing::{get, post},
 };
 use hookgate_core::reply::Code;
+use opentelemetry_otlp::ExporterBuildError;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -34,6 +35,10 @@ use self::{answer::Refusal, intake::Intake};
 use crate::{
     log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
+    telemetry::{
+        otlp::{Collector, Reporting},
+        trace::Tracer,
+    },
 };
 
 /// Sets where and what the server serves.
@@ -51,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) metrics: Scrape,
     /// How accounts are grouped in metrics.
     pub(crate) account_groups: AccountGroups,
+    /// Where to report spans.
+    pub(crate) otlp: Option<Collector>,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -87,6 +94,9 @@ pub(crate) enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// Spans can't be reported.
+    #[error("can't report spans: {0}. Check the OTEL_EXPORTER_OTLP_… variables")]
+    Otlp(#[from] ExporterBuildError),
     /// The ready file can't be written.
     #[error("can't write the ready file `{}`: {source}", path.display())]
     ReadyFile {
@@ -133,6 +143,13 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         Scrape::Off => None,
         Scrape::At(listen) => Some(bind_metrics(listen).await?),
     };
+    let (reporting, tracer) = match &settings.otlp {
+        None => (None, Tracer::default()),
+        Some(collector) => {
+            let (reporting, tracer) = Reporting::start(collector)?;
+            (Some(reporting), tracer)
+        }
+    };
     // After the addresses: a start that fails leaves no new log behind.
     let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
@@ -146,7 +163,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         let pages = metrics::routes(metrics.clone());
         AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
     });
-    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics));
+    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics, tracer));
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -157,12 +174,17 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     // Drops the router, and with it the log, once it is drained.
     connections::serve(listener, routes(intake), stop).await;
-    match ended {
-        Some(by_itself) => by_itself?,
-        None => keeper.close().await?,
+    let closed = match ended {
+        Some(by_itself) => by_itself,
+        None => keeper.close().await,
+    };
+    if closed.is_ok() {
+        info!("the log is closed");
     }
-    info!("the log is closed");
-    Ok(())
+    if let Some(reporting) = reporting {
+        reporting.close().await;
+    }
+    Ok(closed?)
 }
 
 /// Ends a task with its owner.

@@ -5,6 +5,9 @@
 //! not happen), starts and stops at `info`. `RUST_LOG` changes the level.
 //! No line holds a payload, a signature or a secret.
 
+pub(crate) mod otlp;
+pub(crate) mod trace;
+
 use std::io;
 
 use tracing_subscriber::EnvFilter;

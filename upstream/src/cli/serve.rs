@@ -8,7 +8,7 @@ use super::{ArgumentError, LogArgs};
 use crate::{
     metrics::Scrape,
     secrets::{Binding, BindingError},
-    telemetry::LogFormat,
+    telemetry::{LogFormat, otlp::Collector},
     verification::KeyringFile,
 };
 
@@ -94,6 +94,14 @@ pub(crate) struct ServeArgs {
         env = "HOOKGATE_METRICS"
     )]
     pub(crate) metrics: Scrape,
+    /// Report a span for each append and each attempt to this OTLP receiver (gRPC)
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true
+    )]
+    otlp: Option<String>,
     /// Write `HOST:PORT` to this file once requests are served
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
@@ -103,6 +111,15 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// Returns where to report spans; an empty variable is none.
+    ///
+    /// # Errors
+    /// [`ArgumentError::Otlp`].
+    pub(crate) fn otlp(&self) -> Result<Option<Collector>, ArgumentError> {
+        let text = self.otlp.as_deref().filter(|text| !text.is_empty());
+        Ok(text.map(str::parse).transpose()?)
+    }
+
     /// Returns the secrets that are asked for.
     ///
     /// # Errors

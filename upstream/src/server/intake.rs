@@ -17,6 +17,7 @@ use crate::{
     clock,
     log::{Appended, Log, LogError, Record, Sha256Sum},
     metrics::Metrics,
+    telemetry::trace::Tracer,
     verification::{Trial, Verification},
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Intake {
     log: Log,
     acceptance: Acceptance,
     metrics: Metrics,
+    tracer: Tracer,
 }
 
 /// Answers `POST /v1/events`.
@@ -62,11 +64,17 @@ pub(super) async fn receive(
 
 impl Intake {
     /// Makes an intake of a log.
-    pub(crate) const fn new(log: Log, acceptance: Acceptance, metrics: Metrics) -> Self {
+    pub(crate) const fn new(
+        log: Log,
+        acceptance: Acceptance,
+        metrics: Metrics,
+        tracer: Tracer,
+    ) -> Self {
         Self {
             log,
             acceptance,
             metrics,
+            tracer,
         }
     }
 
@@ -123,12 +131,14 @@ impl Intake {
     /// Appends what is verified, and counts it.
     async fn append(&self, record: Record, deadline: Instant) -> Result<Appended, LogError> {
         let slice = self.metrics.slice(&record.attributes);
+        let span = self.tracer.append(&record.attributes);
         let _waiting = self.metrics.waiting();
         let start = Instant::now();
         let answer = timeout_at(deadline, self.log.append(record)).await;
         // It may be stored yet; the next attempt is answered as a duplicate.
         let answer = answer.unwrap_or(Err(LogError::Unavailable));
         self.metrics.appended(&slice, answer, start.elapsed());
+        span.appended(answer);
         answer
     }
 
