@@ -8,7 +8,7 @@
 
 mod address;
 pub(crate) mod nats;
-mod reader;
+pub(crate) mod reader;
 mod record;
 pub(crate) mod sqlite;
 mod verify;

@@ -9,6 +9,8 @@
 mod check;
 mod cli;
 mod clock;
+mod deliver;
+#[allow(dead_code, unused_imports, reason = "the logs are about to use it")]
 mod evidence;
 mod keep;
 mod log;
@@ -57,6 +59,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
             telemetry::start(args.log_format)?;
+            // Fails only where one is installed already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let settings = settings(args)?;
             runtime()?.block_on(server::serve(settings))?;
             Ok(ExitCode::SUCCESS)
@@ -137,6 +141,7 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
         metrics: args.metrics,
         account_groups: AccountGroups::default(),
         otlp: args.otlp()?,
+        destinations: Vec::new(),
         ready_file: args.ready_file,
     })
 }

@@ -26,6 +26,7 @@ use opentelemetry_otlp::ExporterBuildError;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
     task::JoinHandle,
 };
 use tracing::{info, warn};
@@ -33,6 +34,10 @@ use tracing::{info, warn};
 pub(crate) use self::intake::Acceptance;
 use self::{answer::Refusal, intake::Intake};
 use crate::{
+    deliver::{
+        destination::Destination,
+        engine::{Engine, StartError},
+    },
     log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
     telemetry::{
@@ -58,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) account_groups: AccountGroups,
     /// Where to report spans.
     pub(crate) otlp: Option<Collector>,
+    /// Where to deliver events on.
+    pub(crate) destinations: Vec<Destination>,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -76,6 +83,9 @@ pub(crate) enum ServeError {
     /// The log can't be used.
     #[error(transparent)]
     Log(#[from] OpenError),
+    /// Deliveries can't begin.
+    #[error(transparent)]
+    Deliver(#[from] StartError),
     /// The address can't be listened on.
     #[error("can't listen on `{listen}`: {source}. Choose another with --listen")]
     Listen {
@@ -152,6 +162,8 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     // After the addresses: a start that fails leaves no new log behind.
     let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
+    let news = watch::Sender::new(0);
+    let engine = Engine::start(&settings.log, settings.destinations, &news.subscribe())?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
     if let Some(path) = &settings.ready_file {
         announce(path, address)?;
@@ -163,7 +175,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         let pages = metrics::routes(metrics.clone());
         AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
     });
-    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics, tracer));
+    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics, tracer, news));
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -174,6 +186,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     // Drops the router, and with it the log, once it is drained.
     connections::serve(listener, routes(intake), stop).await;
+    engine.stop().await;
     let closed = match ended {
         Some(by_itself) => by_itself,
         None => keeper.close().await,

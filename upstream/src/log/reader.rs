@@ -28,6 +28,15 @@ impl Query {
     }
 }
 
+/// Says where a log begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Sequence of the oldest event.
+    pub(crate) first: u64,
+    /// Sequence of the newest event.
+    pub(crate) last: u64,
+}
+
 /// Says why the log can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {

@@ -22,7 +22,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use reader::{ReadError, SqliteReader};
+pub(crate) use reader::{ReadError, Scanned, SqliteReader};
 pub(crate) use writer::{WriteError, Writing};
 
 use self::{lock::Lock, schema::SchemaError, writer::Append};

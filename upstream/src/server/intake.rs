@@ -10,7 +10,10 @@ use axum::{
 use bytes::Bytes;
 use hookgate_core::{reply::Code, request::RequestHead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{answer::Refusal, claim::Claim, subject::Subject};
 use crate::{
@@ -48,6 +51,8 @@ pub(crate) struct Intake {
     acceptance: Acceptance,
     metrics: Metrics,
     tracer: Tracer,
+    /// Tells deliveries that the log has something new.
+    news: watch::Sender<u64>,
 }
 
 /// Answers `POST /v1/events`.
@@ -69,12 +74,14 @@ impl Intake {
         acceptance: Acceptance,
         metrics: Metrics,
         tracer: Tracer,
+        news: watch::Sender<u64>,
     ) -> Self {
         Self {
             log,
             acceptance,
             metrics,
             tracer,
+            news,
         }
     }
 
@@ -139,6 +146,9 @@ impl Intake {
         let answer = answer.unwrap_or(Err(LogError::Unavailable));
         self.metrics.appended(&slice, answer, start.elapsed());
         span.appended(answer);
+        if let Ok(Appended::Stored { sequence }) = answer {
+            self.news.send_replace(sequence);
+        }
         answer
     }
 

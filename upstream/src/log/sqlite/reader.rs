@@ -1,5 +1,7 @@
 //! Reads the file while a server may be writing it.
 
+mod scan;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::{BUSY_TIMEOUT, row, schema};
 use crate::log::{Entry, Query, reader};
+pub(crate) use scan::Scanned;
 
 /// Says why the file can't be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,191 @@
+//! Runs the destinations: takes what is due, sends it, writes down what became
+//! of it.
+//!
+//! Each destination is a task of its own with its own connections, so that a
+//! slow one holds up nobody else.
+
+mod attempt;
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use hookgate_core::time::Timestamp;
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
+use tracing::{info, warn};
+
+use self::attempt::Courier;
+use super::{
+    destination::Destination,
+    health::Permit,
+    job::Job,
+    schedule::{OpenError, Schedule},
+    sender::SenderError,
+};
+use crate::{clock, log::LogAddress};
+
+/// How often an idle destination asks although it heard of nothing: for what
+/// another program appended.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Says why deliveries can't begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The schedule can't be used.
+    #[error(transparent)]
+    Schedule(#[from] OpenError),
+    /// A target can't be sent to.
+    #[error("destination `{name}`: {source}")]
+    Sender {
+        /// Which.
+        name: String,
+        /// Why.
+        source: SenderError,
+    },
+}
+
+/// Is the running deliveries of a log.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Begins to deliver. `news` changes when the log has taken an event.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) fn start(
+        log: &LogAddress,
+        destinations: Vec<Destination>,
+        news: &watch::Receiver<u64>,
+    ) -> Result<Self, StartError> {
+        let destinations: Vec<Arc<Destination>> = destinations.into_iter().map(Arc::new).collect();
+        let (stop, stopped) = watch::channel(false);
+        let mut couriers = Vec::new();
+        if !destinations.is_empty() {
+            let schedule = Arc::new(Schedule::open(log, &destinations)?);
+            for destination in destinations {
+                let name = destination.name.clone();
+                let courier = Courier::new(destination, Arc::clone(&schedule))
+                    .map_err(|source| StartError::Sender { name, source })?;
+                couriers.push(Arc::new(courier));
+            }
+        }
+        let run = |courier| tokio::spawn(run(courier, news.clone(), stopped.clone()));
+        Ok(Self {
+            tasks: couriers.into_iter().map(run).collect(),
+            stop,
+        })
+    }
+
+    /// Takes nothing new up and waits for what is under way, which ends within
+    /// its destination's timeout.
+    pub(crate) async fn stop(self) {
+        // Nobody listens where there are no destinations.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            if let Err(defect) = task.await {
+                warn!(%defect, "deliveries to a destination ended early");
+            }
+        }
+    }
+}
+
+/// Delivers to one destination until told to stop.
+async fn run(
+    courier: Arc<Courier>,
+    mut news: watch::Receiver<u64>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let destination = &courier.destination;
+    info!(
+        destination = destination.name,
+        target = %destination.primary,
+        "delivering"
+    );
+    let mut under_way = JoinSet::new();
+    let mut ready: Vec<Job> = Vec::new();
+    while !*stopped.borrow() {
+        while under_way.try_join_next().is_some() {}
+        let mut wait = Wait::News(IDLE);
+        if ready.is_empty()
+            && let Some(room) = room(&courier, under_way.len())
+        {
+            news.mark_unchanged();
+            match courier.schedule.due(destination, room).await {
+                Ok(due) => {
+                    ready = due.jobs;
+                    // The oldest are taken from the end.
+                    ready.reverse();
+                    let next_in = due.next_at.map(until);
+                    wait = Wait::News(next_in.map_or(IDLE, |next| next.min(IDLE)));
+                }
+                Err(error) => warn!(destination = destination.name, %error, "asking again"),
+            }
+        }
+        if let Some(job) = ready.pop() {
+            match courier.permit(under_way.len()) {
+                Permit::Now(via) => {
+                    let courier = Arc::clone(&courier);
+                    under_way.spawn(async move { courier.deliver(job, via).await });
+                    continue;
+                }
+                Permit::At(at) => wait = Wait::Time(until(at)),
+                Permit::Full => wait = Wait::End,
+            }
+            ready.push(job);
+        } else if room(&courier, under_way.len()).is_none() {
+            wait = Wait::End;
+        }
+        tokio::select! {
+            _ = under_way.join_next(), if !under_way.is_empty() => {}
+            () = wait.over(&mut news) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+/// Says what a destination waits for, beside the end of a delivery.
+enum Wait {
+    /// Something new in the log, or this time.
+    News(Duration),
+    /// This time.
+    Time(Duration),
+    /// Nothing else.
+    End,
+}
+
+impl Wait {
+    async fn over(self, news: &mut watch::Receiver<u64>) {
+        match self {
+            Self::News(time) => {
+                tokio::select! {
+                    changed = news.changed() => if changed.is_err() {
+                        // The server is about to stop.
+                        sleep(time).await;
+                    },
+                    () = sleep(time) => {}
+                }
+            }
+            Self::Time(time) => sleep(time).await,
+            Self::End => std::future::pending().await,
+        }
+    }
+}
+
+fn room(courier: &Courier, under_way: usize) -> Option<NonZeroUsize> {
+    NonZeroUsize::new(courier.window().get().saturating_sub(under_way))
+}
+
+/// Returns how long it is until a time; at least a millisecond, the clock's
+/// grain.
+fn until(at: Timestamp) -> Duration {
+    let now = clock::now();
+    let millis = at.unix_millis().saturating_sub(now.unix_millis());
+    Duration::from_millis(millis.max(1))
+}

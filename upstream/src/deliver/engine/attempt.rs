@@ -1,0 +1,159 @@
+//! One event's turn at its destination.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
+
+use crate::{
+    clock,
+    deliver::{
+        destination::Destination,
+        health::{Health, Permit},
+        job::{Attempt, Job, Outcome, Settlement, Via},
+        message::Message,
+        retry::Tried,
+        schedule::Schedule,
+        sender::{Sender, SenderError},
+    },
+};
+
+/// How long to wait before a settlement that could not be written is tried again.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often that is tried. Then the event stays where it was, and is delivered
+/// again after a restart: at least once, never less.
+const SETTLE_TRIES: u32 = 30;
+
+/// Delivers to one destination.
+pub(super) struct Courier {
+    pub(super) destination: Arc<Destination>,
+    pub(super) schedule: Arc<Schedule>,
+    primary: Sender,
+    secondary: Option<Sender>,
+    health: Mutex<Health>,
+}
+
+impl Courier {
+    /// Prepares the senders; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`SenderError`].
+    pub(super) fn new(
+        destination: Arc<Destination>,
+        schedule: Arc<Schedule>,
+    ) -> Result<Self, SenderError> {
+        let sender = |target| Sender::new(target, destination.timeout);
+        Ok(Self {
+            primary: sender(&destination.primary)?,
+            secondary: destination.secondary.as_ref().map(sender).transpose()?,
+            health: Mutex::new(Health::new(&destination)),
+            schedule,
+            destination,
+        })
+    }
+
+    /// See [`Health::permit`].
+    pub(super) fn permit(&self, under_way: usize) -> Permit {
+        self.health().permit(under_way, clock::now())
+    }
+
+    /// See [`Health::window`].
+    pub(super) fn window(&self) -> NonZeroUsize {
+        self.health().window()
+    }
+
+    /// Tries an event, at the secondary too if the primary is not there, and
+    /// writes down what became of it.
+    pub(super) async fn deliver(&self, job: Job, via: Via) {
+        let mut attempts = vec![self.attempt(&job, job.number, via).await];
+        let unavailable = attempts.last().map(|it| it.outcome) == Some(Outcome::Unavailable);
+        if via == Via::Primary && unavailable && self.health().fail_over(clock::now()) {
+            let number = job.number.saturating_add(1);
+            attempts.push(self.attempt(&job, number, Via::Secondary).await);
+        }
+        let Some(last) = attempts.last() else {
+            return;
+        };
+        let tried = Tried {
+            number: last.number,
+            first_at: job.first_at,
+            outcome: last.outcome,
+        };
+        let retry = &self.destination.retry;
+        let settlement = retry.judge(tried, clock::now(), fastrand::f64());
+        self.report(&job, last, settlement);
+        for _ in 0..SETTLE_TRIES {
+            let settled = self
+                .schedule
+                .settle(&self.destination, &job, &attempts, settlement);
+            match settled.await {
+                Ok(()) => return,
+                Err(error) => warn!(destination = self.destination.name, %error, "settling again"),
+            }
+            sleep(SETTLE_AGAIN).await;
+        }
+    }
+
+    async fn attempt(&self, job: &Job, number: u32, via: Via) -> Attempt {
+        let at = clock::now();
+        let message = Message::new(&self.destination, job, number, None, at);
+        let start = Instant::now();
+        let sender = match (via, &self.secondary) {
+            (Via::Secondary, Some(secondary)) => secondary,
+            _ => &self.primary,
+        };
+        let answer = sender.send(&message).await;
+        self.health().observe(via, answer.outcome, clock::now());
+        Attempt {
+            number,
+            at,
+            via,
+            outcome: answer.outcome,
+            status: answer.status,
+            latency: start.elapsed(),
+            answer: answer.text,
+        }
+    }
+
+    fn report(&self, job: &Job, last: &Attempt, settlement: Settlement) {
+        let attributes = &job.entry.attributes;
+        let destination = &self.destination.name;
+        let event_id = &attributes.id;
+        let trace_id = attributes.traceparent.as_ref().map(|it| it.trace_id());
+        let (attempt, outcome, status) = (last.number, last.outcome.as_str(), last.status);
+        match settlement {
+            Settlement::Delivered => {
+                debug!(
+                    destination,
+                    event_id, trace_id, attempt, "delivered an event"
+                );
+            }
+            Settlement::Retry { at } => {
+                info!(destination, event_id, trace_id, attempt, outcome, status, next_at = %at,
+                    "an event is tried again");
+            }
+            Settlement::Park { reason } => {
+                warn!(
+                    destination,
+                    event_id,
+                    trace_id,
+                    attempt,
+                    outcome,
+                    status,
+                    reason = reason.as_str(),
+                    "parked an event"
+                );
+            }
+        }
+    }
+
+    /// Nothing panics while it is held, and if it did its state were whole.
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,104 @@
+//! The schedule as a second SQLite file beside the log.
+//!
+//! One thread owns it and takes what waits in one transaction, as the log's
+//! writer does. The log itself is only read, so that an append never waits for
+//! a delivery. A power loss may take back the last moments (WAL with
+//! `synchronous=NORMAL`): then those events are delivered again, never missed.
+//! Losing the whole file means starting each destination again from the log.
+
+mod file;
+mod parked;
+mod places;
+mod step;
+mod worker;
+
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use file::OpenError;
+pub(crate) use parked::{Parked, parked};
+
+use self::worker::Command;
+use super::{Backlog, Due, ScheduleError};
+use crate::deliver::{
+    destination::Destination,
+    job::{Attempt, Job, Settlement},
+};
+
+/// Commands that may wait for the thread: a sender of them waits for room.
+const QUEUE: usize = 1_024;
+
+/// Asks the thread that owns the file.
+#[derive(Debug)]
+pub(crate) struct SqliteSchedule {
+    commands: mpsc::Sender<Command>,
+}
+
+impl SqliteSchedule {
+    /// Opens the file beside a log, and makes it if need be.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(crate) fn open(log: &Path, destinations: &[Arc<Destination>]) -> Result<Self, OpenError> {
+        let worker = worker::Worker::open(log, destinations)?;
+        let (commands, waiting) = mpsc::channel(QUEUE);
+        tokio::task::spawn_blocking(move || worker.run(waiting));
+        Ok(Self { commands })
+    }
+
+    /// See [`super::Schedule::due`].
+    pub(crate) async fn due(
+        &self,
+        destination: &Arc<Destination>,
+        room: NonZeroUsize,
+    ) -> Result<Due, ScheduleError> {
+        let destination = Arc::clone(destination);
+        self.ask(|reply| Command::Due {
+            destination,
+            room,
+            reply,
+        })
+        .await
+    }
+
+    /// See [`super::Schedule::settle`].
+    pub(crate) async fn settle(
+        &self,
+        destination: &Arc<Destination>,
+        job: &Job,
+        attempts: &[Attempt],
+        settlement: Settlement,
+    ) -> Result<(), ScheduleError> {
+        let destination = Arc::clone(destination);
+        let (sequence, attempts) = (job.entry.sequence, attempts.to_vec());
+        self.ask(|reply| Command::Settle {
+            destination,
+            sequence,
+            attempts,
+            settlement,
+            reply,
+        })
+        .await
+    }
+
+    /// See [`super::Schedule::backlog`].
+    pub(crate) async fn backlog(
+        &self,
+        destination: &Arc<Destination>,
+    ) -> Result<Backlog, ScheduleError> {
+        let destination = Arc::clone(destination);
+        self.ask(|reply| Command::Backlog { destination, reply })
+            .await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, ScheduleError>>) -> Command,
+    ) -> Result<T, ScheduleError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| ScheduleError)?;
+        answer.await.unwrap_or(Err(ScheduleError))
+    }
+}

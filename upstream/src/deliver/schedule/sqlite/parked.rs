@@ -1,0 +1,78 @@
+//! What waits for a person, read while a server may be delivering.
+
+use std::{num::NonZeroUsize, path::Path};
+
+use hookgate_core::time::Timestamp;
+use rusqlite::params;
+
+use super::file::{self, OpenError};
+use crate::{
+    deliver::schedule::ReadError,
+    log::{Entry, sqlite::SqliteReader},
+};
+
+/// Holds an event that automation gave up on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// Where it was to go.
+    pub(crate) destination: String,
+    /// The event; `None` if the log doesn't have it any more.
+    pub(crate) entry: Option<Entry>,
+    /// Its place in the log.
+    pub(crate) sequence: u64,
+    /// Why automation gave up: `refused` or `exhausted`.
+    pub(crate) reason: String,
+    /// How often it was tried.
+    pub(crate) attempts: u32,
+    /// When it was tried last.
+    pub(crate) last_at: Timestamp,
+    /// The HTTP status of the last answer, if there was one.
+    pub(crate) status: Option<u16>,
+    /// The beginning of the last answer, or why there was none.
+    pub(crate) answer: String,
+}
+
+/// Returns what is parked, the oldest event first.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) fn parked(
+    log: &Path,
+    destination: Option<&str>,
+    limit: NonZeroUsize,
+) -> Result<Vec<Parked>, ReadError> {
+    let path = file::beside(log);
+    let reader = SqliteReader::open(log).map_err(OpenError::from)?;
+    let Some(connection) = file::open_to_read(&path)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = connection.prepare(
+        "SELECT job.destination, job.sequence, coalesce(job.reason, ''), job.attempts, job.due_at,
+             attempt.status, attempt.answer
+         FROM job LEFT JOIN attempt ON attempt.destination = job.destination
+             AND attempt.sequence = job.sequence AND attempt.number = job.attempts
+         WHERE job.state = 3 AND (?1 IS NULL OR job.destination = ?1)
+         ORDER BY job.sequence LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![destination, limit], |row| {
+        let answer: Option<Vec<u8>> = row.get(6)?;
+        Ok(Parked {
+            destination: row.get(0)?,
+            entry: None,
+            sequence: row.get::<_, i64>(1)?.unsigned_abs(),
+            reason: row.get(2)?,
+            attempts: row.get(3)?,
+            last_at: Timestamp::from_unix_millis(row.get::<_, i64>(4)?.unsigned_abs()),
+            status: row.get(5)?,
+            answer: String::from_utf8_lossy(&answer.unwrap_or_default()).into_owned(),
+        })
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let mut parked = row?;
+        parked.entry = reader.at(parked.sequence)?.map(|(entry, _)| entry);
+        found.push(parked);
+    }
+    Ok(found)
+}

@@ -1,0 +1,279 @@
+//! The statements: where a destination is, and what it still has to do.
+
+use hookgate_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::deliver::job::{Attempt, Settlement};
+
+/// How long attempts are kept.
+const ATTEMPTS_KEPT_MILLIS: i64 = 90 * 24 * 60 * 60 * 1_000;
+
+/// Says what a row waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its first attempt.
+    Fresh = 0,
+    /// Another attempt.
+    Retrying = 1,
+    /// An earlier event of its object.
+    Behind = 2,
+    /// A person.
+    Parked = 3,
+}
+
+/// Holds a row of what is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) sequence: u64,
+    /// Attempts made.
+    pub(super) attempts: u32,
+    pub(super) first_at: Timestamp,
+}
+
+/// Counts a destination's rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rows {
+    pub(super) waiting: u64,
+    pub(super) retrying: u64,
+    pub(super) parked: u64,
+    pub(super) oldest_sequence: Option<u64>,
+}
+
+pub(super) fn position(connection: &Connection, name: &str) -> rusqlite::Result<Option<u64>> {
+    connection
+        .prepare_cached("SELECT position FROM destination WHERE name = ?1")?
+        .query_row(params![name], |row| Ok(unsigned(row.get(0)?)))
+        .optional()
+}
+
+pub(super) fn move_to(connection: &Connection, name: &str, position: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO destination (name, position) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+        )?
+        .execute(params![name, signed(position)])?;
+    Ok(())
+}
+
+/// Takes an event of the log in. One of an object that still has an earlier
+/// one waits behind it; a parked one is finished, until a person decides.
+pub(super) fn add(
+    connection: &Connection,
+    name: &str,
+    sequence: u64,
+    object: Option<&[u8]>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let behind = match object {
+        None => false,
+        Some(object) => connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM job
+                 WHERE destination = ?1 AND object = ?2 AND state <> 3)",
+            )?
+            .query_row(params![name, object], |row| row.get(0))?,
+    };
+    let state = if behind { State::Behind } else { State::Fresh };
+    connection
+        .prepare_cached(
+            "INSERT INTO job (destination, sequence, state, attempts, first_at, due_at, object)
+             VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            name,
+            signed(sequence),
+            state as i64,
+            millis(now),
+            object
+        ])?;
+    Ok(())
+}
+
+/// Returns rows that are due, the longest due first.
+pub(super) fn due(
+    connection: &Connection,
+    name: &str,
+    state: State,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Vec<Place>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "SELECT sequence, attempts, first_at FROM job
+             WHERE destination = ?1 AND state = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4",
+        )?
+        .query_map(params![name, state as i64, millis(now), limit], |row| {
+            Ok(Place {
+                sequence: unsigned(row.get(0)?),
+                attempts: row.get(1)?,
+                first_at: Timestamp::from_unix_millis(unsigned(row.get(2)?)),
+            })
+        })?
+        .collect()
+}
+
+/// Returns when the next row that waits for another attempt is due.
+pub(super) fn next_at(
+    connection: &Connection,
+    name: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
+    connection
+        .prepare_cached(
+            "SELECT min(due_at) FROM job WHERE destination = ?1 AND state = 1 AND due_at > ?2",
+        )?
+        .query_row(params![name, millis(now)], |row| {
+            let at: Option<i64> = row.get(0)?;
+            Ok(at.map(|at| Timestamp::from_unix_millis(unsigned(at))))
+        })
+}
+
+/// Removes a row whose event the log doesn't have any more.
+pub(super) fn remove(connection: &Connection, name: &str, sequence: u64) -> rusqlite::Result<()> {
+    let object = object(connection, name, sequence)?;
+    connection
+        .prepare_cached("DELETE FROM job WHERE destination = ?1 AND sequence = ?2")?
+        .execute(params![name, signed(sequence)])?;
+    match object {
+        Some(object) => release(connection, name, &object),
+        None => Ok(()),
+    }
+}
+
+/// Writes down what became of an event.
+pub(super) fn settle(
+    connection: &Connection,
+    name: &str,
+    sequence: u64,
+    attempts: &[Attempt],
+    settlement: Settlement,
+) -> rusqlite::Result<()> {
+    for attempt in attempts {
+        record(connection, name, sequence, attempt)?;
+    }
+    let number = attempts.last().map_or(0, |attempt| attempt.number);
+    match settlement {
+        Settlement::Delivered => remove(connection, name, sequence),
+        Settlement::Retry { at } => {
+            connection
+                .prepare_cached(
+                    "UPDATE job SET state = 1, attempts = ?3, due_at = ?4
+                     WHERE destination = ?1 AND sequence = ?2",
+                )?
+                .execute(params![name, signed(sequence), number, millis(at)])?;
+            Ok(())
+        }
+        Settlement::Park { reason } => {
+            let at = attempts.last().map_or(0, |attempt| millis(attempt.at));
+            connection
+                .prepare_cached(
+                    "UPDATE job SET state = 3, attempts = ?3, due_at = ?4, reason = ?5
+                     WHERE destination = ?1 AND sequence = ?2",
+                )?
+                .execute(params![name, signed(sequence), number, at, reason.as_str()])?;
+            match object(connection, name, sequence)? {
+                Some(object) => release(connection, name, &object),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn object(connection: &Connection, name: &str, sequence: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT object FROM job WHERE destination = ?1 AND sequence = ?2")?
+        .query_row(params![name, signed(sequence)], |row| row.get(0))
+        .optional()
+        .map(Option::flatten)
+}
+
+/// Lets the next event of an object go.
+fn release(connection: &Connection, name: &str, object: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE job SET state = 0 WHERE destination = ?1 AND sequence = (
+                 SELECT min(sequence) FROM job
+                 WHERE destination = ?1 AND object = ?2 AND state <> 3) AND state = 2",
+        )?
+        .execute(params![name, object])?;
+    Ok(())
+}
+
+fn record(
+    connection: &Connection,
+    name: &str,
+    sequence: u64,
+    attempt: &Attempt,
+) -> rusqlite::Result<()> {
+    let latency = i64::try_from(attempt.latency.as_millis()).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO attempt
+                 (destination, sequence, number, at, via, outcome, status, latency, answer)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            name,
+            signed(sequence),
+            attempt.number,
+            millis(attempt.at),
+            attempt.via.as_str(),
+            attempt.outcome.as_str(),
+            attempt.status,
+            latency,
+            attempt.answer.as_ref(),
+        ])?;
+    Ok(())
+}
+
+/// Forgets attempts of long ago; a few at a time.
+pub(super) fn prune(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM attempt WHERE (destination, sequence, number) IN (
+                 SELECT destination, sequence, number FROM attempt WHERE at < ?1 LIMIT 256)",
+        )?
+        .execute(params![millis(now).saturating_sub(ATTEMPTS_KEPT_MILLIS)])?;
+    Ok(())
+}
+
+pub(super) fn rows(connection: &Connection, name: &str) -> rusqlite::Result<Rows> {
+    let mut statement = connection.prepare_cached(
+        "SELECT state, count(*), min(sequence) FROM job WHERE destination = ?1 GROUP BY state",
+    )?;
+    let counts = statement.query_map(params![name], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            unsigned(row.get(1)?),
+            unsigned(row.get(2)?),
+        ))
+    })?;
+    let mut rows = Rows::default();
+    for count in counts {
+        let (state, count, first) = count?;
+        if state == State::Parked as i64 {
+            rows.parked = count;
+            continue;
+        }
+        if state == State::Retrying as i64 {
+            rows.retrying = count;
+        }
+        rows.waiting += count;
+        rows.oldest_sequence = Some(rows.oldest_sequence.map_or(first, |it| it.min(first)));
+    }
+    Ok(rows)
+}
+
+fn millis(time: Timestamp) -> i64 {
+    signed(time.unix_millis())
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
