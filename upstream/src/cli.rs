@@ -4,6 +4,7 @@ mod check;
 mod events;
 mod evidence;
 mod log;
+mod redact;
 mod send;
 mod serve;
 
@@ -15,6 +16,7 @@ pub(crate) use self::{
     events::{EventArgs, EventsArgs},
     evidence::{HeadArgs, VerifyLogArgs},
     log::LogArgs,
+    redact::RedactArgs,
     send::SendArgs,
     serve::ServeArgs,
 };
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Head(HeadArgs),
     /// Verify that the log is what was appended
     VerifyLog(VerifyLogArgs),
+    /// Remove the payload of one event for good, and leave a record of it
+    Redact(RedactArgs),
 }
 
 // clap repeats a value that it can't parse. These may hold what must not be

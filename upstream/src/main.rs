@@ -4,7 +4,7 @@
 //! and acknowledges only what the log confirmed; `send` signs and sends events
 //! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
 //! `events` and `event` show what the log holds;
-//! `head` and `verify-log` prove it.
+//! `head` and `verify-log` prove it; `redact` removes a payload.
 
 mod check;
 mod cli;
@@ -93,6 +93,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Head(args) => {
             runtime()?.block_on(keep::head(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Redact(args) => {
+            runtime()?.block_on(keep::redact(&args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::VerifyLog(args) => Ok(match runtime()?.block_on(keep::verify_log(&args)) {

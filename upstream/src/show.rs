@@ -36,6 +36,9 @@ pub(crate) enum ShowError {
         /// Their names.
         sources: String,
     },
+    /// The payload was removed on purpose.
+    #[error("the payload of this event was redacted: `hookgate verify-log` says when and why")]
+    Redacted,
     /// The output can't be written.
     #[error("can't print: {0}")]
     Print(#[from] io::Error),
@@ -101,6 +104,7 @@ pub(crate) async fn event(args: &EventArgs) -> Result<(), ShowError> {
 
 fn only(found: &[(Entry, Bytes)]) -> Result<&Bytes, ShowError> {
     match found {
+        [(entry, _)] if entry.redacted => Err(ShowError::Redacted),
         [(_, payload)] => Ok(payload),
         several => {
             let sources: Vec<&str> = several

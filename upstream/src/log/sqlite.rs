@@ -9,6 +9,7 @@
 mod evidence;
 mod lock;
 mod reader;
+mod redact;
 mod row;
 mod schema;
 mod writer;
@@ -23,6 +24,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use reader::{ReadError, Scanned, SqliteReader};
+pub(crate) use redact::redact;
 pub(crate) use writer::{WriteError, Writing};
 
 use self::{lock::Lock, schema::SchemaError, writer::Append};

@@ -24,6 +24,8 @@ struct Line<'a> {
     storedat: String,
     sha256: String,
     size: u64,
+    /// Whether the payload was removed on purpose; `size` is 0 then.
+    redacted: bool,
     traceparent: Option<&'a str>,
     /// The signature header: proves where the payload came from, and
     /// is worth nothing to whoever has no secret.
@@ -52,6 +54,7 @@ pub(super) fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
         storedat: entry.stored_at.to_string(),
         sha256: attributes.sha256.to_string(),
         size: entry.size,
+        redacted: entry.redacted,
         traceparent: attributes.traceparent.as_ref().map(|trace| trace.as_str()),
         signature: &attributes.signature,
     };

@@ -35,6 +35,17 @@ pub(super) fn events(entries: &[Entry]) -> Table {
 pub(super) fn event(entry: &Entry) -> Table {
     let attributes = &entry.attributes;
     let trace = attributes.traceparent.as_ref();
+    let (payload, sha256) = if entry.redacted {
+        (
+            "redacted".to_owned(),
+            format!("{} (of what was removed)", attributes.sha256),
+        )
+    } else {
+        (
+            format!("{} bytes", entry.size),
+            format!("{} (checked)", attributes.sha256),
+        )
+    };
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (name, value) in [
@@ -63,8 +74,8 @@ pub(super) fn event(entry: &Entry) -> Table {
         ("trace ID", or_dash(trace.map(|trace| trace.trace_id()))),
         // As sent, and so not to be trusted with a terminal.
         ("signature", attributes.signature.escape_debug().to_string()),
-        ("payload", format!("{} bytes", entry.size)),
-        ("SHA-256", format!("{} (checked)", attributes.sha256)),
+        ("payload", payload),
+        ("SHA-256", sha256),
     ] {
         table.add_row([name.to_owned(), value]);
     }

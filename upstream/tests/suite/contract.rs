@@ -149,6 +149,7 @@ fn keeps_every_attribute_and_byte(log: &impl Backend) {
             "storedat": stored_at,
             "sha256": sha256(&large),
             "size": large.len(),
+            "redacted": false,
             "traceparent": delivery.header("traceparent"),
             "signature": delivery.header("stripe-signature"),
         })

@@ -22,4 +22,5 @@ mod load;
 mod nats;
 mod nats_server;
 mod patience;
+mod redaction;
 mod sqlite;

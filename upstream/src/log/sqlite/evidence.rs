@@ -169,7 +169,7 @@ fn sum(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256Sum> {
 }
 
 /// Returns every redaction with the hash of its link.
-fn redactions(connection: &Connection) -> rusqlite::Result<Vec<(Redaction, Sha256Sum)>> {
+pub(super) fn redactions(connection: &Connection) -> rusqlite::Result<Vec<(Redaction, Sha256Sum)>> {
     let mut statement = connection.prepare(
         "SELECT number, sequence, source, id, digest, sha256, reason, author, at, after,
             after_hash, hash FROM redaction ORDER BY number",

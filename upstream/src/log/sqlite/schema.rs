@@ -208,7 +208,11 @@ fn pragma(connection: &Connection, name: &str) -> Result<i32, SchemaError> {
     Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
 }
 
-fn write_ahead(connection: &Connection) -> Result<(), SchemaError> {
+/// Makes a connection write ahead, with every commit synced.
+///
+/// # Errors
+/// [`SchemaError::NoWriteAheadLog`], [`SchemaError::Sqlite`].
+pub(super) fn write_ahead(connection: &Connection) -> Result<(), SchemaError> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
