@@ -28,6 +28,7 @@ pub(crate) use self::{
     group::AccountGroups,
     page::{Scrape, routes},
 };
+use crate::deliver::schedule::Backlog;
 use crate::log::{Appended, Attributes, LogError};
 
 /// The endpoint of what was refused before its endpoint was proven.
@@ -68,17 +69,6 @@ pub(crate) struct Slice {
 /// Counts one event as waiting for the log for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Waiting(Gauge);
-
-/// Says what a destination has not taken yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Backlog {
-    /// Events that are still to be delivered, those under retry included.
-    pub(crate) undelivered: u64,
-    /// When the oldest of them was stored.
-    pub(crate) oldest: Option<Timestamp>,
-    /// Events that wait for a person.
-    pub(crate) parked: u64,
-}
 
 impl Metrics {
     /// Starts counting from 0, for a log that lets `queue` events wait.
@@ -169,7 +159,6 @@ impl Metrics {
     }
 
     /// Counts one attempt at a configured destination.
-    #[allow(dead_code, reason = "the deliveries that call it are being written")]
     pub(crate) fn attempt(
         &self,
         destination: &str,
@@ -185,7 +174,6 @@ impl Metrics {
     }
 
     /// Shows what a configured destination has not taken yet.
-    #[allow(dead_code, reason = "the deliveries that call it are being written")]
     pub(crate) fn backlog(&self, destination: &str, backlog: Backlog) {
         let destination: Arc<str> = destination.into();
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);

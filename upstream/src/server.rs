@@ -36,7 +36,7 @@ use self::{answer::Refusal, intake::Intake};
 use crate::{
     deliver::{
         destination::Destination,
-        engine::{Engine, StartError},
+        engine::{Engine, Instruments, StartError},
     },
     log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
@@ -162,14 +162,23 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     // After the addresses: a start that fails leaves no new log behind.
     let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
+    let metrics = Metrics::new(settings.account_groups, settings.limits.queue);
     let news = watch::Sender::new(0);
-    let engine = Engine::start(&settings.log, settings.destinations, &news.subscribe())?;
+    let instruments = Instruments {
+        metrics: metrics.clone(),
+        tracer: tracer.clone(),
+    };
+    let engine = Engine::start(
+        &settings.log,
+        settings.destinations,
+        &news.subscribe(),
+        &instruments,
+    )?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
     if let Some(path) = &settings.ready_file {
         announce(path, address)?;
     }
 
-    let metrics = Metrics::new(settings.account_groups, settings.limits.queue);
     // Until the very end, so that the last minute can be read too.
     let _scraping = scraped.map(|listener| {
         let pages = metrics::routes(metrics.clone());

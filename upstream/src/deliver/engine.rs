@@ -24,11 +24,23 @@ use super::{
     schedule::{OpenError, Schedule},
     sender::SenderError,
 };
-use crate::{clock, log::LogAddress};
+use crate::{clock, log::LogAddress, metrics::Metrics, telemetry::trace::Tracer};
 
 /// How often an idle destination asks although it heard of nothing: for what
 /// another program appended.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// How often it is shown how much each destination has before it.
+const BACKLOG_SHOWN: Duration = Duration::from_secs(5);
+
+/// Is what deliveries are counted and traced with.
+#[derive(Debug, Clone)]
+pub(crate) struct Instruments {
+    /// Counts.
+    pub(crate) metrics: Metrics,
+    /// Traces.
+    pub(crate) tracer: Tracer,
+}
 
 /// Says why deliveries can't begin.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +74,7 @@ impl Engine {
         log: &LogAddress,
         destinations: Vec<Destination>,
         news: &watch::Receiver<u64>,
+        instruments: &Instruments,
     ) -> Result<Self, StartError> {
         let destinations: Vec<Arc<Destination>> = destinations.into_iter().map(Arc::new).collect();
         let (stop, stopped) = watch::channel(false);
@@ -70,16 +83,18 @@ impl Engine {
             let schedule = Arc::new(Schedule::open(log, &destinations)?);
             for destination in destinations {
                 let name = destination.name.clone();
-                let courier = Courier::new(destination, Arc::clone(&schedule))
+                let courier = Courier::new(destination, Arc::clone(&schedule), instruments.clone())
                     .map_err(|source| StartError::Sender { name, source })?;
                 couriers.push(Arc::new(courier));
             }
         }
-        let run = |courier| tokio::spawn(run(courier, news.clone(), stopped.clone()));
-        Ok(Self {
-            tasks: couriers.into_iter().map(run).collect(),
-            stop,
-        })
+        let mut tasks = Vec::new();
+        for courier in couriers {
+            let shown = show_backlog(Arc::clone(&courier), stopped.clone());
+            tasks.push(tokio::spawn(shown));
+            tasks.push(tokio::spawn(run(courier, news.clone(), stopped.clone())));
+        }
+        Ok(Self { stop, tasks })
     }
 
     /// Takes nothing new up and waits for what is under way, which ends within
@@ -148,6 +163,16 @@ async fn run(
         }
     }
     while under_way.join_next().await.is_some() {}
+}
+
+async fn show_backlog(courier: Arc<Courier>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        courier.show_backlog().await;
+        tokio::select! {
+            () = sleep(BACKLOG_SHOWN) => {}
+            _ = stopped.changed() => {}
+        }
+    }
 }
 
 /// Says what a destination waits for, beside the end of a delivery.

@@ -28,20 +28,20 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Writes one attempt. It is signed anew, so that its time is fresh; its
-    /// trace is the span of this attempt, or the delivery's own.
+    /// Writes one attempt, signed anew so that its time is fresh. `trace` is
+    /// the attempt's own span.
     pub(crate) fn new(
         destination: &Destination,
         job: &Job,
         number: u32,
-        trace: Option<&TraceParent>,
+        trace: Option<TraceParent>,
         now: Timestamp,
     ) -> Self {
         let attributes = &job.entry.attributes;
         let webhook_id = webhook_id(&destination.name, attributes);
         let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.extend(events(attributes, job.entry.sequence));
-        if let Some(trace) = trace.or(attributes.traceparent.as_ref()) {
+        if let Some(trace) = trace {
             headers.push(("traceparent", trace.as_str().to_owned()));
         }
         headers.push(("x-hookgate-attempt", number.to_string()));

@@ -73,8 +73,6 @@ pub(crate) struct Backlog {
     pub(crate) undelivered: u64,
     /// When the log took the oldest of them.
     pub(crate) oldest: Option<Timestamp>,
-    /// Events that wait for another attempt.
-    pub(crate) retrying: u64,
     /// Events that wait for a person.
     pub(crate) parked: u64,
 }

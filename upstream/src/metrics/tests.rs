@@ -2,7 +2,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use hookgate_core::time::Timestamp;
 
-use super::{AccountGroups, Backlog, Metrics, Slice, family};
+use super::{AccountGroups, Metrics, Slice, family};
+use crate::deliver::schedule::Backlog;
 use crate::log::{Appended, LogError};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");

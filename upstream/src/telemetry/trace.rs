@@ -47,7 +47,6 @@ impl Tracer {
 
     /// Begins to take one event to a destination: one span each time that it is
     /// its turn, with an attempt or more in it.
-    #[allow(dead_code, reason = "the deliveries that call it are being written")]
     pub(crate) fn deliver(&self, entry: &Entry, destination: &str) -> Span {
         self.begin("deliver", SpanKind::Internal, &entry.attributes, || {
             vec![
@@ -81,7 +80,6 @@ impl Tracer {
 
 impl Span {
     /// Begins an attempt within a delivery.
-    #[allow(dead_code, reason = "the deliveries that call it are being written")]
     pub(crate) fn attempt(&self, number: u32, via: &'static str) -> Self {
         let reported = self.reported.as_ref().map(|whole| {
             let attributes = vec![
@@ -99,7 +97,6 @@ impl Span {
     }
 
     /// Returns the `traceparent` for whoever is called within this span.
-    #[allow(dead_code, reason = "the deliveries that call it are being written")]
     pub(crate) fn traceparent(&self) -> Option<TraceParent> {
         let Some(Reported { span, .. }) = &self.reported else {
             return self.parent.clone();

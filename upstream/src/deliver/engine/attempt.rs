@@ -20,7 +20,10 @@ use crate::{
         schedule::Schedule,
         sender::{Sender, SenderError},
     },
+    telemetry::trace::Span,
 };
+
+use super::Instruments;
 
 /// How long to wait before a settlement that could not be written is tried again.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
@@ -36,6 +39,7 @@ pub(super) struct Courier {
     primary: Sender,
     secondary: Option<Sender>,
     health: Mutex<Health>,
+    instruments: Instruments,
 }
 
 impl Courier {
@@ -46,6 +50,7 @@ impl Courier {
     pub(super) fn new(
         destination: Arc<Destination>,
         schedule: Arc<Schedule>,
+        instruments: Instruments,
     ) -> Result<Self, SenderError> {
         let sender = |target| Sender::new(target, destination.timeout);
         Ok(Self {
@@ -54,6 +59,7 @@ impl Courier {
             health: Mutex::new(Health::new(&destination)),
             schedule,
             destination,
+            instruments,
         })
     }
 
@@ -70,11 +76,13 @@ impl Courier {
     /// Tries an event, at the secondary too if the primary is not there, and
     /// writes down what became of it.
     pub(super) async fn deliver(&self, job: Job, via: Via) {
-        let mut attempts = vec![self.attempt(&job, job.number, via).await];
+        let name = &self.destination.name;
+        let mut span = self.instruments.tracer.deliver(&job.entry, name);
+        let mut attempts = vec![self.attempt(&job, job.number, via, &span).await];
         let unavailable = attempts.last().map(|it| it.outcome) == Some(Outcome::Unavailable);
         if via == Via::Primary && unavailable && self.health().fail_over(clock::now()) {
             let number = job.number.saturating_add(1);
-            attempts.push(self.attempt(&job, number, Via::Secondary).await);
+            attempts.push(self.attempt(&job, number, Via::Secondary, &span).await);
         }
         let Some(last) = attempts.last() else {
             return;
@@ -87,6 +95,10 @@ impl Courier {
         let retry = &self.destination.retry;
         let settlement = retry.judge(tried, clock::now(), fastrand::f64());
         self.report(&job, last, settlement);
+        if settlement != Settlement::Delivered {
+            span.fail();
+        }
+        span.end(last.outcome.as_str());
         for _ in 0..SETTLE_TRIES {
             let settled = self
                 .schedule
@@ -99,24 +111,41 @@ impl Courier {
         }
     }
 
-    async fn attempt(&self, job: &Job, number: u32, via: Via) -> Attempt {
+    async fn attempt(&self, job: &Job, number: u32, via: Via, whole: &Span) -> Attempt {
         let at = clock::now();
-        let message = Message::new(&self.destination, job, number, None, at);
+        let mut span = whole.attempt(number, via.as_str());
+        let message = Message::new(&self.destination, job, number, span.traceparent(), at);
         let start = Instant::now();
         let sender = match (via, &self.secondary) {
             (Via::Secondary, Some(secondary)) => secondary,
             _ => &self.primary,
         };
         let answer = sender.send(&message).await;
+        let latency = start.elapsed();
+        let outcome = answer.outcome.as_str();
         self.health().observe(via, answer.outcome, clock::now());
+        if answer.outcome != Outcome::Delivered {
+            span.fail();
+        }
+        span.end(outcome);
+        let metrics = &self.instruments.metrics;
+        metrics.attempt(&self.destination.name, via.as_str(), outcome, latency);
         Attempt {
             number,
             at,
             via,
             outcome: answer.outcome,
             status: answer.status,
-            latency: start.elapsed(),
+            latency,
             answer: answer.text,
+        }
+    }
+
+    /// Shows how much the destination has before it.
+    pub(super) async fn show_backlog(&self) {
+        if let Ok(backlog) = self.schedule.backlog(&self.destination).await {
+            let metrics = &self.instruments.metrics;
+            metrics.backlog(&self.destination.name, backlog);
         }
     }
 

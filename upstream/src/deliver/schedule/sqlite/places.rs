@@ -34,7 +34,6 @@ pub(super) struct Place {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rows {
     pub(super) waiting: u64,
-    pub(super) retrying: u64,
     pub(super) parked: u64,
     pub(super) oldest_sequence: Option<u64>,
 }
@@ -256,9 +255,6 @@ pub(super) fn rows(connection: &Connection, name: &str) -> rusqlite::Result<Rows
         if state == State::Parked as i64 {
             rows.parked = count;
             continue;
-        }
-        if state == State::Retrying as i64 {
-            rows.retrying = count;
         }
         rows.waiting += count;
         rows.oldest_sequence = Some(rows.oldest_sequence.map_or(first, |it| it.min(first)));

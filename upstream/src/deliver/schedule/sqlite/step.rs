@@ -190,7 +190,6 @@ impl<'a> Step<'a> {
         Ok(Backlog {
             undelivered: rows.waiting.saturating_add(ahead),
             oldest: oldest.map(|entry| entry.stored_at),
-            retrying: rows.retrying,
             parked: rows.parked,
         })
     }
