@@ -27,7 +27,7 @@ pub(crate) use connection::ConnectError;
 pub(crate) use reader::{NatsReader, ReadError};
 pub(crate) use stream::StreamError;
 
-use super::{Appended, Limits, LogAddress, LogError, Record};
+use super::{Appended, Attributes, Limits, LogAddress, LogError, Record};
 
 /// How long one request to the server may take. A publish that is refused takes
 /// two, which must fit into the gate's upstream timeout (10 s).
@@ -114,7 +114,8 @@ impl NatsLog {
             return Err(LogError::Unavailable);
         }
         let attributes = &record.attributes;
-        let subject = message::subject(attributes.source.as_str(), &attributes.id);
+        let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
+        let subject = message::subject(attributes.source.as_str(), event_id);
         let headers = message::headers(attributes);
         let published = async {
             self.context
@@ -126,13 +127,18 @@ impl NatsLog {
             Ok(Ok(ack)) => Ok(Appended::Stored {
                 sequence: ack.sequence,
             }),
-            Ok(Err(error)) if is_refusal(&error) => self.first_copy(&subject, &error).await,
+            Ok(Err(error)) if is_refusal(&error) => {
+                self.first_copy(&subject, attributes, &error).await
+            }
             Ok(Err(error)) => {
-                warn!(%error, "the NATS server did not acknowledge an event");
+                warn!(event_id, trace_id, %error, "the NATS server did not acknowledge an event");
                 Err(LogError::Unavailable)
             }
             Err(_) => {
-                warn!("the NATS server did not acknowledge an event in time");
+                warn!(
+                    event_id,
+                    trace_id, "the NATS server did not acknowledge an event in time"
+                );
                 Err(LogError::Unavailable)
             }
         }
@@ -145,23 +151,28 @@ impl NatsLog {
     async fn first_copy(
         &self,
         subject: &str,
+        attributes: &Attributes,
         refusal: &PublishError,
     ) -> Result<Appended, LogError> {
+        let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
         let found = self.stream.get_last_raw_message_by_subject(subject);
         match timeout(REQUEST_TIMEOUT, found).await {
             Ok(Ok(message)) => Ok(Appended::Duplicate {
                 sequence: message.sequence,
             }),
             Ok(Err(error)) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                warn!(error = %refusal, "the NATS server refused an event that it does not have");
+                warn!(event_id, trace_id, error = %refusal, "the NATS server refused an event that it does not have");
                 Err(LogError::Unavailable)
             }
             Ok(Err(error)) => {
-                warn!(%error, "the NATS server did not say whether it has an event");
+                warn!(event_id, trace_id, %error, "the NATS server did not say whether it has an event");
                 Err(LogError::Unavailable)
             }
             Err(_) => {
-                warn!("the NATS server did not say in time whether it has an event");
+                warn!(
+                    event_id,
+                    trace_id, "the NATS server did not say in time whether it has an event"
+                );
                 Err(LogError::Unavailable)
             }
         }

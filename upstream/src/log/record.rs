@@ -43,6 +43,13 @@ pub(crate) struct Attributes {
     pub(crate) sha256: Sha256Sum,
 }
 
+impl Attributes {
+    /// Returns the ID of its trace; empty if it has none.
+    pub(crate) fn trace_id(&self) -> &str {
+        self.traceparent.as_ref().map_or("", TraceParent::trace_id)
+    }
+}
+
 /// Holds an event to be appended.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {

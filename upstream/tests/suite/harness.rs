@@ -13,6 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::metrics::Page;
+
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -91,6 +93,20 @@ impl Server {
     /// What the server has logged so far.
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// Where it serves metrics, as it says when it starts.
+    pub(crate) fn metrics(&self) -> SocketAddr {
+        let stderr = self.stderr();
+        let line = stderr.lines().find(|line| line.contains("/metrics"));
+        let (_, rest) = line.unwrap().split_once("127.0.0.1:").unwrap();
+        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()))
+    }
+
+    /// Reads its metrics as Prometheus would.
+    pub(crate) fn scrape(&self) -> Page {
+        Page::read(self.metrics())
     }
 
     /// Ends the server as a crash would.

@@ -12,15 +12,19 @@
 
 mod check;
 mod cli;
+mod collector;
 mod contract;
 mod delivery;
 mod door;
 mod evidence;
 mod gate;
 mod harness;
+mod lines;
 mod load;
+mod metrics;
 mod nats;
 mod nats_server;
 mod patience;
 mod redaction;
 mod sqlite;
+mod traces;
