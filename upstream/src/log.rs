@@ -6,6 +6,8 @@
 //! the first copy's sequence. Every doubt is a [`LogError`], so that the sender
 //! tries again.
 
+use std::time::Duration;
+
 mod address;
 pub(crate) mod nats;
 pub(crate) mod reader;
@@ -56,6 +58,9 @@ pub(crate) enum OpenError {
     /// NATS refused.
     #[error(transparent)]
     Nats(#[from] nats::OpenError),
+    /// Events are to be removed by age, which the log can't do.
+    #[error("--keep: this log doesn't remove events by their age; `sqlite:PATH` does")]
+    NoRetention,
 }
 
 /// Sets what a log takes.
@@ -66,6 +71,9 @@ pub(crate) struct Limits {
     pub(crate) queue: usize,
     /// Largest payload that the server lets through.
     pub(crate) max_payload_bytes: usize,
+    /// How long events are kept; `None` for ever. Identities are remembered for
+    /// at least 30 days all the same.
+    pub(crate) keep: Option<Duration>,
 }
 
 /// Appends to one backend.
@@ -100,6 +108,7 @@ impl Log {
                 let (log, writing) = sqlite::open(path, limits)?;
                 Ok((Self::Sqlite(log), Keeper::Sqlite(writing)))
             }
+            LogAddress::Nats(_) if limits.keep.is_some() => Err(OpenError::NoRetention),
             LogAddress::Nats(server) => {
                 let log = nats::NatsLog::open(server, limits).await?;
                 Ok((Self::Nats(Box::new(log)), Keeper::Nats))

@@ -136,6 +136,7 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
         limits: Limits {
             queue: usize::try_from(args.queue)?,
             max_payload_bytes: max_body_bytes,
+            keep: args.keep,
         },
         acceptance: Acceptance {
             verification,

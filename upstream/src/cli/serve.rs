@@ -83,6 +83,11 @@ pub(crate) struct ServeArgs {
     /// How long a payload may take to arrive; with the log's confirmation never more than 9s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) body_timeout: Duration,
+    /// Remove events this long after they were stored [default: keep them for ever]. Identities are
+    /// remembered for 30 days at least. Longer than destinations are tried: what is removed can't
+    /// be delivered any more
+    #[arg(long, value_name = "DURATION", env = "HOOKGATE_KEEP", value_parser = keep)]
+    pub(crate) keep: Option<Duration>,
     /// How far a signature's time may lie from its arrival at the gate; at least the gate's own
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) tolerance: Duration,
@@ -134,4 +139,12 @@ impl ServeArgs {
 fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected IP:PORT, for example 127.0.0.1:8080")
+}
+
+fn keep(text: &str) -> Result<Duration, String> {
+    let keep = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if keep < Duration::from_secs(1) {
+        return Err("expected at least 1s, for example 90d".to_owned());
+    }
+    Ok(keep)
 }

@@ -27,11 +27,20 @@ pub(crate) use reader::{ReadError, Scanned, SqliteReader};
 pub(crate) use redact::redact;
 pub(crate) use writer::{WriteError, Writing};
 
-use self::{lock::Lock, schema::SchemaError, writer::Append};
+use self::{
+    lock::Lock,
+    schema::SchemaError,
+    writer::{Append, Work},
+};
 use super::{Appended, Limits, LogError, Record};
 
 /// How long a statement waits for another program that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the writer looks for old events: a tenth of how long they are
+/// kept, within these.
+const MIN_RETENTION_PERIOD: Duration = Duration::from_millis(100);
+const MAX_RETENTION_PERIOD: Duration = Duration::from_mins(1);
 
 /// Says why a file can't be used as the log.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +83,7 @@ pub(crate) enum OpenError {
 /// Appends to the file, through its writer.
 #[derive(Debug)]
 pub(crate) struct SqliteLog {
-    queue: mpsc::Sender<Append>,
+    queue: mpsc::Sender<Work>,
 }
 
 /// Opens the file for appending, makes it if need be, and starts its writer.
@@ -100,11 +109,29 @@ pub(crate) fn open(path: &Path, limits: Limits) -> Result<(SqliteLog, Writing), 
             source,
         })?;
     let (queue, waiting) = mpsc::channel(limits.queue);
-    let writing = writer::start(connection, waiting, lock).map_err(|source| OpenError::Schema {
-        path: path.into(),
-        source,
+    let writing = writer::start(connection, waiting, limits.keep, lock).map_err(|source| {
+        OpenError::Schema {
+            path: path.into(),
+            source,
+        }
     })?;
+    if let Some(keep) = limits.keep {
+        tokio::spawn(ask_to_retain(queue.downgrade(), keep));
+    }
     Ok((SqliteLog { queue }, writing))
+}
+
+/// Asks the writer from time to time, for as long as somebody may append.
+async fn ask_to_retain(queue: mpsc::WeakSender<Work>, keep: Duration) {
+    let period = (keep / 10).clamp(MIN_RETENTION_PERIOD, MAX_RETENTION_PERIOD);
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(queue) = queue.upgrade() else { return };
+        // A full queue has more urgent things in it.
+        let _ = queue.try_send(Work::Retain);
+    }
 }
 
 impl SqliteLog {
@@ -115,7 +142,7 @@ impl SqliteLog {
     pub(crate) async fn append(&self, record: Record) -> Result<Appended, LogError> {
         let (reply, answer) = oneshot::channel();
         self.queue
-            .try_send(Append { record, reply })
+            .try_send(Work::Append(Append { record, reply }))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => LogError::QueueFull,
                 mpsc::error::TrySendError::Closed(_) => LogError::Unavailable,

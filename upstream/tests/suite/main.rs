@@ -26,5 +26,6 @@ mod nats;
 mod nats_server;
 mod patience;
 mod redaction;
+mod retention;
 mod sqlite;
 mod traces;

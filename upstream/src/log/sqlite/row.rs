@@ -8,12 +8,18 @@ use crate::{
     log::{Attributes, Damage, Entry, Record, Sha256Sum},
 };
 
-/// Does nothing for an identity that is already there.
+/// Does nothing for an identity that is already there, or was and is remembered.
 pub(super) const INSERT: &str = "
     INSERT INTO event (sequence, source, id, type, account, livemode, time, endpoint, secret_name,
         unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, payload)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
+    WHERE NOT EXISTS (SELECT 1 FROM remembered WHERE id = ?3 AND source = ?2)
     ON CONFLICT (id, source) DO NOTHING";
+
+/// Finds the sequence of an identity, also of one that is only remembered.
+pub(super) const FIRST_COPY: &str = "
+    SELECT sequence FROM event WHERE id = ?1 AND source = ?2
+    UNION ALL SELECT sequence FROM remembered WHERE id = ?1 AND source = ?2";
 
 /// Adds a link of the chain.
 pub(super) const INSERT_LINK: &str = "INSERT INTO link (sequence, hash) VALUES (?1, ?2)";

@@ -3,7 +3,9 @@
 //! Group commit: while one sync is under way the next records gather, so the
 //! rate grows with the number of senders and not with the speed of the disk.
 
-use std::mem;
+mod retention;
+
+use std::{mem, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use tokio::{
@@ -40,6 +42,15 @@ pub(super) struct Append {
     pub(super) record: Record,
     /// Where to answer; the receiver may be gone.
     pub(super) reply: oneshot::Sender<Result<Appended, LogError>>,
+}
+
+/// Holds what the writer is asked for.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// To append a record.
+    Append(Append),
+    /// To look for events that are older than they are kept.
+    Retain,
 }
 
 /// Says why the writer gave up. It never goes on after these: it could confirm
@@ -83,10 +94,11 @@ impl Writing {
 /// event.
 pub(super) fn start(
     connection: Connection,
-    queue: mpsc::Receiver<Append>,
+    queue: mpsc::Receiver<Work>,
+    keep: Option<Duration>,
     lock: Lock,
 ) -> Result<Writing, SchemaError> {
-    let writer = Writer::new(connection)?;
+    let writer = Writer::new(connection, keep)?;
     let task = tokio::task::spawn_blocking(move || {
         let ended = writer.run(queue);
         // Released only now that the connection is closed.
@@ -105,10 +117,14 @@ struct Writer {
     /// Whether the last batch failed: a full disk is reported once, not with
     /// every batch that it refuses.
     failing: bool,
+    /// How long events are kept, if not for ever.
+    keep: Option<Duration>,
+    /// Whether there are more events to remove than one transaction took.
+    retaining: bool,
 }
 
 impl Writer {
-    fn new(connection: Connection) -> Result<Self, SchemaError> {
+    fn new(connection: Connection, keep: Option<Duration>) -> Result<Self, SchemaError> {
         let event = connection.query_row(
             "SELECT max(coalesce((SELECT max(sequence) FROM event), 0),
                         coalesce((SELECT max(sequence) FROM cutoff), 0))",
@@ -133,12 +149,21 @@ impl Writer {
             chain,
             unchecked_bytes: 0,
             failing: false,
+            keep,
+            retaining: false,
         })
     }
 
-    fn run(mut self, mut queue: mpsc::Receiver<Append>) -> rusqlite::Result<()> {
+    fn run(mut self, mut queue: mpsc::Receiver<Work>) -> rusqlite::Result<()> {
+        let mut works = Vec::with_capacity(MAX_BATCH);
         let mut batch = Vec::with_capacity(MAX_BATCH);
-        while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+        while self.wait(&mut queue, &mut works) {
+            for work in works.drain(..) {
+                match work {
+                    Work::Append(append) => batch.push(append),
+                    Work::Retain => self.retaining = self.keep.is_some(),
+                }
+            }
             match self.commit(&batch) {
                 Ok(answers) => {
                     if mem::take(&mut self.failing) {
@@ -162,13 +187,64 @@ impl Writer {
                     return Err(failure);
                 }
             }
+            self.retain()?;
             self.checkpoint_if_due()?;
         }
         Ok(())
     }
 
+    /// Takes what waits. While there is something to remove, only that: then an
+    /// append waits for one small transaction at most. `false`: all senders are
+    /// gone.
+    fn wait(&self, queue: &mut mpsc::Receiver<Work>, works: &mut Vec<Work>) -> bool {
+        if !self.retaining {
+            return queue.blocking_recv_many(works, MAX_BATCH) > 0;
+        }
+        while works.len() < MAX_BATCH {
+            match queue.try_recv() {
+                Ok(work) => works.push(work),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => return !works.is_empty(),
+            }
+        }
+        true
+    }
+
+    /// Removes a few events that are older than they are kept.
+    fn retain(&mut self) -> rusqlite::Result<()> {
+        let Some(keep) = self.keep.filter(|_| self.retaining) else {
+            return Ok(());
+        };
+        let now = clock::now();
+        let removed = retention::remove(&mut self.connection, keep, now)
+            .and_then(|removed| Ok((removed, retention::forget(&self.connection, now)?)));
+        match removed {
+            Ok((removed, forgotten)) => {
+                self.retaining = removed.is_some() || forgotten > 0;
+                if let Some(removed) = removed {
+                    debug!(
+                        events = removed.events,
+                        "removed what is older than it is kept"
+                    );
+                    self.unchecked_bytes += removed.bytes;
+                }
+                Ok(())
+            }
+            // Tried again when it is asked for the next time.
+            Err(failure) if is_recoverable(&failure) => {
+                warn!(%failure, "old events could not be removed");
+                self.retaining = false;
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Appends a batch in one transaction. `Ok` means that it is on disk.
     fn commit(&mut self, batch: &[Append]) -> rusqlite::Result<Vec<Appended>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
         let stored_at = clock::now();
         let mut chain = self.chain;
         let mut bytes = 0;
@@ -179,8 +255,7 @@ impl Writer {
         {
             let mut insert = transaction.prepare_cached(row::INSERT)?;
             let mut link = transaction.prepare_cached(row::INSERT_LINK)?;
-            let mut first_copy = transaction
-                .prepare_cached("SELECT sequence FROM event WHERE id = ?1 AND source = ?2")?;
+            let mut first_copy = transaction.prepare_cached(row::FIRST_COPY)?;
             for Append { record, .. } in batch {
                 let sequence = chain.newest().sequence.saturating_add(1);
                 if row::insert(&mut insert, sequence, stored_at, record)? == 1 {
@@ -275,7 +350,7 @@ mod tests {
     use rusqlite::Connection;
     use tokio::sync::{mpsc, oneshot};
 
-    use super::{Append, Writer, is_recoverable};
+    use super::{Append, Work, Writer, is_recoverable};
     use crate::log::{Appended, Attributes, LogError, Record, Sha256Sum, sqlite::schema};
 
     fn record(id: &str, payload_bytes: usize) -> Record {
@@ -313,7 +388,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let connection = Connection::open(folder.path().join("log.db")).unwrap();
         schema::prepare(&connection).unwrap();
-        (folder, Writer::new(connection).unwrap())
+        (folder, Writer::new(connection, None).unwrap())
     }
 
     #[test]
@@ -383,10 +458,10 @@ mod tests {
         let (sender, queue) = mpsc::channel(4);
         let (reply, mut answer) = oneshot::channel();
         sender
-            .try_send(Append {
+            .try_send(Work::Append(Append {
                 record: record("evt_2", 10),
                 reply,
-            })
+            }))
             .unwrap();
         drop(sender);
         let failure = writer.run(queue).unwrap_err();
