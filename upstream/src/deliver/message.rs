@@ -21,6 +21,10 @@ const ID_CHARACTERS: usize = 22;
 pub(crate) struct Message {
     /// What repeats have in common.
     pub(crate) webhook_id: String,
+    /// The event's ID.
+    pub(crate) event_id: String,
+    /// The event's type.
+    pub(crate) type_name: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(&'static str, String)>,
     /// As the sender signed it.
@@ -49,6 +53,8 @@ impl Message {
         headers.extend(signature(destination, &webhook_id, &job.payload, now));
         Self {
             webhook_id,
+            event_id: attributes.id.clone(),
+            type_name: attributes.type_name.clone(),
             headers,
             payload: job.payload.clone(),
         }

@@ -1,19 +1,36 @@
 //! One attempt to one target.
 
+mod amqp;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod nats;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-pub(crate) use http::HttpSender;
 
-use super::{destination::Target, job::Outcome, message::Message};
+#[cfg(feature = "kafka")]
+use self::kafka::KafkaSender;
+use self::{amqp::AmqpSender, http::HttpSender, nats::NatsSender};
+use super::{
+    destination::Target,
+    job::{MAX_ANSWER_BYTES, Outcome},
+    message::Message,
+};
 
 /// Sends to one target.
 #[derive(Debug)]
 pub(crate) enum Sender {
     /// To an HTTP endpoint.
     Http(HttpSender),
+    /// To an exchange of RabbitMQ.
+    Amqp(AmqpSender),
+    /// To a topic of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaSender),
+    /// To a subject of a JetStream stream.
+    Nats(NatsSender),
 }
 
 /// Says why nothing can be sent to a target.
@@ -22,9 +39,22 @@ pub(crate) enum SenderError {
     /// The HTTP client can't be made.
     #[error("can't make an HTTP client: {0}")]
     Http(reqwest::Error),
+    /// The address lacks something, or has too much.
+    #[error(
+        "`{target}`: expected `amqp(s)://HOST/VHOST?exchange=NAME[&routing_key=KEY]`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
+    )]
+    Target {
+        /// Which.
+        target: Target,
+    },
+    /// The Kafka client can't be made.
+    #[cfg(feature = "kafka")]
+    #[error("can't make a Kafka producer: {0}")]
+    Kafka(rdkafka::error::KafkaError),
     /// Not built in.
-    #[error("`{target}`: this kind of destination is not available")]
-    Unsupported {
+    #[cfg(not(feature = "kafka"))]
+    #[error("`{target}`: this hookgate was built without Kafka (cargo feature `kafka`)")]
+    NoKafka {
         /// Which.
         target: Target,
     },
@@ -51,9 +81,14 @@ impl Sender {
             Target::Http(url) => HttpSender::new(url.clone(), timeout)
                 .map(Self::Http)
                 .map_err(SenderError::Http),
-            other => Err(SenderError::Unsupported {
-                target: other.clone(),
+            Target::Amqp(url) => AmqpSender::new(url, timeout).map(Self::Amqp),
+            #[cfg(feature = "kafka")]
+            Target::Kafka(url) => KafkaSender::new(url, timeout).map(Self::Kafka),
+            #[cfg(not(feature = "kafka"))]
+            Target::Kafka(_) => Err(SenderError::NoKafka {
+                target: target.clone(),
             }),
+            Target::Nats(url) => NatsSender::new(url, timeout).map(Self::Nats),
         }
     }
 
@@ -61,6 +96,23 @@ impl Sender {
     pub(crate) async fn send(&self, message: &Message) -> Answer {
         match self {
             Self::Http(sender) => sender.send(message).await,
+            Self::Amqp(sender) => sender.send(message).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(sender) => sender.send(message).await,
+            Self::Nats(sender) => sender.send(message).await,
+        }
+    }
+}
+
+impl Answer {
+    /// Makes the answer of a broker, which has no status.
+    fn without_status(outcome: Outcome, text: impl std::fmt::Display) -> Self {
+        let mut text = Bytes::from(text.to_string());
+        text.truncate(MAX_ANSWER_BYTES);
+        Self {
+            outcome,
+            status: None,
+            text,
         }
     }
 }

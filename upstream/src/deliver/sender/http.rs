@@ -123,13 +123,7 @@ fn failure(error: reqwest::Error) -> Answer {
         text.push_str(&source.to_string());
         cause = source.source();
     }
-    let mut text = Bytes::from(text);
-    text.truncate(MAX_ANSWER_BYTES);
-    Answer {
-        outcome,
-        status: None,
-        text,
-    }
+    Answer::without_status(outcome, text)
 }
 
 #[cfg(test)]
