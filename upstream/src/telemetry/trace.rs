@@ -32,6 +32,8 @@ pub(crate) struct Span {
 struct Reported {
     tracer: SdkTracer,
     span: SdkSpan,
+    /// What its parts are about too.
+    about: Vec<KeyValue>,
 }
 
 impl Tracer {
@@ -65,14 +67,19 @@ impl Tracer {
     ) -> Span {
         let parent = event.traceparent.clone();
         let reported = self.0.clone().map(|tracer| {
-            let mut attributes = own();
-            attributes.extend([
+            let mut about = own();
+            about.extend([
                 KeyValue::new("hookgate.event_id", event.id.clone()),
                 KeyValue::new("hookgate.event_type", event.type_name.clone()),
                 KeyValue::new("hookgate.source", event.source.as_str().to_owned()),
             ]);
             let remote = parent.as_ref().and_then(context);
-            Reported::begin(tracer, name, kind, attributes, remote)
+            Reported::begin(
+                tracer,
+                SpanBuilder::from_name(name).with_kind(kind),
+                about,
+                remote,
+            )
         });
         Span { parent, reported }
     }
@@ -82,13 +89,12 @@ impl Span {
     /// Begins an attempt within a delivery.
     pub(crate) fn attempt(&self, number: u32, via: &'static str) -> Self {
         let reported = self.reported.as_ref().map(|whole| {
-            let attributes = vec![
-                KeyValue::new("hookgate.attempt", i64::from(number)),
-                KeyValue::new("hookgate.via", via),
-            ];
+            let mut about = whole.about.clone();
+            about.push(KeyValue::new("hookgate.attempt", i64::from(number)));
+            about.push(KeyValue::new("hookgate.via", via));
             let parent = Some(whole.span.span_context().clone());
-            let tracer = whole.tracer.clone();
-            Reported::begin(tracer, "attempt", SpanKind::Client, attributes, parent)
+            let builder = SpanBuilder::from_name("attempt").with_kind(SpanKind::Client);
+            Reported::begin(whole.tracer.clone(), builder, about, parent)
         });
         Self {
             parent: self.parent.clone(),
@@ -149,19 +155,20 @@ impl Span {
 impl Reported {
     fn begin(
         tracer: SdkTracer,
-        name: &'static str,
-        kind: SpanKind,
-        attributes: Vec<KeyValue>,
+        builder: SpanBuilder,
+        about: Vec<KeyValue>,
         parent: Option<SpanContext>,
     ) -> Self {
         let context = parent.map_or_else(Context::new, |parent| {
             Context::new().with_remote_span_context(parent)
         });
-        let builder = SpanBuilder::from_name(name)
-            .with_kind(kind)
-            .with_attributes(attributes);
+        let builder = builder.with_attributes(about.clone());
         let span = tracer.build_with_context(builder, &context);
-        Self { tracer, span }
+        Self {
+            tracer,
+            span,
+            about,
+        }
     }
 }
 
@@ -185,3 +192,6 @@ fn context(parent: &TraceParent) -> Option<SpanContext> {
         TraceState::NONE,
     ))
 }
+
+#[cfg(test)]
+mod tests;
