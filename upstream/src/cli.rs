@@ -20,7 +20,9 @@ pub(crate) use self::{
     send::SendArgs,
     serve::ServeArgs,
 };
-use crate::{log::AddressError, secrets::BindingError, telemetry::otlp::CollectorError};
+use crate::{
+    config::ConfigError, log::AddressError, secrets::BindingError, telemetry::otlp::CollectorError,
+};
 
 /// The durable log behind Hookgate's door, and the tools around it.
 #[derive(Debug, Parser)]
@@ -73,6 +75,27 @@ pub(crate) enum ArgumentError {
     /// `--log` names no log.
     #[error("--log (or HOOKGATE_LOG): {0}")]
     Log(#[from] AddressError),
+    /// Nothing names a log.
+    #[error(
+        "found no log: give --log URL, set HOOKGATE_LOG, or write `log = \"sqlite:./data/hookgate.db\"` in hookgate.toml"
+    )]
+    NoLog,
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration says what a flag excludes.
+    #[error(
+        "{flag} and `gate` exclude each other: the gate's configuration says it for each endpoint"
+    )]
+    BesideGate {
+        /// The flag, which may stand in the file as well.
+        flag: &'static str,
+    },
+    /// Keyrings of no gate.
+    #[error(
+        "--keyring needs the gate that it is of: give --gate FILE, or `gate` in the configuration"
+    )]
+    NoGate,
     /// `--secret` binds nothing.
     #[error("--secret: {0}")]
     Secret(#[from] BindingError),

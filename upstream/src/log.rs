@@ -14,12 +14,14 @@ pub(crate) mod reader;
 mod record;
 mod redact;
 pub(crate) mod sqlite;
+mod start;
 mod verify;
 
 pub(crate) use address::{AddressError, LogAddress};
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
 pub(crate) use redact::{RedactError, Redacted, Request as RedactRequest, redact};
+pub(crate) use start::Start;
 pub(crate) use verify::VerifyError;
 
 /// Says what became of a record.

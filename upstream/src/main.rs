@@ -9,8 +9,13 @@
 mod check;
 mod cli;
 mod clock;
+mod config;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "`parked`, metrics and brokers are about to use it"
+)]
 mod deliver;
-#[allow(dead_code, unused_imports, reason = "the logs are about to use it")]
 mod evidence;
 mod keep;
 mod log;
@@ -22,7 +27,7 @@ mod show;
 mod telemetry;
 mod verification;
 
-use std::{io, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::anyhow;
 use clap::Parser as _;
@@ -30,10 +35,10 @@ use hookgate_core::signature::Tolerance;
 
 use crate::{
     check::CheckError,
-    cli::{Cli, Command, ServeArgs},
+    cli::{Cli, Command},
+    config::{Keep, Merged},
     keep::VerifyLogError,
     log::Limits,
-    metrics::AccountGroups,
     secrets::Secrets,
     server::{Acceptance, Settings},
     verification::{Gate, Verification},
@@ -58,10 +63,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            telemetry::start(args.log_format)?;
+            let merged = Merged::new(&args, args.log.config()?)?;
+            telemetry::start(merged.log_format)?;
             // Fails only where one is installed already.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let settings = settings(args)?;
+            let settings = settings(merged, args.ready_file)?;
             runtime()?.block_on(server::serve(settings))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -124,49 +130,52 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .map_err(|error| anyhow!("can't start the runtime: {error}"))
 }
 
-fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
-    let verification = verification(&args)?;
+fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Settings> {
+    let verification = verification(&merged)?;
     let max_body_bytes = usize::try_from(match &verification {
         Verification::Gate(gate) => gate.max_body_bytes(),
-        _ => args.max_body_bytes.into(),
+        _ => merged.max_body_bytes.value(),
     })?;
+    let destinations = merged.destinations.iter().map(config::Destination::load);
+    let destinations = destinations.collect::<Result<_, _>>()?;
     Ok(Settings {
-        listen: args.listen,
-        log: args.log.address()?,
+        listen: merged.listen,
+        log: merged.log,
         limits: Limits {
-            queue: usize::try_from(args.queue)?,
+            queue: usize::try_from(merged.queue.value())?,
             max_payload_bytes: max_body_bytes,
-            keep: args.keep,
+            keep: merged.keep.map(Keep::value),
         },
         acceptance: Acceptance {
             verification,
             max_body_bytes,
-            body_timeout: args.body_timeout,
+            body_timeout: merged.body_timeout.value(),
         },
-        metrics: args.metrics,
-        account_groups: AccountGroups::default(),
-        otlp: args.otlp()?,
-        destinations: Vec::new(),
-        ready_file: args.ready_file,
+        metrics: merged.metrics,
+        account_groups: merged.account_groups,
+        otlp: merged.otlp,
+        destinations,
+        ready_file,
     })
 }
 
-fn verification(args: &ServeArgs) -> anyhow::Result<Verification> {
-    if let Some(file) = &args.gate {
+fn verification(merged: &Merged) -> anyhow::Result<Verification> {
+    if let Some(file) = &merged.gate {
         return Ok(Verification::Gate(Gate::load(
             check::gate(file)?,
-            &args.keyrings,
+            &merged.keyrings,
         )?));
     }
-    let secrets = Secrets::load(&args.secrets()?)?;
+    let secrets = Secrets::load(&merged.secrets)?;
     if secrets.is_empty() {
         return Ok(Verification::Nothing);
     }
+    let tolerance = merged.tolerance.value();
     Ok(Verification::Sources {
         secrets,
         tolerance: Tolerance {
-            past: args.tolerance,
-            future: args.tolerance,
+            past: tolerance,
+            future: tolerance,
         },
     })
 }

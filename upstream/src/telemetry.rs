@@ -16,7 +16,8 @@ use tracing_subscriber::EnvFilter;
 const DEFAULT_FILTER: &str = "warn,hookgate=info";
 
 /// Says how log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum LogFormat {
     /// For people.
     Text,

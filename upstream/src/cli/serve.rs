@@ -1,11 +1,12 @@
 //! `hookgate serve`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::Args;
 
 use super::{ArgumentError, LogArgs};
 use crate::{
+    config::{BodyTimeout, Keep, MaxBodyBytes, Queue, ToleranceTime},
     metrics::Scrape,
     secrets::{Binding, BindingError},
     telemetry::{LogFormat, otlp::Collector},
@@ -29,6 +30,10 @@ Answers: 200 stored or duplicate, with the sequence in the log, only after the l
 400, 404, 405, 408, 413 if the event isn't acceptable; 429 queue_full and 503 unavailable with
 Retry-After. GET /healthz: the process is alive. GET /readyz: the log can confirm events.
 
+What isn't said here comes from the environment (the variables below), then from the file of
+--config, then from the defaults. envoy/hookgate.toml explains every field of that file, also
+those that have no flag: destinations, retention, telemetry.
+
 RUST_LOG=hookgate=debug logs every event. SIGTERM and SIGINT drain, then stop.
 
 Examples:
@@ -40,15 +45,14 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) log: LogArgs,
-    /// Where to listen; port 0 lets the system choose one
+    /// Where to listen; port 0 lets the system choose one [default: 127.0.0.1:8080]
     #[arg(
         long,
         value_name = "IP:PORT",
-        default_value = "127.0.0.1:8080",
         env = "HOOKGATE_LISTEN",
         value_parser = listen
     )]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Option<SocketAddr>,
     /// A source and the environment variable with one of its secrets; may be repeated
     #[arg(long = "secret", value_name = "SOURCE=VARIABLE")]
     secrets: Vec<String>,
@@ -57,48 +61,38 @@ pub(crate) struct ServeArgs {
     #[arg(
         long,
         value_name = "FILE",
+        env = "HOOKGATE_GATE",
         conflicts_with_all = ["secrets", "max_body_bytes", "tolerance"]
     )]
     pub(crate) gate: Option<PathBuf>,
     /// A file with one of the gate's keyrings, read again when its content changes; the name can be
     /// left out if the gate has one keyring; may be repeated
-    #[arg(long = "keyring", value_name = "[NAME=]FILE", requires = "gate")]
+    #[arg(long = "keyring", value_name = "[NAME=]FILE", env = "HOOKGATE_KEYRING")]
     pub(crate) keyrings: Vec<KeyringFile>,
     /// Largest payload in bytes (at most 64 MiB); raising it raises what a sender can make us hold
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "2097152",
-        value_parser = RangedU64ValueParser::<u32>::new().range(1..=67_108_864)
-    )]
-    pub(crate) max_body_bytes: u32,
-    /// Events that may wait for the log; more are answered 429 queue_full
-    #[arg(
-        long,
-        value_name = "EVENTS",
-        default_value = "1024",
-        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
-    )]
-    pub(crate) queue: u32,
+    /// [default: 2097152]
+    #[arg(long, value_name = "BYTES", env = "HOOKGATE_MAX_BODY_BYTES")]
+    pub(crate) max_body_bytes: Option<MaxBodyBytes>,
+    /// Events that may wait for the log; more are answered 429 queue_full [default: 1024]
+    #[arg(long, value_name = "EVENTS", env = "HOOKGATE_QUEUE")]
+    pub(crate) queue: Option<Queue>,
     /// How long a payload may take to arrive; with the log's confirmation never more than 9s
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
-    pub(crate) body_timeout: Duration,
+    /// [default: 5s]
+    #[arg(long, value_name = "DURATION", env = "HOOKGATE_BODY_TIMEOUT")]
+    pub(crate) body_timeout: Option<BodyTimeout>,
     /// Remove events this long after they were stored [default: keep them for ever]. Identities are
     /// remembered for 30 days at least. Longer than destinations are tried: what is removed can't
     /// be delivered any more
-    #[arg(long, value_name = "DURATION", env = "HOOKGATE_KEEP", value_parser = keep)]
-    pub(crate) keep: Option<Duration>,
+    #[arg(long, value_name = "DURATION", env = "HOOKGATE_KEEP")]
+    pub(crate) keep: Option<Keep>,
     /// How far a signature's time may lie from its arrival at the gate; at least the gate's own
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
-    pub(crate) tolerance: Duration,
+    /// [default: 5m]
+    #[arg(long, value_name = "DURATION", env = "HOOKGATE_TOLERANCE")]
+    pub(crate) tolerance: Option<ToleranceTime>,
     /// Where Prometheus reads /metrics; port 0 lets the system choose one; `off` for nowhere
-    #[arg(
-        long,
-        value_name = "IP:PORT",
-        default_value = "127.0.0.1:9464",
-        env = "HOOKGATE_METRICS"
-    )]
-    pub(crate) metrics: Scrape,
+    /// [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "IP:PORT", env = "HOOKGATE_METRICS")]
+    pub(crate) metrics: Option<Scrape>,
     /// Report a span for each append and each attempt to this OTLP receiver (gRPC)
     #[arg(
         long,
@@ -110,9 +104,9 @@ pub(crate) struct ServeArgs {
     /// Write `HOST:PORT` to this file once requests are served
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
-    /// How log lines on stderr look
-    #[arg(long, value_enum, default_value = "text", env = "HOOKGATE_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    /// How log lines on stderr look [default: text]
+    #[arg(long, value_enum, env = "HOOKGATE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 impl ServeArgs {
@@ -139,12 +133,4 @@ impl ServeArgs {
 fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected IP:PORT, for example 127.0.0.1:8080")
-}
-
-fn keep(text: &str) -> Result<Duration, String> {
-    let keep = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if keep < Duration::from_secs(1) {
-        return Err("expected at least 1s, for example 90d".to_owned());
-    }
-    Ok(keep)
 }

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, fmt, num::NonZeroU32, num::NonZeroUsize, time::Duration};
 
-use hookgate_core::{
-    identity::Source, policy::TypePattern, secret::SigningSecret, time::Timestamp,
-};
+use hookgate_core::{identity::Source, policy::TypePattern, secret::SigningSecret};
+
+use serde::Deserialize;
 
 use super::{health::Breaking, retry::RetryPolicy};
-use crate::log::Attributes;
+use crate::log::{Attributes, Start};
 
 /// Sets one destination.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ pub(crate) struct Destination {
     pub(crate) secrets: Vec<SigningSecret>,
     /// Which events it gets.
     pub(crate) filter: Filter,
-    /// Where it starts in the log, the first time.
-    pub(crate) from: From,
+    /// Where it starts in the log, the first time that it is seen; afterwards it
+    /// has a position of its own.
+    pub(crate) from: Start,
     /// Deliveries under way at a time, at most.
     pub(crate) concurrency: NonZeroUsize,
     /// Attempts a second, at most; `None`: as many as answers come back.
@@ -100,7 +101,7 @@ impl fmt::Debug for Target {
 }
 
 /// Chooses events. An empty list chooses all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Sources.
     pub(crate) sources: Vec<Source>,
@@ -126,24 +127,12 @@ impl Filter {
     }
 }
 
-/// Says where in the log a destination starts. It counts once: afterwards the
-/// destination has a position of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
-    /// With everything that the log has.
-    Beginning,
-    /// With this event.
-    Sequence(u64),
-    /// With the first event stored at or after this time.
-    Time(Timestamp),
-    /// With what is appended from now on.
-    Now,
-}
-
 /// Says which events wait for each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
     /// None.
+    #[default]
     None,
     /// Those of one object (`data.object.id`, `related_object.id`) of one
     /// account and source: a later one waits until the earlier is delivered or

@@ -3,10 +3,13 @@ use std::{num::NonZeroU32, num::NonZeroUsize, time::Duration};
 use hookgate_core::time::Timestamp;
 
 use super::{Breaking, Health, Permit, later};
-use crate::deliver::{
-    destination::{Destination, Filter, From, Order},
-    job::{Outcome, Via},
-    retry::RetryPolicy,
+use crate::{
+    deliver::{
+        destination::{Destination, Filter, Order},
+        job::{Outcome, Via},
+        retry::RetryPolicy,
+    },
+    log::Start,
 };
 
 const START: Timestamp = Timestamp::from_unix_seconds(1_760_000_000);
@@ -22,7 +25,7 @@ fn destination(concurrency: usize, rate: Option<u32>, secondary: Option<&str>) -
         secondary: secondary.map(|url| url.parse().unwrap()),
         secrets: Vec::new(),
         filter: Filter::default(),
-        from: From::Now,
+        from: Start::Now,
         concurrency: NonZeroUsize::new(concurrency).unwrap(),
         rate: rate.and_then(NonZeroU32::new),
         timeout: Duration::from_secs(1),

@@ -15,12 +15,12 @@ use super::{file, file::OpenError, places, step::Step};
 use crate::{
     clock,
     deliver::{
-        destination::{Destination, From},
+        destination::Destination,
         job::{Attempt, Settlement},
         schedule::{Backlog, Due, ScheduleError},
     },
     log::{
-        self,
+        self, Start,
         sqlite::{ReadError, SqliteReader},
     },
 };
@@ -200,15 +200,15 @@ impl Worker {
 }
 
 /// Returns the sequence after which a destination starts.
-fn start(log: &SqliteReader, from: From) -> Result<u64, ReadError> {
+fn start(log: &SqliteReader, from: Start) -> Result<u64, ReadError> {
     let last = || Ok::<_, ReadError>(log.span()?.map_or(0, |span| span.last));
     match from {
-        From::Beginning => Ok(0),
-        From::Sequence(sequence) => Ok(sequence.saturating_sub(1)),
-        From::Time(time) => match log.first_at(time)? {
+        Start::Beginning => Ok(0),
+        Start::Sequence(sequence) => Ok(sequence.saturating_sub(1)),
+        Start::Time(time) => match log.first_at(time)? {
             Some(first) => Ok(first.saturating_sub(1)),
             None => last(),
         },
-        From::Now => last(),
+        Start::Now => last(),
     }
 }
