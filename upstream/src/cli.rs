@@ -7,6 +7,7 @@ mod log;
 mod redact;
 mod send;
 mod serve;
+mod transfer;
 
 use clap::{Parser, Subcommand};
 use hookgate_core::identity::{NameError, Source};
@@ -19,6 +20,7 @@ pub(crate) use self::{
     redact::RedactArgs,
     send::SendArgs,
     serve::ServeArgs,
+    transfer::{BackupArgs, ExportArgs, From, ImportArgs},
 };
 use crate::{
     config::ConfigError, log::AddressError, secrets::BindingError, telemetry::otlp::CollectorError,
@@ -64,6 +66,12 @@ pub(crate) enum Command {
     VerifyLog(VerifyLogArgs),
     /// Remove the payload of one event for good, and leave a record of it
     Redact(RedactArgs),
+    /// Copy a log in a file, also while a server appends to it
+    Backup(BackupArgs),
+    /// Print the events of the log as JSON Lines
+    Export(ExportArgs),
+    /// Append what export printed
+    Import(ImportArgs),
 }
 
 // clap repeats a value that it can't parse. These may hold what must not be

@@ -4,7 +4,8 @@
 //! and acknowledges only what the log confirmed; `send` signs and sends events
 //! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
 //! `events` and `event` show what the log holds;
-//! `head` and `verify-log` prove it; `redact` removes a payload.
+//! `head` and `verify-log` prove it; `redact` removes a payload;
+//! `backup`, `export` and `import` take events elsewhere.
 
 mod check;
 mod cli;
@@ -103,6 +104,19 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Redact(args) => {
             runtime()?.block_on(keep::redact(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Backup(args) => Ok(if keep::backup(&args)? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }),
+        Command::Export(args) => {
+            runtime()?.block_on(keep::export(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import(args) => {
+            runtime()?.block_on(keep::import(&args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::VerifyLog(args) => Ok(match runtime()?.block_on(keep::verify_log(&args)) {

@@ -1,11 +1,14 @@
-//! Reading the log: what `hookgate events` and `hookgate event` show.
+//! Reading the log: its newest events, one event, or all in their order.
 
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
-use hookgate_core::identity::Source;
+use hookgate_core::{identity::Source, time::Timestamp};
 
 use super::{Damage, Entry, LogAddress, nats, sqlite};
+
+/// Most bytes of payload of one scan, but for its last event.
+const SCAN_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Chooses events of the log.
 #[derive(Debug, Clone)]
@@ -81,6 +84,39 @@ impl Reader {
             Self::Sqlite(reader) => reader.events(query),
             Self::Nats(reader) => reader.events(query).await,
         }
+    }
+
+    /// Returns events from a sequence on, in the order of the log, with their
+    /// payloads, whose SHA-256 has been checked: at most `limit` and about
+    /// 8 MiB; none if there is nothing from there on.
+    ///
+    /// # Errors
+    /// [`ReadError`], also if any of them is damaged.
+    pub(crate) async fn scan(
+        &self,
+        from: u64,
+        limit: NonZeroUsize,
+    ) -> Result<Vec<(Entry, Bytes)>, ReadError> {
+        let found = match self {
+            Self::Sqlite(reader) => reader.scan(from, limit, SCAN_BYTES)?,
+            Self::Nats(reader) => reader.scan(from, limit, SCAN_BYTES).await?,
+        };
+        for (entry, payload) in &found {
+            entry.verify(payload)?;
+        }
+        Ok(found)
+    }
+
+    /// Returns the sequence of the first event that was stored at a time or
+    /// later.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn first_at(&self, time: Timestamp) -> Result<Option<u64>, ReadError> {
+        Ok(match self {
+            Self::Sqlite(reader) => reader.first_at(time)?,
+            Self::Nats(reader) => reader.first_at(time).await?,
+        })
     }
 
     /// Returns the events with this ID, one per source, with their payloads,

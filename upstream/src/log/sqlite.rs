@@ -6,6 +6,7 @@
 //! Source: <https://www.sqlite.org/wal.html>,
 //! <https://www.sqlite.org/pragma.html#pragma_synchronous>.
 
+mod backup;
 mod evidence;
 mod lock;
 mod reader;
@@ -23,6 +24,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use backup::{BackupError, backup};
 pub(crate) use reader::{ReadError, Scanned, SqliteReader};
 pub(crate) use redact::redact;
 pub(crate) use writer::{WriteError, Writing};

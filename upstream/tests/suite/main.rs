@@ -29,3 +29,4 @@ mod redaction;
 mod retention;
 mod sqlite;
 mod traces;
+mod transfer;

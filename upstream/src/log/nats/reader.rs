@@ -1,9 +1,10 @@
 //! Reads the stream while servers may be appending to it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use async_nats::{
     ServerAddr,
+    datetime::DateTime,
     jetstream::{
         self,
         consumer::{AckPolicy, DeliverPolicy, pull},
@@ -143,6 +144,83 @@ impl NatsReader {
             )?);
         }
         Ok(entries)
+    }
+
+    /// Returns what the stream has from a sequence on, with payloads, until they
+    /// are more than `bytes`.
+    ///
+    /// # Errors
+    /// [`reader::ReadError`].
+    pub(crate) async fn scan(
+        &self,
+        from: u64,
+        limit: NonZeroUsize,
+        bytes: usize,
+    ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
+        let policy = DeliverPolicy::ByStartSequence {
+            start_sequence: from.max(1),
+        };
+        let mut messages = self.fetch(policy, limit.get()).await?;
+        let mut found = Vec::new();
+        let mut read = 0;
+        while let Some(message) = messages.try_next().await.map_err(ReadError::Messages)? {
+            let info = message.info().map_err(ReadError::Messages)?;
+            let stored_at = timestamp(info.published.unix_timestamp_nanos());
+            let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
+            let headers = message.headers.clone().unwrap_or_default();
+            let entry = message::entry(info.stream_sequence, stored_at, size, &headers)?;
+            read += message.payload.len();
+            found.push((entry, message.payload.clone()));
+            if read >= bytes {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the sequence of the first message at a time or later.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn first_at(&self, time: Timestamp) -> Result<Option<u64>, ReadError> {
+        let nanos = i128::from(time.unix_millis()) * 1_000_000;
+        // The server counts nanoseconds in 64 bits: later than that is nothing.
+        let within = i64::try_from(nanos).is_ok();
+        let Some(start_time) = DateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .filter(|_| within)
+        else {
+            return Ok(None);
+        };
+        let policy = DeliverPolicy::ByStartTime { start_time };
+        let mut messages = self.fetch(policy, 1).await?;
+        let first = messages.try_next().await.map_err(ReadError::Messages)?;
+        let first = first.map(|message| {
+            let info = message.info().map_err(ReadError::Messages)?;
+            Ok(info.stream_sequence)
+        });
+        first.transpose()
+    }
+
+    /// Asks for what there is now, with a consumer of its own.
+    async fn fetch(
+        &self,
+        deliver_policy: DeliverPolicy,
+        limit: usize,
+    ) -> Result<pull::Batch, ReadError> {
+        let consumer = self
+            .stream
+            .create_consumer(pull::Config {
+                deliver_policy,
+                ack_policy: AckPolicy::None,
+                memory_storage: true,
+                inactive_threshold: CONSUMER_THRESHOLD,
+                ..pull::Config::default()
+            })
+            .await
+            .map_err(|error| ReadError::Messages(error.into()))?;
+        let messages = consumer.fetch().max_messages(limit).messages().await;
+        messages.map_err(|error| ReadError::Messages(error.into()))
     }
 
     /// Returns the events with this ID, one per source.

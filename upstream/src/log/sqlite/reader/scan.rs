@@ -88,6 +88,44 @@ impl SqliteReader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Returns what the log has from a sequence on, with payloads, until they
+    /// are more than `bytes`.
+    ///
+    /// # Errors
+    /// [`reader::ReadError`], among others [`Damage`].
+    pub(crate) fn scan(
+        &self,
+        sequence: u64,
+        limit: NonZeroUsize,
+        bytes: usize,
+    ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!(
+                "SELECT {}, payload FROM event
+                 WHERE event.sequence >= ?1 ORDER BY event.sequence LIMIT ?2",
+                row::COLUMNS
+            ))
+            .map_err(ReadError::from)?;
+        let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
+        let rows = statement
+            .query_map(params![integer(sequence), limit], |row| {
+                Ok((row::entry(row)?, row.get::<_, Vec<u8>>("payload")?))
+            })
+            .map_err(ReadError::from)?;
+        let mut found = Vec::new();
+        let mut read = 0;
+        for row in rows {
+            let (entry, payload) = row.map_err(ReadError::from)?;
+            read += payload.len();
+            found.push((entry?, Bytes::from(payload)));
+            if read >= bytes {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     /// Returns the event at a sequence with its payload; `None` if retention
     /// has removed it.
     ///
