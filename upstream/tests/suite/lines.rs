@@ -72,14 +72,20 @@ fn a_line_about_an_event_names_it_and_its_trace_and_never_what_it_holds() {
 /// The macros that write a line.
 const MACROS: [&str; 5] = ["trace!(", "debug!(", "info!(", "warn!(", "error!("];
 
-/// Finds the calls of `macros` in a source text.
+/// Finds the calls of these macros in a source text, from name to last bracket.
 fn calls(source: &str) -> Vec<&str> {
     let starts = MACROS.iter().flat_map(|name| source.match_indices(name));
-    let ends = |rest: &str| rest.find(");").or_else(|| rest.find("),")).unwrap_or(0);
-    starts
-        .map(|(at, _)| &source[at..])
-        .map(|rest| &rest[..ends(rest)])
-        .collect()
+    let calls = starts.map(|(at, _)| &source[at..]);
+    calls.map(|call| &call[..=last_bracket(call)]).collect()
+}
+
+fn last_bracket(call: &str) -> usize {
+    let mut open = 0;
+    let closes = |(_, c): &(usize, char)| {
+        open += i32::from(*c == '(') - i32::from(*c == ')');
+        *c == ')' && open == 0
+    };
+    call.char_indices().find(closes).unwrap().0
 }
 
 fn sources(folder: &Path) -> Vec<(String, String)> {
