@@ -2,6 +2,8 @@
 
 mod moved;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use hookgate_core::time::Timestamp;
 

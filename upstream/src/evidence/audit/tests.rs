@@ -1,0 +1,181 @@
+//! A log whose links come at the end of ranges; every event with its link is in
+//! the tests of `verify-log`.
+
+use hookgate_core::{identity::Source, time::Timestamp};
+
+use super::{Audit, AuditError, Verdict};
+use crate::{
+    evidence::{Chain, Finding, Head, Kind, Link, LogId, Redaction},
+    log::{Attributes, Damage, Entry, Sha256Sum},
+};
+
+const LOG: LogId = LogId::new([7; 16]);
+
+fn entry(sequence: u64) -> Entry {
+    Entry {
+        sequence,
+        stored_at: Timestamp::from_unix_seconds(sequence),
+        size: 2,
+        redacted: false,
+        attributes: Attributes {
+            source: Source::new("stripe").unwrap(),
+            id: format!("evt_{sequence}"),
+            type_name: "invoice.paid".to_owned(),
+            account: None,
+            livemode: None,
+            time: None,
+            endpoint: "stripe".to_owned(),
+            secret_name: "primary".to_owned(),
+            unsigned_attributes: false,
+            signed_at: None,
+            received_at: Timestamp::from_unix_seconds(1),
+            traceparent: None,
+            signature: "t=1".to_owned(),
+            sha256: Sha256Sum::of(b"{}"),
+        },
+    }
+}
+
+/// The link of each sequence of an untouched log, from 0.
+fn links(last: u64) -> Vec<Link> {
+    let mut chain = Chain::start(LOG, Kind::Events);
+    let first = chain.newest();
+    let rest = (1..=last).map(|sequence| chain.extend(&entry(sequence).digest()));
+    std::iter::once(first).chain(rest).collect()
+}
+
+fn head(events: Link) -> Head {
+    Head {
+        log: LOG,
+        events,
+        redactions: Chain::start(LOG, Kind::Redactions).newest(),
+        at: Timestamp::from_unix_seconds(0),
+    }
+}
+
+/// Verifies ten events with a link after the third and after the sixth.
+fn verify(head: Option<Head>, change: impl Fn(&mut Entry)) -> Verdict {
+    let links = links(6);
+    let mut audit = Audit::start(LOG, None, head).unwrap();
+    for sequence in 1..=10 {
+        let mut entry = entry(sequence);
+        change(&mut entry);
+        audit.event(sequence, Ok((&entry, b"{}")));
+        if sequence == 3 || sequence == 6 {
+            audit.link(links[usize::try_from(sequence).unwrap()]);
+        }
+    }
+    audit.finish()
+}
+
+fn with_type(sequence: u64) -> impl Fn(&mut Entry) {
+    move |entry| {
+        if entry.sequence == sequence {
+            entry.attributes.type_name = "x".to_owned();
+        }
+    }
+}
+
+#[test]
+fn counts_what_is_not_sealed_yet() {
+    let verdict = verify(None, |_| ());
+    assert!(verdict.is_sound(), "{:?}", verdict.findings);
+    assert_eq!((verdict.events, verdict.unsealed), (10, 4));
+    assert_eq!(verdict.newest, links(6)[6]);
+}
+
+#[test]
+fn names_the_range_in_which_an_event_is_another() {
+    let verdict = verify(None, with_type(5));
+    assert_eq!(verdict.findings, [Finding::Range { first: 4, last: 6 }]);
+    assert!(!verdict.is_sound());
+}
+
+#[test]
+fn compares_a_head_wherever_it_was_taken() {
+    let links = links(9);
+    for sequence in [0, 2, 3, 6, 8] {
+        let verdict = verify(Some(head(links[sequence])), |_| ());
+        assert!(verdict.is_sound(), "{:?}", verdict.findings);
+    }
+    // Not sealed, and still proven by a head.
+    let verdict = verify(Some(head(links[8])), with_type(7));
+    assert_eq!(verdict.findings, [Finding::Rewritten { sequence: 8 }]);
+}
+
+#[test]
+fn goes_on_after_a_gap() {
+    let links = links(6);
+    let mut audit = Audit::start(LOG, None, None).unwrap();
+    for sequence in [1, 2, 3, 6] {
+        audit.event(sequence, Ok((&entry(sequence), b"{}")));
+    }
+    audit.link(links[6]);
+    let verdict = audit.finish();
+    assert_eq!(verdict.findings, [Finding::Missing { first: 4, last: 5 }]);
+    assert_eq!(verdict.unsealed, 0);
+}
+
+#[test]
+fn accepts_that_a_redacted_event_is_gone_whole() {
+    let links = links(6);
+    let redaction = Redaction {
+        number: 1,
+        sequence: 4,
+        source: Source::new("stripe").unwrap(),
+        id: "evt_4".to_owned(),
+        digest: entry(4).digest(),
+        sha256: Sha256Sum::of(b"{}"),
+        reason: "r".to_owned(),
+        by: None,
+        at: Timestamp::from_unix_seconds(9),
+        after: links[6],
+    };
+    let link = Chain::start(LOG, Kind::Redactions).extend(&redaction.digest_of_record());
+    let mut audit = Audit::start(LOG, None, None).unwrap();
+    audit.redaction(redaction, link.hash);
+    for sequence in [1, 2, 3, 5, 6] {
+        audit.event(sequence, Ok((&entry(sequence), b"{}")));
+    }
+    audit.link(links[6]);
+    let verdict = audit.finish();
+    assert!(verdict.is_sound(), "{:?}", verdict.findings);
+    assert_eq!(verdict.redactions.len(), 1);
+}
+
+#[test]
+fn reports_what_cannot_be_read_once() {
+    let links = links(6);
+    let mut audit = Audit::start(LOG, None, None).unwrap();
+    for sequence in 1..=6 {
+        let entry = entry(sequence);
+        let field = "ce-id";
+        audit.event(
+            sequence,
+            match sequence {
+                2 => Err(Damage::Field { sequence, field }),
+                _ => Ok((&entry, b"{}")),
+            },
+        );
+    }
+    audit.link(links[6]);
+    let field = Finding::Field {
+        sequence: 2,
+        field: "ce-id",
+    };
+    assert_eq!(audit.finish().findings, [field]);
+}
+
+#[test]
+fn compares_with_no_head_of_another_log() {
+    let mut other = head(links(1)[1]);
+    other.log = LogId::new([8; 16]);
+    let error = Audit::start(LOG, None, Some(other)).err();
+    assert_eq!(
+        error,
+        Some(AuditError::OtherLog {
+            head: other.log,
+            found: LOG
+        })
+    );
+}
