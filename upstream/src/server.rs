@@ -173,7 +173,8 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         settings.destinations,
         &news.subscribe(),
         &instruments,
-    )?;
+    )
+    .await?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
     if let Some(path) = &settings.ready_file {
         announce(path, address)?;

@@ -70,7 +70,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn start(
+    pub(crate) async fn start(
         log: &LogAddress,
         destinations: Vec<Destination>,
         news: &watch::Receiver<u64>,
@@ -80,7 +80,7 @@ impl Engine {
         let (stop, stopped) = watch::channel(false);
         let mut couriers = Vec::new();
         if !destinations.is_empty() {
-            let schedule = Arc::new(Schedule::open(log, &destinations)?);
+            let schedule = Arc::new(Schedule::open(log, &destinations).await?);
             for destination in destinations {
                 let name = destination.name.clone();
                 let courier = Courier::new(destination, Arc::clone(&schedule), instruments.clone())

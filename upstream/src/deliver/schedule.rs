@@ -1,5 +1,6 @@
 //! What is due at which destination, and what is remembered over a crash.
 
+pub(crate) mod nats;
 pub(crate) mod sqlite;
 
 use std::{num::NonZeroUsize, sync::Arc};
@@ -10,7 +11,8 @@ use super::{
     destination::Destination,
     job::{Attempt, Job, Settlement},
 };
-use crate::log::{self, LogAddress};
+use crate::log::{self, Entry, LogAddress};
+use nats::NatsSchedule;
 use sqlite::SqliteSchedule;
 
 /// Keeps each destination's place in the log.
@@ -18,22 +20,19 @@ use sqlite::SqliteSchedule;
 pub(crate) enum Schedule {
     /// In a file beside the log.
     Sqlite(SqliteSchedule),
+    /// In streams and consumers beside the log's stream.
+    Nats(NatsSchedule),
 }
 
 /// Says why the schedule can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    /// The log has no places.
-    #[error(
-        "`{log}` delivers to no destinations, its broker's own consumers do: take the [[destinations]] out, or use a log `sqlite:PATH`"
-    )]
-    Unsupported {
-        /// Which.
-        log: LogAddress,
-    },
     /// The file can't be used.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
+    /// JetStream can't hold it.
+    #[error(transparent)]
+    Nats(#[from] nats::OpenError),
 }
 
 /// Says why the schedule can't be read.
@@ -48,6 +47,12 @@ pub(crate) enum ReadError {
     /// SQLite refused.
     #[error("can't read the schedule of deliveries: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// NATS can't be asked.
+    #[error(transparent)]
+    NatsOpen(#[from] nats::OpenError),
+    /// NATS refused.
+    #[error("can't read the parked events: {0}")]
+    Nats(#[source] async_nats::Error),
 }
 
 /// Says that the schedule failed; it has told the operator why.
@@ -65,6 +70,27 @@ pub(crate) struct Due {
     pub(crate) next_at: Option<Timestamp>,
 }
 
+/// Holds an event that automation gave up on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// Where it was to go.
+    pub(crate) destination: String,
+    /// The event; `None` if the log doesn't have it any more.
+    pub(crate) entry: Option<Entry>,
+    /// Its place in the log.
+    pub(crate) sequence: u64,
+    /// Why automation gave up: `refused` or `exhausted`.
+    pub(crate) reason: String,
+    /// How often it was tried.
+    pub(crate) attempts: u32,
+    /// When it was tried last.
+    pub(crate) last_at: Timestamp,
+    /// The HTTP status of the last answer, if there was one.
+    pub(crate) status: Option<u16>,
+    /// The beginning of the last answer, or why there was none.
+    pub(crate) answer: String,
+}
+
 /// Says how much a destination has before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
@@ -77,18 +103,35 @@ pub(crate) struct Backlog {
     pub(crate) parked: u64,
 }
 
+/// Returns what is parked, the oldest event first; a server may be delivering.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) async fn parked(
+    log: &LogAddress,
+    destination: Option<&str>,
+    limit: NonZeroUsize,
+) -> Result<Vec<Parked>, ReadError> {
+    match log {
+        LogAddress::Sqlite(path) => sqlite::parked(path, destination, limit),
+        LogAddress::Nats(server) => nats::parked(server, destination, limit).await,
+    }
+}
+
 impl Schedule {
     /// Opens the schedule of a log, and fixes where new destinations start.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) fn open(
+    pub(crate) async fn open(
         log: &LogAddress,
         destinations: &[Arc<Destination>],
     ) -> Result<Self, OpenError> {
         match log {
             LogAddress::Sqlite(path) => Ok(Self::Sqlite(SqliteSchedule::open(path, destinations)?)),
-            other => Err(OpenError::Unsupported { log: other.clone() }),
+            LogAddress::Nats(server) => {
+                Ok(Self::Nats(NatsSchedule::open(server, destinations).await?))
+            }
         }
     }
 
@@ -103,6 +146,7 @@ impl Schedule {
     ) -> Result<Due, ScheduleError> {
         match self {
             Self::Sqlite(schedule) => schedule.due(destination, room).await,
+            Self::Nats(schedule) => schedule.due(destination, room).await,
         }
     }
 
@@ -123,6 +167,11 @@ impl Schedule {
                     .settle(destination, job, attempts, settlement)
                     .await
             }
+            Self::Nats(schedule) => {
+                schedule
+                    .settle(destination, job, attempts, settlement)
+                    .await
+            }
         }
     }
 
@@ -136,6 +185,7 @@ impl Schedule {
     ) -> Result<Backlog, ScheduleError> {
         match self {
             Self::Sqlite(schedule) => schedule.backlog(destination).await,
+            Self::Nats(schedule) => schedule.backlog(destination).await,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Source: <https://docs.nats.io/nats-concepts/jetstream/streams>.
 
 mod connection;
+mod event;
 mod message;
 mod reader;
 mod stream;
@@ -23,9 +24,10 @@ use async_nats::{
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::{debug, warn};
 
-pub(crate) use connection::ConnectError;
+pub(crate) use connection::{ConnectError, connect};
+pub(crate) use event::{event_in, event_of, subjects_of};
 pub(crate) use reader::{NatsReader, ReadError};
-pub(crate) use stream::StreamError;
+pub(crate) use stream::{NAME as STREAM, StreamError};
 
 use super::{Appended, Attributes, Limits, LogAddress, LogError, Record};
 

@@ -17,7 +17,7 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use file::OpenError;
-pub(crate) use parked::{Parked, parked};
+pub(crate) use parked::parked;
 
 use self::worker::Command;
 use super::{Backlog, Due, ScheduleError};

@@ -28,7 +28,7 @@ pub(crate) struct ConnectError {
 ///
 /// # Errors
 /// [`ConnectError`].
-pub(super) async fn connect(server: &ServerAddr) -> Result<Client, ConnectError> {
+pub(crate) async fn connect(server: &ServerAddr) -> Result<Client, ConnectError> {
     ConnectOptions::new()
         .name("hookgate")
         .connection_timeout(CONNECT_TIMEOUT)

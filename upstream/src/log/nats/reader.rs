@@ -258,6 +258,6 @@ impl NatsReader {
     }
 }
 
-fn timestamp(nanos: i128) -> Timestamp {
+pub(super) fn timestamp(nanos: i128) -> Timestamp {
     Timestamp::from_unix_millis(u64::try_from(nanos / 1_000_000).unwrap_or_default())
 }

@@ -16,7 +16,7 @@ use super::HEADER_BYTES;
 use crate::log::LogAddress;
 
 /// Name of the stream.
-pub(super) const NAME: &str = "HOOKGATE";
+pub(crate) const NAME: &str = "HOOKGATE";
 
 /// What every subject of an event starts with.
 pub(super) const SUBJECT_PREFIX: &str = "hookgate.event";

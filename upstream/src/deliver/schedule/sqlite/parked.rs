@@ -7,30 +7,9 @@ use rusqlite::params;
 
 use super::file::{self, OpenError};
 use crate::{
-    deliver::schedule::ReadError,
-    log::{Entry, sqlite::SqliteReader},
+    deliver::schedule::{Parked, ReadError},
+    log::sqlite::SqliteReader,
 };
-
-/// Holds an event that automation gave up on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parked {
-    /// Where it was to go.
-    pub(crate) destination: String,
-    /// The event; `None` if the log doesn't have it any more.
-    pub(crate) entry: Option<Entry>,
-    /// Its place in the log.
-    pub(crate) sequence: u64,
-    /// Why automation gave up: `refused` or `exhausted`.
-    pub(crate) reason: String,
-    /// How often it was tried.
-    pub(crate) attempts: u32,
-    /// When it was tried last.
-    pub(crate) last_at: Timestamp,
-    /// The HTTP status of the last answer, if there was one.
-    pub(crate) status: Option<u16>,
-    /// The beginning of the last answer, or why there was none.
-    pub(crate) answer: String,
-}
 
 /// Returns what is parked, the oldest event first.
 ///

@@ -1,0 +1,50 @@
+//! What waits for a person, read from the stream.
+
+use std::num::NonZeroUsize;
+
+use async_nats::ServerAddr;
+use futures_util::TryStreamExt as _;
+
+use super::{
+    records,
+    streams::{self, Streams},
+};
+use crate::deliver::schedule::{Parked, ReadError};
+
+/// Returns what is parked, the oldest event first.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) async fn parked(
+    server: &ServerAddr,
+    destination: Option<&str>,
+    limit: NonZeroUsize,
+) -> Result<Vec<Parked>, ReadError> {
+    let context = streams::connect(server).await?;
+    let streams = Streams::ensure(&context).await?;
+    let subjects = format!("{}.{}.*", records::REVIEW, destination.unwrap_or("*"));
+    let nats = |error: async_nats::Error| ReadError::Nats(error);
+    let found = streams.review.info_with_subjects(subjects).await;
+    let found = found.map_err(|error| nats(error.into()))?;
+    let found: Vec<(String, usize)> = found
+        .try_collect()
+        .await
+        .map_err(|error| nats(error.into()))?;
+    let mut places: Vec<(u64, String)> = found
+        .into_iter()
+        .filter_map(|(subject, _)| {
+            let (_, sequence) = subject.rsplit_once('.')?;
+            Some((sequence.parse().ok()?, subject))
+        })
+        .collect();
+    places.sort_unstable();
+    let mut parked = Vec::new();
+    for (sequence, subject) in places.into_iter().take(limit.get()) {
+        let message = streams.review.get_last_raw_message_by_subject(&subject);
+        let message = message.await.map_err(|error| nats(error.into()))?;
+        let mut one = records::read_parked(&subject, sequence, &message.headers);
+        one.entry = streams.event(sequence).await?.map(|(entry, _)| entry);
+        parked.push(one);
+    }
+    Ok(parked)
+}

@@ -1,0 +1,155 @@
+//! One destination's consumers: its place in the log, and in what comes again.
+
+use std::time::Duration;
+
+use async_nats::{
+    datetime,
+    jetstream::{
+        Message,
+        consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+        stream::Stream,
+    },
+};
+use futures_util::TryStreamExt as _;
+
+use super::{
+    records,
+    streams::{OpenError, Streams},
+};
+use crate::{
+    deliver::{destination::Destination, schedule::Backlog},
+    log::{Start, nats},
+};
+
+/// Added to what two attempts may take, until the server hands a message to
+/// somebody else: this upstream has died with it.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// Messages that may be handed out and not acknowledged, over all upstreams.
+const MAX_UNDER_WAY: i64 = 10_000;
+
+/// Is where a destination is.
+#[derive(Debug)]
+pub(super) struct Place {
+    name: String,
+    fresh: PullConsumer,
+    again: PullConsumer,
+}
+
+impl Place {
+    /// Makes the consumers that aren't there. Where one begins is said once.
+    ///
+    /// # Errors
+    /// [`OpenError::Consumer`].
+    pub(super) async fn ensure(
+        streams: &Streams,
+        destination: &Destination,
+    ) -> Result<Self, OpenError> {
+        let sources = &destination.filter.sources;
+        let subjects = sources
+            .iter()
+            .map(|source| nats::subjects_of(source.as_str()));
+        let fresh = consumer(
+            &streams.log,
+            destination,
+            begin(destination.from),
+            subjects.collect(),
+        );
+        let again = consumer(
+            &streams.retry,
+            destination,
+            DeliverPolicy::All,
+            vec![format!("{}.{}.*", records::RETRY, destination.name)],
+        );
+        let error = |source| OpenError::Consumer {
+            name: destination.name.clone(),
+            source,
+        };
+        Ok(Self {
+            name: destination.name.clone(),
+            fresh: fresh.await.map_err(error)?,
+            again: again.await.map_err(error)?,
+        })
+    }
+
+    /// Returns what wasn't tried yet.
+    pub(super) async fn fresh(&self, room: usize) -> Result<Vec<Message>, async_nats::Error> {
+        fetch(&self.fresh, room).await
+    }
+
+    /// Returns what is due again.
+    pub(super) async fn again(&self, room: usize) -> Result<Vec<Message>, async_nats::Error> {
+        fetch(&self.again, room).await
+    }
+
+    /// Counts what is left.
+    pub(super) async fn backlog(&self, streams: &Streams) -> Result<Backlog, async_nats::Error> {
+        let fresh = self.fresh.get_info().await?;
+        let count = async |stream: &Stream, prefix: &str| {
+            let subjects = format!("{prefix}.{}.*", self.name);
+            let found = stream.info_with_subjects(subjects).await?;
+            let found: Vec<_> = found.try_collect().await?;
+            Ok::<_, async_nats::Error>(u64::try_from(found.len()).unwrap_or(u64::MAX))
+        };
+        let retrying = count(&streams.retry, records::SCHEDULED).await?
+            + count(&streams.retry, records::RETRY).await?;
+        let parked = count(&streams.review, records::REVIEW).await?;
+        let under_way = u64::try_from(fresh.num_ack_pending).unwrap_or(u64::MAX);
+        let waiting = fresh.num_pending.saturating_add(under_way);
+        let oldest = if waiting > 0 {
+            let next = fresh.ack_floor.stream_sequence.saturating_add(1);
+            streams.event(next).await?.map(|(entry, _)| entry.stored_at)
+        } else {
+            None
+        };
+        Ok(Backlog {
+            undelivered: waiting.saturating_add(retrying),
+            oldest,
+            parked,
+        })
+    }
+}
+
+async fn consumer(
+    stream: &Stream,
+    destination: &Destination,
+    begin: DeliverPolicy,
+    filter_subjects: Vec<String>,
+) -> Result<PullConsumer, async_nats::jetstream::stream::ConsumerError> {
+    let name = format!("hookgate-{}", destination.name);
+    let known: Option<PullConsumer> = stream.get_consumer(&name).await.ok();
+    let deliver_policy = known.map_or(begin, |known| known.cached_info().config.deliver_policy);
+    stream
+        .create_consumer(pull::Config {
+            durable_name: Some(name),
+            deliver_policy,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: destination.timeout.saturating_mul(2) + SETTLING,
+            max_ack_pending: MAX_UNDER_WAY,
+            filter_subjects,
+            ..pull::Config::default()
+        })
+        .await
+}
+
+fn begin(from: Start) -> DeliverPolicy {
+    match from {
+        Start::Beginning => DeliverPolicy::All,
+        Start::Sequence(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence },
+        Start::Now => DeliverPolicy::New,
+        Start::Time(time) => {
+            let nanos = i128::from(time.unix_millis()).saturating_mul(1_000_000);
+            datetime::from_nanos(nanos).map_or(DeliverPolicy::All, |start_time| {
+                DeliverPolicy::ByStartTime { start_time }
+            })
+        }
+    }
+}
+
+async fn fetch(consumer: &PullConsumer, room: usize) -> Result<Vec<Message>, async_nats::Error> {
+    if room == 0 {
+        return Ok(Vec::new());
+    }
+    let messages = consumer.fetch().max_messages(room).messages().await?;
+    messages.try_collect().await
+}

@@ -1,0 +1,152 @@
+//! The streams beside the log's.
+
+use std::time::Duration;
+
+use async_nats::{
+    ServerAddr,
+    jetstream::{
+        self,
+        context::{Context, CreateStreamError, GetStreamError},
+        stream::ConsumerError,
+        stream::{Config, PurgeError, RawMessageErrorKind, Stream},
+    },
+};
+use bytes::Bytes;
+
+use super::records;
+use crate::log::{
+    Entry, ReadError,
+    nats::{self, ConnectError},
+};
+
+/// How long attempts are kept.
+const ATTEMPTS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long one request to the server may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Says why JetStream can't hold the schedule.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The server can't be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A stream can't be made.
+    #[error(
+        "the NATS server does not make the stream `{name}` for deliveries: {source}. Scheduled messages need nats-server 2.12 or later"
+    )]
+    Stream {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        source: CreateStreamError,
+    },
+    /// Upstreams that share a log would have to wait for each other.
+    #[error(
+        "destination `{name}`: `order = \"object\"` needs a log `sqlite:PATH`: several upstreams may deliver from a NATS log, and none knows what the others have under way. Take it out, or have the receiver go by `created`"
+    )]
+    Order {
+        /// Which.
+        name: String,
+    },
+    /// The log's stream isn't there.
+    #[error("the NATS server does not show the log's stream: {0}")]
+    Log(#[from] GetStreamError),
+    /// A consumer can't be made.
+    #[error("the NATS server does not make the consumer of destination `{name}`: {source}")]
+    Consumer {
+        /// Of which destination.
+        name: String,
+        /// Why.
+        source: ConsumerError,
+    },
+}
+
+/// Holds the streams.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) log: Stream,
+    pub(super) retry: Stream,
+    pub(super) review: Stream,
+}
+
+/// Connects for the schedule.
+///
+/// # Errors
+/// [`OpenError::Connect`].
+pub(super) async fn connect(server: &ServerAddr) -> Result<Context, OpenError> {
+    let client = nats::connect(server).await?;
+    Ok(jetstream::context::ContextBuilder::new()
+        .timeout(REQUEST_TIMEOUT)
+        .build(client))
+}
+
+impl Streams {
+    /// Makes the streams that aren't there.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(super) async fn ensure(context: &Context) -> Result<Self, OpenError> {
+        let log = context.get_stream(nats::STREAM).await?;
+        let num_replicas = log.cached_info().config.num_replicas;
+        let make = async |name, config: Config| {
+            let config = Config {
+                name: String::from(name),
+                num_replicas,
+                ..config
+            };
+            let stream = context.get_or_create_stream(config).await;
+            stream.map_err(|source| OpenError::Stream { name, source })
+        };
+        let retry = Config {
+            description: Some("Hookgate's events that are tried again, at their times".to_owned()),
+            subjects: vec![
+                format!("{}.>", records::SCHEDULED),
+                format!("{}.>", records::RETRY),
+            ],
+            max_messages_per_subject: 1,
+            allow_message_schedules: true,
+            allow_message_ttl: true,
+            ..Config::default()
+        };
+        let review = Config {
+            description: Some("Hookgate's events that wait for a person".to_owned()),
+            subjects: vec![format!("{}.>", records::REVIEW)],
+            max_messages_per_subject: 1,
+            ..Config::default()
+        };
+        let attempts = Config {
+            description: Some("Hookgate's attempts to deliver".to_owned()),
+            subjects: vec![format!("{}.>", records::ATTEMPT)],
+            max_age: ATTEMPTS_KEPT,
+            ..Config::default()
+        };
+        make("HOOKGATE_ATTEMPTS", attempts).await?;
+        Ok(Self {
+            retry: make("HOOKGATE_RETRY", retry).await?,
+            review: make("HOOKGATE_REVIEW", review).await?,
+            log,
+        })
+    }
+
+    /// Reads an event of the log; `None` if the log doesn't have it any more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) async fn event(&self, sequence: u64) -> Result<Option<(Entry, Bytes)>, ReadError> {
+        match self.log.get_raw_message(sequence).await {
+            Ok(message) => nats::event_in(message).map(Some),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
+        }
+    }
+
+    /// Removes the message that made an event due again.
+    ///
+    /// # Errors
+    /// [`PurgeError`].
+    pub(super) async fn forget_retry(&self, name: &str, sequence: u64) -> Result<(), PurgeError> {
+        let subject = records::subject(records::RETRY, name, sequence);
+        self.retry.purge().filter(subject).await.map(|_| ())
+    }
+}

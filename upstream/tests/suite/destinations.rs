@@ -1,0 +1,476 @@
+//! Delivery to destinations: what each answer leads to, and what a crash may not change.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use hookgate_core::{request::RequestHead, scheme::Scheme, signature::Tolerance};
+use tempfile::TempDir;
+
+use crate::{
+    delivery::{Connection, Delivery, seconds_from_now},
+    harness::{Server, hookgate, until},
+    load::Load,
+    receiver::{Got, Reaction, Receiver},
+};
+
+const DESTINATION_SECRET: &str = "whsec_aG9va2dhdGUtZGVzdGluYXRpb24=";
+
+/// A folder with a log and a configuration.
+struct Place(TempDir);
+
+impl Place {
+    fn new(destinations: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::write(place.0.path().join("hookgate.toml"), destinations).unwrap();
+        place
+    }
+
+    fn log(&self) -> String {
+        format!("sqlite:{}", self.0.path().join("log.db").display())
+    }
+
+    fn start(&self) -> Server {
+        let mut command = hookgate();
+        command
+            .args(["serve", "--log", &self.log(), "--config"])
+            .arg(self.0.path().join("hookgate.toml"))
+            .env("ORDERS_SECRET", DESTINATION_SECRET);
+        Server::spawn(command)
+    }
+}
+
+/// A destination with a short retry policy, and what else the test wants.
+fn destination(name: &str, url: &str, more: &str) -> String {
+    format!(
+        "[[destinations]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n\
+         [destinations.retry]\ninitial = \"100ms\"\ncool_down = \"2s\"\n"
+    )
+}
+
+fn append(server: &Server, count: usize) -> Vec<String> {
+    let mut connection = Connection::open(server.address).unwrap();
+    let ids: Vec<String> = (0..count)
+        .map(|number| format!("evt_n{number:05}"))
+        .collect();
+    for id in &ids {
+        let answer = connection.send(&Delivery::new(id)).unwrap();
+        assert_eq!(answer.outcome().1, "stored", "{id}");
+    }
+    ids
+}
+
+fn ids(got: &[Got]) -> Vec<&str> {
+    got.iter().map(Got::id).collect()
+}
+
+fn distinct(got: &[Got]) -> usize {
+    got.iter().map(Got::id).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn a_delivery_carries_the_payload_its_attributes_and_a_signature() {
+    let receiver = Receiver::start(|_, _| Reaction::Status(204));
+    let place = Place::new(&destination(
+        "orders",
+        &receiver.url(),
+        "secrets = [\"ORDERS_SECRET\"]",
+    ));
+    let server = place.start();
+    let delivery = Delivery::new("evt_1");
+    delivery.send(&server);
+    let got = receiver.until_got(1).remove(0);
+    assert_eq!(got.payload, delivery.payload);
+    for (name, value) in [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "evt_1"),
+        ("ce-type", "invoice.paid"),
+        ("ce-source", "/hookgate/stripe"),
+        ("ce-time", "2025-10-09T08:53:20Z"),
+        ("ce-account", "acct_1"),
+        ("ce-livemode", "false"),
+        ("ce-sequence", "1"),
+        ("content-type", "application/json"),
+        ("x-hookgate-attempt", "1"),
+        (
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ),
+    ] {
+        assert_eq!(got.headers[name], value, "{name}");
+    }
+    assert!(!got.headers.contains_key("stripe-signature"));
+
+    let scheme = Scheme::StandardWebhooks;
+    let secret = scheme.secret("s", DESTINATION_SECRET.as_bytes()).unwrap();
+    let head: Vec<(String, Vec<u8>)> = got
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+        .collect();
+    let signed = scheme.read(RequestHead(&head)).unwrap();
+    let minute = Duration::from_secs(60);
+    let tolerance = Tolerance {
+        past: minute,
+        future: minute,
+    };
+    signed.check_age(seconds_from_now(0), tolerance).unwrap();
+    let mut verifier = signed.verifier(std::iter::once(&secret));
+    verifier.update(&got.payload);
+    assert_eq!(verifier.finish(), Ok(0));
+}
+
+#[test]
+fn what_a_destination_refuses_is_parked_at_once() {
+    let receiver = Receiver::start(|_, _| Reaction::Status(400));
+    let place = Place::new(&destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    let parked = until("three are parked", || {
+        let parked = parked(&place);
+        (parked.len() == 3).then_some(parked)
+    });
+    for event in parked {
+        assert_eq!(event["reason"], "refused", "{event}");
+        assert_eq!(event["attempts"], 1, "{event}");
+        assert_eq!(event["status"], 400, "{event}");
+    }
+    assert_eq!(receiver.got().len(), 3);
+}
+
+fn parked(place: &Place) -> Vec<serde_json::Value> {
+    let mut command = hookgate();
+    command.args(["parked", "--log", &place.log(), "--json"]);
+    let lines = String::from_utf8(crate::harness::output(&mut command)).unwrap();
+    let lines = lines.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn waits_as_long_as_a_429_asks_and_holds_nothing_else_up() {
+    let throttling = Receiver::start(|_, before| match before {
+        0 => Reaction::RetryAfter(7),
+        _ => Reaction::Status(200),
+    });
+    let other = Receiver::start(|_, _| Reaction::Status(200));
+    let text = destination("throttling", &throttling.url(), "concurrency = 1")
+        + &destination("other", &other.url(), "");
+    let place = Place::new(&text);
+    let server = place.start();
+    let start = Instant::now();
+    append(&server, 20);
+    assert_eq!(other.until_got(20).len(), 20);
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    // Only the first was tried, and now everything waits for its seven seconds.
+    assert_eq!(throttling.got().len(), 1);
+    let got = throttling.until_got(21);
+    let waited = got[1].at - got[0].at;
+    assert!(waited >= Duration::from_secs(7), "{waited:?}");
+    assert!(waited < Duration::from_secs(9), "{waited:?}");
+    assert_eq!(distinct(&got), 20);
+}
+
+#[test]
+fn cools_down_after_a_429_that_says_nothing() {
+    let receiver = Receiver::start(|_, before| match before {
+        0 => Reaction::Status(429),
+        _ => Reaction::Status(200),
+    });
+    let place = Place::new(&destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 1);
+    let got = receiver.until_got(2);
+    let waited = got[1].at - got[0].at;
+    assert!(waited >= Duration::from_secs(2), "{waited:?}");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert_eq!(got[1].attempt(), 2);
+    assert_eq!(got[0].headers["webhook-id"], got[1].headers["webhook-id"]);
+}
+
+#[test]
+fn goes_to_the_secondary_at_once_and_back_to_the_primary() {
+    for gone in [Reaction::Status(503), Reaction::Reset] {
+        let primary = Receiver::start(move |_, before| match before {
+            0..6 => gone,
+            _ => Reaction::Status(200),
+        });
+        let secondary = Receiver::start(|_, _| Reaction::Status(200));
+        let more = format!("secondary = \"{}\"\nconcurrency = 1", secondary.url());
+        let place = Place::new(&destination("orders", &primary.url(), &more));
+        let server = place.start();
+        let start = Instant::now();
+        append(&server, 8);
+        let got = secondary.until_got(8);
+        assert!(start.elapsed() < Duration::from_secs(5), "{gone:?}");
+        assert_eq!(got[0].attempt(), 2, "{gone:?}");
+        let first = primary.got()[0].headers["webhook-id"].clone();
+        assert_eq!(got[0].headers["webhook-id"], first, "{gone:?}");
+        // The breaker leaves it alone after five failures, and probes it.
+        assert_eq!(distinct(&got), 8, "{gone:?}");
+        assert!(primary.got().len() < 8, "{gone:?}");
+        let mut connection = Connection::open(server.address).unwrap();
+        let mut number = 0;
+        until("the primary is well again", || {
+            number += 1;
+            let id = format!("evt_later_{number}");
+            connection.send(&Delivery::new(&id)).unwrap();
+            let got = primary.got();
+            got.last()
+                .is_some_and(|last| last.attempt() == 1 && got.len() > 8)
+                .then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_slow_destination_is_tried_again_and_holds_nobody_else_up() {
+    let slow = Receiver::start(|_, before| match before {
+        0 => Reaction::Slow(Duration::from_secs(3)),
+        _ => Reaction::Status(200),
+    });
+    let other = Receiver::start(|_, _| Reaction::Status(200));
+    let text = destination("slow", &slow.url(), "timeout = \"1s\"")
+        + &destination("other", &other.url(), "");
+    let place = Place::new(&text);
+    let server = place.start();
+    append(&server, 1);
+    other.until_got(1);
+    let got = slow.until_got(2);
+    let waited = got[1].at - got[0].at;
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    assert_eq!(got[1].attempt(), 2);
+}
+
+#[test]
+fn tries_again_later_and_later_until_it_gives_up() {
+    let receiver = Receiver::start(|_, _| Reaction::Status(500));
+    let text = destination("orders", &receiver.url(), "") + "attempts = 4\njitter = 0.0\n";
+    let place = Place::new(&text);
+    let server = place.start();
+    append(&server, 1);
+    let got = receiver.until_got(4);
+    for (pair, millis) in got.windows(2).zip([100, 200, 400]) {
+        let waited = pair[1].at - pair[0].at;
+        assert!(waited >= Duration::from_millis(millis), "{waited:?}");
+        assert!(waited < Duration::from_millis(millis + 500), "{waited:?}");
+    }
+    let parked = until("it is parked", || parked(&place).pop());
+    assert_eq!(parked["reason"], "exhausted");
+    assert_eq!(parked["attempts"], 4);
+    assert_eq!(receiver.got().len(), 4);
+}
+
+#[test]
+fn a_few_faults_cost_few_attempts_more() {
+    let faulty = |got: &Got, _: usize| match (got.id().as_bytes().last(), got.attempt()) {
+        // Two in a hundred.
+        (Some(b'7'), 1) if got.id().ends_with("07") || got.id().ends_with("57") => {
+            Reaction::Status(503)
+        }
+        _ => Reaction::Status(200),
+    };
+    let (primary, secondary) = (Receiver::start(faulty), Receiver::start(faulty));
+    let more = format!("secondary = \"{}\"", secondary.url());
+    let place = Place::new(&destination("orders", &primary.url(), &more));
+    let server = place.start();
+    append(&server, 1_000);
+    until("each is delivered", || {
+        let (primary, secondary) = (primary.got(), secondary.got());
+        let all: Vec<Got> = primary.iter().chain(secondary.iter()).cloned().collect();
+        (distinct(&all) == 1_000 && all.len() >= 1_020).then_some(())
+    });
+    let attempts = primary.got().len() + secondary.got().len();
+    assert!(attempts <= 1_200, "{attempts}");
+    assert_eq!(secondary.got().len(), 20);
+}
+
+#[test]
+fn events_that_wait_do_not_delay_the_next_one() {
+    let receiver = Receiver::start(|got, _| match got.id() {
+        "evt_next" => Reaction::Status(200),
+        _ => Reaction::Status(500),
+    });
+    let text = format!(
+        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n\
+         [destinations.retry]\ninitial = \"1h\"\n",
+        receiver.url()
+    );
+    let place = Place::new(&text);
+    let server = place.start();
+    let load = Load::start(&server, "waiting", 8);
+    until("2,000 are appended", || {
+        (load.answered() >= 2_000).then_some(())
+    });
+    let waiting = load.finish().len();
+    receiver.until_got(waiting);
+    let start = Instant::now();
+    Delivery::new("evt_next").send(&server);
+    receiver.until_got(waiting + 1);
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(receiver.got().last().unwrap().id(), "evt_next");
+}
+
+#[test]
+fn every_delivery_is_resumed_after_kill_9() {
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let text = destination("orders", &receiver.url(), "from = \"beginning\"");
+    let place = Place::new(&text);
+    let mut promised = BTreeSet::new();
+    for round in 0..8 {
+        let server = place.start();
+        let load = Load::start(&server, &format!("{round}"), 4);
+        let so_far = receiver.got().len();
+        until("some are delivered", || {
+            (receiver.got().len() >= so_far + 100 + 37 * round).then_some(())
+        });
+        server.kill_9();
+        promised.extend(load.finish().into_keys());
+    }
+    let _server = place.start();
+    until("each promise is delivered", || {
+        let got = receiver.got();
+        let delivered: BTreeSet<&str> = got.iter().map(Got::id).collect();
+        promised
+            .iter()
+            .all(|id| delivered.contains(id.as_str()))
+            .then_some(())
+    });
+    let mut webhook_ids = BTreeMap::new();
+    for got in receiver.got().iter() {
+        let webhook_id = got.headers["webhook-id"].clone();
+        let first = webhook_ids
+            .entry(got.id().to_owned())
+            .or_insert(webhook_id.clone());
+        assert_eq!(*first, webhook_id, "{}", got.id());
+    }
+    // Only what was in flight comes twice.
+    let repeats = receiver.got().len() - webhook_ids.len();
+    assert!(repeats <= 8 * 300, "{repeats}");
+}
+
+#[test]
+fn a_destination_begins_where_it_is_told_and_stays_there() {
+    let [all, third, now] = [(); 3].map(|()| Receiver::start(|_, _| Reaction::Status(200)));
+    let place = Place::new("");
+    append(&place.start(), 5);
+    let text = destination("all", &all.url(), "from = \"beginning\"")
+        + &destination("third", &third.url(), "from = 3")
+        + &destination("now", &now.url(), "");
+    fs::write(place.0.path().join("hookgate.toml"), text).unwrap();
+    let server = place.start();
+    assert_eq!(distinct(&all.until_got(5)), 5);
+    assert_eq!(ids(&third.until_got(3)).iter().min(), Some(&"evt_n00002"));
+    Delivery::new("evt_6").send(&server);
+    assert_eq!(ids(&now.until_got(1)), ["evt_6"]);
+    all.until_got(6);
+    third.until_got(4);
+    drop(server);
+    // Its place is its own now.
+    let server = place.start();
+    Delivery::new("evt_7").send(&server);
+    for (receiver, count) in [(&all, 7), (&third, 5), (&now, 2)] {
+        let got = receiver.until_got(count);
+        assert_eq!(got.last().unwrap().id(), "evt_7");
+        assert_eq!(got.len(), count);
+    }
+}
+
+#[test]
+fn a_destination_gets_what_its_filter_chooses() {
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let text = destination("orders", &receiver.url(), "")
+        + "[destinations.filter]\ntypes = [\"invoice.*\"]\nsources = [\"stripe-connect\"]\n";
+    let place = Place::new(&text);
+    let server = place.start();
+    append(&server, 600);
+    let secret = crate::harness::CONNECT_SECRET;
+    Delivery::new("evt_it")
+        .of_source("stripe-connect", secret)
+        .send(&server);
+    assert_eq!(ids(&receiver.until_got(1)), ["evt_it"]);
+}
+
+#[test]
+fn events_of_one_object_keep_their_order() {
+    let receiver = Receiver::start(|got, _| match (got.id(), got.attempt()) {
+        ("evt_a1", 1..=3) => Reaction::Status(500),
+        _ => Reaction::Status(200),
+    });
+    let place = Place::new(&destination(
+        "orders",
+        &receiver.url(),
+        "order = \"object\"",
+    ));
+    let server = place.start();
+    for (id, object) in [
+        ("evt_a1", "in_a"),
+        ("evt_a2", "in_a"),
+        ("evt_b1", "in_b"),
+        ("evt_a3", "in_a"),
+    ] {
+        let payload = format!(
+            r#"{{"id": "{id}", "object": "event", "account": "acct_1", "created": 1760000000,
+                "data": {{"object": {{"id": "{object}"}}}}, "livemode": false, "type": "invoice.paid"}}"#
+        );
+        Delivery::with_payload(id, payload.into_bytes()).send(&server);
+    }
+    let got = receiver.until_got(7);
+    let of_a: Vec<&str> = ids(&got)
+        .into_iter()
+        .filter(|id| id.starts_with("evt_a"))
+        .collect();
+    assert_eq!(
+        of_a,
+        ["evt_a1", "evt_a1", "evt_a1", "evt_a1", "evt_a2", "evt_a3"]
+    );
+    let position = |id| ids(&got).iter().position(|it| *it == id);
+    assert!(position("evt_b1") < position("evt_a2"), "{:?}", ids(&got));
+}
+
+#[test]
+fn a_destination_that_is_away_at_start_gets_its_events_when_it_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let place = Place::new(&destination("orders", &format!("http://{address}/"), ""));
+    let server = place.start();
+    append(&server, 10);
+    let listener = TcpListener::bind(address).unwrap();
+    let receiver = Receiver::on(listener, |_, _| Reaction::Status(200));
+    until("each is delivered", || {
+        (distinct(&receiver.got()) == 10).then_some(())
+    });
+}
+
+#[test]
+fn sigterm_lets_what_is_under_way_finish() {
+    let receiver = Receiver::start(|_, _| Reaction::Slow(Duration::from_millis(700)));
+    let place = Place::new(&destination(
+        "orders",
+        &receiver.url(),
+        "from = \"beginning\"",
+    ));
+    let mut server = place.start();
+    append(&server, 1);
+    receiver.until_got(1);
+    server.terminate();
+    assert!(server.wait().success());
+    let _server = place.start();
+    Delivery::new("evt_next").send(&_server);
+    let got = receiver.until_got(2);
+    assert_eq!(ids(&got), ["evt_n00000", "evt_next"]);
+}
