@@ -3,23 +3,33 @@
 mod check;
 mod events;
 mod evidence;
+mod exit;
 mod log;
+mod manual;
+mod parked;
 mod redact;
 mod send;
 mod serve;
+mod tail;
 mod transfer;
 
-use clap::{Parser, Subcommand};
-use hookgate_core::identity::{NameError, Source};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use hookgate_core::{
+    identity::{NameError, Source},
+    policy::TypePattern,
+};
 
 pub(crate) use self::{
     check::CheckArgs,
     events::{EventArgs, EventsArgs},
     evidence::{HeadArgs, VerifyLogArgs},
     log::LogArgs,
+    manual::{CompletionsArgs, ManArgs},
+    parked::ParkedArgs,
     redact::RedactArgs,
     send::SendArgs,
     serve::ServeArgs,
+    tail::TailArgs,
     transfer::{BackupArgs, ExportArgs, From, ImportArgs},
 };
 use crate::{
@@ -60,6 +70,10 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Show one event of the log
     Event(EventArgs),
+    /// Show events as the log takes them
+    Tail(TailArgs),
+    /// List what destinations never took
+    Parked(ParkedArgs),
     /// Print or write the newest link of the log's chain of evidence
     Head(HeadArgs),
     /// Verify that the log is what was appended
@@ -72,6 +86,10 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Append what export printed
     Import(ImportArgs),
+    /// Print what completes hookgate's commands in a shell
+    Completions(CompletionsArgs),
+    /// Print or write manual pages
+    Man(ManArgs),
 }
 
 // clap repeats a value that it can't parse. These may hold what must not be
@@ -110,6 +128,15 @@ pub(crate) enum ArgumentError {
     /// `--otlp` names no collector.
     #[error("--otlp (or OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
     Otlp(#[from] CollectorError),
+}
+
+/// Returns the command line with everything that its help says.
+pub(crate) fn command() -> clap::Command {
+    exit::document(Cli::command())
+}
+
+fn type_pattern(text: &str) -> Result<TypePattern, &'static str> {
+    TypePattern::new(text).ok_or("expected an event type, `*` for any characters: `invoice.*`")
 }
 
 /// Reads the name of a source.

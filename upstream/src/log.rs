@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 mod address;
+mod follow;
 pub(crate) mod nats;
 pub(crate) mod reader;
 mod record;
@@ -18,6 +19,7 @@ mod start;
 mod verify;
 
 pub(crate) use address::{AddressError, LogAddress};
+pub(crate) use follow::Follower;
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
 pub(crate) use redact::{RedactError, Redacted, Request as RedactRequest, redact};

@@ -31,7 +31,7 @@ mod verification;
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::anyhow;
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use hookgate_core::signature::Tolerance;
 
 use crate::{
@@ -49,7 +49,7 @@ use crate::{
 const NOT_READ: u8 = 2;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(parse().command) {
         Ok(code) => code,
         // Whoever reads us has read enough: `hookgate events | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -59,6 +59,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse() -> Cli {
+    let matches = cli::command().get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -96,6 +101,22 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Event(args) => {
             runtime()?.block_on(show::event(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Tail(args) => {
+            runtime()?.block_on(show::tail(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Parked(args) => {
+            runtime()?.block_on(show::parked(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions(args) => {
+            args.print()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(args) => {
+            args.print()?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Head(args) => {

@@ -1,7 +1,9 @@
-//! `hookgate events` and `hookgate event`: what the log holds.
+//! `hookgate events`, `event`, `tail` and `parked`: what the log holds.
 
 mod json;
+mod parked;
 mod table;
+mod tail;
 
 use std::io::{self, Write as _};
 
@@ -10,8 +12,11 @@ use hookgate_core::identity::Source;
 
 use crate::{
     cli::{ArgumentError, EventArgs, EventsArgs},
+    deliver::schedule,
     log::{Entry, Query, ReadError, Reader},
 };
+
+pub(crate) use self::{parked::parked, tail::tail};
 
 /// Says why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,12 @@ pub(crate) enum ShowError {
     /// The log can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The schedule of deliveries can't be read.
+    #[error(transparent)]
+    Schedule(#[from] schedule::ReadError),
+    /// Signals can't be listened to.
+    #[error("can't listen to signals: {0}")]
+    Signal(io::Error),
     /// The log has no such event.
     #[error("the log has no event `{id}`{}", of_source(source_name.as_ref()))]
     Unknown {

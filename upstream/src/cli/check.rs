@@ -13,8 +13,6 @@ FILE is the plugin's configuration (JSON), a whole Envoy configuration with stat
 Every finding says where, what, why it matters, and what to write instead. Without errors it
 says what the configuration does. Secrets are found and never shown.
 
-Exit code: 0 without errors (with --strict: nor warnings), 1 with, 2 if FILE can't be read.
-
 Examples:
   hookgate check-config envoy/envoy.yaml
   hookgate check-config --strict --json envoy.yaml | jq -r '.findings[] | .code'

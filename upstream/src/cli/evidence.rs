@@ -33,8 +33,6 @@ pub(crate) struct HeadArgs {
 Finds payloads and attributes that changed, events that are gone, moved or added, and what was
 done to the chain itself. With a head also a log that was cut short, or written anew.
 
-Exit code: 0 sound, 1 damaged, 2 if the log can't be read or the head says nothing about it.
-
 Examples:
   hookgate verify-log --log sqlite:./data/hookgate.db --head /mnt/heads/2025-10-09.json
   hookgate verify-log --log sqlite:./data/hookgate.db --json | jq -r '.findings[].text'")]

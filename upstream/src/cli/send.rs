@@ -8,8 +8,6 @@ use hookgate_core::scheme::Scheme;
 /// `hookgate send`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code: 0 for a 2xx answer, 1 for anything else.
-
 Examples:
   hookgate send http://127.0.0.1:10000/webhooks/stripe
   hookgate send http://127.0.0.1:10000/webhooks/stripe --id evt_again --json

@@ -103,7 +103,7 @@ pub(crate) struct Backlog {
     pub(crate) parked: u64,
 }
 
-/// Returns what is parked, the oldest event first; a server may be delivering.
+/// Returns what is parked and wanted, the oldest event first; a server may be delivering.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -111,10 +111,11 @@ pub(crate) async fn parked(
     log: &LogAddress,
     destination: Option<&str>,
     limit: NonZeroUsize,
+    wanted: impl Fn(&Parked) -> bool,
 ) -> Result<Vec<Parked>, ReadError> {
     match log {
-        LogAddress::Sqlite(path) => sqlite::parked(path, destination, limit),
-        LogAddress::Nats(server) => nats::parked(server, destination, limit).await,
+        LogAddress::Sqlite(path) => sqlite::parked(path, destination, limit, wanted),
+        LogAddress::Nats(server) => nats::parked(server, destination, limit, wanted).await,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod connection;
 mod event;
+mod follow;
 mod message;
 mod reader;
 mod stream;
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 
 pub(crate) use connection::{ConnectError, connect};
 pub(crate) use event::{event_in, event_of, subjects_of};
+pub(crate) use follow::Following;
 pub(crate) use reader::{NatsReader, ReadError};
 pub(crate) use stream::{NAME as STREAM, StreamError};
 

@@ -49,12 +49,15 @@ pub(crate) enum ReadError {
     /// The server doesn't hand out messages.
     #[error("can't read messages of the stream `{name}`: {0}", name = stream::NAME)]
     Messages(#[source] async_nats::Error),
+    /// The consumer that follows the stream ended.
+    #[error("the server hands out no more messages: is the stream `{name}` still there? Begin again with --from SEQUENCE", name = stream::NAME)]
+    Ended,
 }
 
 /// Reads the stream, and never writes it.
 #[derive(Debug)]
 pub(crate) struct NatsReader {
-    stream: Stream,
+    pub(super) stream: Stream,
 }
 
 impl NatsReader {

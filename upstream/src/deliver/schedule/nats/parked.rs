@@ -11,7 +11,7 @@ use super::{
 };
 use crate::deliver::schedule::{Parked, ReadError};
 
-/// Returns what is parked, the oldest event first.
+/// Returns what is parked and wanted, the oldest event first.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -19,6 +19,7 @@ pub(crate) async fn parked(
     server: &ServerAddr,
     destination: Option<&str>,
     limit: NonZeroUsize,
+    wanted: impl Fn(&Parked) -> bool,
 ) -> Result<Vec<Parked>, ReadError> {
     let context = streams::connect(server).await?;
     let streams = Streams::ensure(&context).await?;
@@ -39,12 +40,17 @@ pub(crate) async fn parked(
         .collect();
     places.sort_unstable();
     let mut parked = Vec::new();
-    for (sequence, subject) in places.into_iter().take(limit.get()) {
+    for (sequence, subject) in places {
         let message = streams.review.get_last_raw_message_by_subject(&subject);
         let message = message.await.map_err(|error| nats(error.into()))?;
         let mut one = records::read_parked(&subject, sequence, &message.headers);
         one.entry = streams.event(sequence).await?.map(|(entry, _)| entry);
-        parked.push(one);
+        if wanted(&one) {
+            parked.push(one);
+        }
+        if parked.len() == limit.get() {
+            break;
+        }
     }
     Ok(parked)
 }

@@ -11,7 +11,7 @@ use crate::{
     log::sqlite::SqliteReader,
 };
 
-/// Returns what is parked, the oldest event first.
+/// Returns what is parked and wanted, the oldest event first.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -19,6 +19,7 @@ pub(crate) fn parked(
     log: &Path,
     destination: Option<&str>,
     limit: NonZeroUsize,
+    wanted: impl Fn(&Parked) -> bool,
 ) -> Result<Vec<Parked>, ReadError> {
     let path = file::beside(log);
     let reader = SqliteReader::open(log).map_err(OpenError::from)?;
@@ -31,10 +32,9 @@ pub(crate) fn parked(
          FROM job LEFT JOIN attempt ON attempt.destination = job.destination
              AND attempt.sequence = job.sequence AND attempt.number = job.attempts
          WHERE job.state = 3 AND (?1 IS NULL OR job.destination = ?1)
-         ORDER BY job.sequence LIMIT ?2",
+         ORDER BY job.sequence",
     )?;
-    let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![destination, limit], |row| {
+    let rows = statement.query_map(params![destination], |row| {
         let answer: Option<Vec<u8>> = row.get(6)?;
         Ok(Parked {
             destination: row.get(0)?,
@@ -51,7 +51,12 @@ pub(crate) fn parked(
     for row in rows {
         let mut parked = row?;
         parked.entry = reader.at(parked.sequence)?.map(|(entry, _)| entry);
-        found.push(parked);
+        if wanted(&parked) {
+            found.push(parked);
+        }
+        if found.len() == limit.get() {
+            break;
+        }
     }
     Ok(found)
 }
