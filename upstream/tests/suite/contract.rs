@@ -21,7 +21,7 @@ pub(crate) trait Backend: Sync {
     fn while_hung(&self, run: impl FnOnce());
 }
 
-struct Sqlite(TempDir);
+pub(crate) struct Sqlite(TempDir);
 
 impl Backend for Sqlite {
     fn new() -> Self {

@@ -23,7 +23,7 @@ use crate::{
 
 /// Added to what two attempts may take, until the server hands a message to
 /// somebody else: this upstream has died with it.
-const SETTLING: Duration = Duration::from_secs(30);
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// Messages that may be handed out and not acknowledged, over all upstreams.
 const MAX_UNDER_WAY: i64 = 10_000;
