@@ -25,6 +25,7 @@ mod load;
 mod metrics;
 mod nats;
 mod nats_server;
+mod observed;
 mod patience;
 mod receiver;
 mod redaction;
