@@ -234,3 +234,6 @@ fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Binding>, D
          0-9 and _: never the secret itself",
     )
 }
+
+#[cfg(test)]
+mod tests;

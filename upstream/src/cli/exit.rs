@@ -6,7 +6,7 @@ use clap::Command;
 const COMMON: &str = "0 done, 1 failed (stderr says why and what to do)";
 
 /// Commands whose codes say more.
-const BY_COMMAND: [(&str, &str); 4] = [
+const BY_COMMAND: [(&str, &str); 5] = [
     (
         "serve",
         "0 stopped by SIGTERM or SIGINT and drained, 1 could not start, or the log failed",
@@ -15,6 +15,10 @@ const BY_COMMAND: [(&str, &str); 4] = [
     (
         "check-config",
         "0 without errors (with --strict: nor warnings), 1 with, 2 FILE can't be read",
+    ),
+    (
+        "backup",
+        "0 sound, 1 if there is no backup or the log is damaged (then the copy is FILE.damaged)",
     ),
     (
         "verify-log",

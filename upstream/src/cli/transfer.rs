@@ -13,8 +13,6 @@ use super::LogArgs;
 Copies a `sqlite:` log as it is at one moment, also while a server appends to it, and verifies the
 copy. FILE appears when it is whole. It is a log like any other: give it to `hookgate serve`.
 
-Exit code: 0 sound, 1 if there is no backup or the log is damaged (then the copy is FILE.damaged).
-
 Examples:
   hookgate backup /mnt/backup/$(date +%F).db --log sqlite:./data/hookgate.db")]
 pub(crate) struct BackupArgs {
