@@ -18,7 +18,8 @@ use crate::{
     log::{Appended, Limits, Log, LogError, OpenError, sqlite::WriteError},
 };
 
-/// Lines on their way to the log: they share a transaction.
+/// Lines on their way to a log in a file: they share a transaction, and are
+/// taken in the order in which they are handed over.
 const IN_FLIGHT: usize = 64;
 
 /// As `hookgate serve` takes them.
@@ -87,7 +88,12 @@ pub(crate) async fn import(args: &ImportArgs) -> Result<(), ImportError> {
     let address = args.log.address()?;
     let (lines, size) = open(&args.file)?;
     let (log, keeper) = Log::open(&address, LIMITS).await?;
-    let imported = append_all(&log, lines, size, &args.file).await;
+    let in_flight = match &log {
+        Log::Sqlite(_) => IN_FLIGHT,
+        // Publishes overtake each other, and the order of events matters.
+        _ => 1,
+    };
+    let imported = append_all(&log, in_flight, lines, size, &args.file).await;
     drop(log);
     keeper.close().await?;
     let count = imported?;
@@ -112,6 +118,7 @@ pub(crate) async fn import(args: &ImportArgs) -> Result<(), ImportError> {
 
 async fn append_all(
     log: &Log,
+    in_flight: usize,
     lines: impl Iterator<Item = io::Result<String>>,
     size: Option<u64>,
     path: &Path,
@@ -134,10 +141,9 @@ async fn append_all(
     });
     // Nothing after a damaged line is even begun.
     let contents = contents.take_while(|read| !std::mem::replace(&mut ended, read.is_err()));
-    // In the order of the lines: the log takes them as they are handed over.
     let mut appended = stream::iter(contents)
         .map(|read| append(log, read))
-        .buffered(IN_FLIGHT);
+        .buffered(in_flight);
     let mut count = Count::default();
     while let Some(appended) = appended.next().await {
         count.lines = count.lines.saturating_add(1);
