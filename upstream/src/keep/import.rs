@@ -10,12 +10,12 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::{
-    line::{Content, Line, LineError},
+    line::{Line, LineError},
     progress::Progress,
 };
 use crate::{
     cli::{ArgumentError, ImportArgs},
-    log::{Appended, Limits, Log, LogError, OpenError, sqlite::WriteError},
+    log::{Appended, Limits, Log, LogError, OpenError, Record, sqlite::WriteError},
 };
 
 /// Lines on their way to a log in a file: they share a transaction, and are
@@ -126,7 +126,7 @@ async fn append_all(
     let progress = Progress::start("bytes");
     let mut bytes: u64 = 0;
     let mut ended = false;
-    let contents = (1..).zip(lines).map(|(line, text)| {
+    let records = (1..).zip(lines).map(|(line, text)| {
         let text = text.map_err(|source| ImportError::Read {
             path: path.into(),
             source,
@@ -136,12 +136,12 @@ async fn append_all(
         if let Some(size) = size {
             progress.at(bytes, size);
         }
-        let content = Line::read(&text).map_err(|source| ImportError::Line { line, source })?;
-        Ok((line, content))
+        let record = Line::read(&text).map_err(|source| ImportError::Line { line, source })?;
+        Ok((line, record))
     });
     // Nothing after a damaged line is even begun.
-    let contents = contents.take_while(|read| !std::mem::replace(&mut ended, read.is_err()));
-    let mut appended = stream::iter(contents)
+    let records = records.take_while(|read| !std::mem::replace(&mut ended, read.is_err()));
+    let mut appended = stream::iter(records)
         .map(|read| append(log, read))
         .buffered(in_flight);
     let mut count = Count::default();
@@ -159,11 +159,11 @@ async fn append_all(
 
 async fn append(
     log: &Log,
-    read: Result<(u64, Content), ImportError>,
+    read: Result<(u64, Option<Record>), ImportError>,
 ) -> Result<Option<Appended>, ImportError> {
     match read? {
-        (_, Content::Redacted) => Ok(None),
-        (line, Content::Event(record)) => {
+        (_, None) => Ok(None),
+        (line, Some(record)) => {
             let appended = log.append(record).await;
             let appended = appended.map_err(|source| ImportError::Append { line, source })?;
             Ok(Some(appended))

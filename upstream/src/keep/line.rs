@@ -60,14 +60,6 @@ pub(crate) enum LineError {
     Attributes,
 }
 
-/// Holds what a line brings.
-pub(super) enum Content {
-    /// An event.
-    Event(Record),
-    /// An event whose payload was removed: there is nothing to append.
-    Redacted,
-}
-
 impl Line {
     /// Makes the line of an event.
     pub(super) fn of(entry: &Entry, payload: &[u8]) -> Self {
@@ -100,11 +92,12 @@ impl Line {
         }
     }
 
-    /// Reads and checks a line.
+    /// Reads and checks a line; `None` if its event is redacted, so that there
+    /// is nothing to append.
     ///
     /// # Errors
     /// [`LineError`].
-    pub(super) fn read(text: &str) -> Result<Content, LineError> {
+    pub(super) fn read(text: &str) -> Result<Option<Record>, LineError> {
         let line: Self = serde_json::from_str(text)?;
         let malformed = |field| LineError::Field { field };
         let time = |field, text: &str| Timestamp::parse_rfc3339(text).ok_or(malformed(field));
@@ -140,7 +133,7 @@ impl Line {
             return Err(LineError::Attributes);
         }
         let payload = match (line.payload, line.payload_base64) {
-            (None, None) if line.redacted => return Ok(Content::Redacted),
+            (None, None) if line.redacted => return Ok(None),
             (Some(text), None) => Bytes::from(text),
             (None, Some(text)) => {
                 let bytes = STANDARD.decode(text);
@@ -151,7 +144,7 @@ impl Line {
         if Sha256Sum::of(&payload) != attributes.sha256 {
             return Err(LineError::Payload);
         }
-        Ok(Content::Event(Record {
+        Ok(Some(Record {
             attributes,
             payload,
         }))

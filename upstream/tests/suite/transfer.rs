@@ -117,13 +117,19 @@ fn a_damaged_line_is_named_and_nothing_after_it_is_imported() {
     let kept = Kept::with_events(5);
     let exported = export(&kept.log, &[]);
     let file = kept.path("events.jsonl");
-    let text = |line: &str| line.replace("evt_3", "evt_x");
-    let payload = |line: &str| line.replacen("xx", "xy", 1);
-    let torn = |line: &str| line[..line.len() / 2].to_owned();
-    let damages: [(&dyn Fn(&str) -> String, &str); 3] = [
-        (&text, "line 3: the attributes don't fit the line's digest"),
-        (&payload, "line 3: the payload has another SHA-256"),
-        (&torn, "line 3: not a line that `hookgate export` wrote"),
+    let damages: [(fn(&str) -> String, &str); 3] = [
+        (
+            |line| line.replace("evt_3", "evt_x"),
+            "line 3: the attributes don't fit the line's digest",
+        ),
+        (
+            |line| line.replacen("xx", "xy", 1),
+            "line 3: the payload has another SHA-256",
+        ),
+        (
+            |line| line[..line.len() / 2].to_owned(),
+            "line 3: not a line that `hookgate export` wrote",
+        ),
     ];
     for (damage, expected) in damages {
         let lines: Vec<_> = (1..)

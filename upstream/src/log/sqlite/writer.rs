@@ -46,6 +46,10 @@ pub(super) struct Append {
 
 /// Holds what the writer is asked for.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all but one in a thousand are appends"
+)]
 pub(super) enum Work {
     /// To append a record.
     Append(Append),
