@@ -1,4 +1,4 @@
-//! `hookgate check-config`: what is wrong with a configuration, before Envoy runs it.
+//! `hookgate check-config`: what is wrong with a configuration, before it is run.
 
 mod document;
 mod envoy;
@@ -6,6 +6,7 @@ mod explain;
 mod finding;
 mod plugin;
 mod report;
+mod upstream;
 
 use std::{
     fs,
@@ -19,7 +20,7 @@ use self::{
     document::{Position, SyntaxError},
     finding::{Code, Finding, Findings, Severity},
 };
-use crate::cli::CheckArgs;
+use crate::{cli::CheckArgs, config};
 
 /// Says why nothing was checked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,8 @@ struct Checked {
     warnings: usize,
     /// The gates that can be used.
     configs: Vec<Config>,
+    /// The upstream's configuration, if that is what the file is.
+    upstream: Option<config::Config>,
 }
 
 /// Checks a file and prints what it found; tells whether it may be used.
@@ -54,7 +57,7 @@ struct Checked {
 /// [`CheckError`].
 pub(crate) fn check(args: &CheckArgs) -> Result<bool, CheckError> {
     let text = read(&args.file)?;
-    let checked = check_text(&text);
+    let checked = check_text(&args.file, &text);
     let may_be_used = checked.errors == 0 && !(args.strict && checked.warnings > 0);
     if args.json {
         report::json(&args.file, &checked)?;
@@ -100,7 +103,7 @@ pub(crate) enum GateError {
 /// # Errors
 /// [`GateError`].
 pub(crate) fn gate(path: &Path) -> Result<Config, GateError> {
-    let checked = check_text(&read(path)?);
+    let checked = check_text(path, &read(path)?);
     let mut configs = checked.configs.into_iter();
     match (configs.next(), configs.len()) {
         (Some(config), 0) => Ok(config),
@@ -134,15 +137,20 @@ fn read(path: &Path) -> Result<String, CheckError> {
     })
 }
 
-fn check_text(text: &str) -> Checked {
+fn check_text(path: &Path, text: &str) -> Checked {
     let mut findings = Findings::default();
     finding::secrets_in_clear(text, &mut findings);
-    let configs = configs(text, &mut findings);
+    let (configs, upstream) = if upstream::is_ours(path, text) {
+        (Vec::new(), upstream::check(text, &mut findings))
+    } else {
+        (configs(text, &mut findings), None)
+    };
     Checked {
         errors: findings.count(Severity::Error),
         warnings: findings.count(Severity::Warning),
         findings: findings.sorted(),
         configs,
+        upstream,
     }
 }
 

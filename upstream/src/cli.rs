@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Sign an event as Stripe or another sender does and send it to a URL
     Send(SendArgs),
-    /// Check and explain a gate's configuration, or the whole Envoy's
+    /// Check and explain a configuration: a gate's, the whole Envoy's, or the upstream's
     CheckConfig(CheckArgs),
     /// List the newest events of the log
     Events(EventsArgs),

@@ -20,10 +20,10 @@ use std::{
 use serde::{Deserialize, Deserializer, de};
 
 pub(crate) use self::{
-    destination::Destination,
+    destination::{Destination, Url},
     merged::Merged,
     mistake::Mistake,
-    setting::{BodyTimeout, Keep, MaxBodyBytes, Queue, ToleranceTime},
+    setting::{BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, ToleranceTime},
 };
 use crate::{
     log::LogAddress,

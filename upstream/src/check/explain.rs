@@ -2,10 +2,13 @@
 
 mod policy;
 mod quota;
+mod upstream;
 
 use std::io::{self, Write};
 
 use hookgate_core::config::{Config, Endpoint, Keyring, KeyringSource};
+
+use crate::config;
 
 /// Memory of one entry of the dedup table.
 const ENTRY_BYTES: u64 = 32;
@@ -28,6 +31,23 @@ pub(super) fn write(out: &mut impl Write, configs: &[Config]) -> io::Result<()> 
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// Writes what an upstream does, if there is one.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn write_upstream(
+    out: &mut impl Write,
+    upstream: Option<&config::Config>,
+) -> io::Result<()> {
+    let Some(upstream) = upstream else {
+        return Ok(());
+    };
+    for (name, text) in upstream::about(upstream) {
+        writeln!(out, "{name:<14} {text}")?;
+    }
+    writeln!(out)
 }
 
 fn about_endpoint(endpoint: &Endpoint, keyrings: &[Keyring]) -> Vec<(&'static str, String)> {

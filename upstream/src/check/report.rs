@@ -36,6 +36,7 @@ pub(super) fn text(path: &Path, text: &str, checked: &Checked) -> io::Result<()>
     }
     if checked.errors == 0 {
         explain::write(&mut out, &checked.configs)?;
+        explain::write_upstream(&mut out, checked.upstream.as_ref())?;
     }
     let lines = text.lines().count();
     writeln!(

@@ -35,7 +35,7 @@ impl fmt::Display for Mistake {
 
 impl Mistake {
     /// Makes a mistake of what a field holds, which the file's types took.
-    pub(super) fn of_field(text: &str, path: &str, problem: String) -> Self {
+    pub(crate) fn of_field(text: &str, path: &str, problem: String) -> Self {
         Self {
             at: position(text, locate(text, path).start),
             path: path.to_owned(),
@@ -47,6 +47,11 @@ impl Mistake {
     pub(super) fn of_parser(text: &str, path: &str, error: &toml::de::Error) -> Self {
         let path = path.trim_start_matches('.');
         let place = error.span().unwrap_or_else(|| locate(text, path));
+        // What is unknown may be anything, and may end the path.
+        let name = error.message().split('`').nth(1).unwrap_or_default();
+        let (table, last) = path.rsplit_once('.').unwrap_or(("", path));
+        let is_unknown = error.message().starts_with("unknown ") && last == name;
+        let path = if is_unknown { table } else { path };
         Self {
             at: position(text, place.start),
             path: path.to_owned(),

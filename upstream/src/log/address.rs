@@ -49,6 +49,16 @@ impl FromStr for LogAddress {
     }
 }
 
+impl LogAddress {
+    /// Says where the state of deliveries is, for people.
+    pub(crate) fn deliveries(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(path) => Some(format!("`{}.deliveries`", path.display())),
+            Self::Nats(_) => Some("streams beside the log's".to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for LogAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -13,6 +13,7 @@
 mod check;
 mod cli;
 mod collector;
+mod config;
 mod contract;
 mod delivery;
 mod destinations;

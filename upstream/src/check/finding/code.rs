@@ -149,6 +149,14 @@ codes! {
         "One event ID on both endpoints is one event: whoever holds either secret can make the other's event a duplicate."
     ToleranceRaised "tolerance_raised" Info
         "A captured request can be sent again for as long as the tolerance; the sender's libraries allow 300 s."
+    UpstreamConfig "upstream_config" Error
+        "`hookgate serve` refuses to start with this file."
+    DestinationInClear "destination_in_clear" Warning
+        "Whoever is on the way reads the payloads; a signature doesn't hide them."
+    DeliveriesUnsigned "deliveries_unsigned" Warning
+        "The destination can't tell our deliveries from anybody's who reaches it."
+    KeepTooShort "keep_too_short" Warning
+        "An event that retention removes is delivered no more."
     NotChecked "not_checked" Info
         "What another server configures can't be seen here."
 }
