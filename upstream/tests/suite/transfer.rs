@@ -112,46 +112,41 @@ fn an_export_begins_where_it_is_asked_to() {
     }
 }
 
-#[test]
-fn a_damaged_line_is_named_and_nothing_after_it_is_imported() {
+/// Damages the third of five lines, and imports them.
+fn assert_refused(damage: impl Fn(&str) -> String, expected: &str) {
     let kept = Kept::with_events(5);
     let exported = export(&kept.log, &[]);
     let file = kept.path("events.jsonl");
-    let damages: [(fn(&str) -> String, &str); 3] = [
-        (
-            |line| line.replace("evt_3", "evt_x"),
-            "line 3: the attributes don't fit the line's digest",
-        ),
-        (
-            |line| line.replacen("xx", "xy", 1),
-            "line 3: the payload has another SHA-256",
-        ),
-        (
-            |line| line[..line.len() / 2].to_owned(),
-            "line 3: not a line that `hookgate export` wrote",
-        ),
-    ];
-    for (damage, expected) in damages {
-        let lines: Vec<_> = (1..)
-            .zip(exported.lines())
-            .map(|(number, line)| match number {
-                3 => damage(line),
-                _ => line.to_owned(),
-            })
-            .collect();
-        fs::write(&file, lines.join("\n")).unwrap();
-        let to = Kept::empty();
-        let message = failure(&mut import_command(&file, &to.log));
-        assert!(message.contains(expected), "{message}");
-        assert_eq!(events(&to.log).len(), 2);
-        // The whole file goes on from there.
-        fs::write(&file, &exported).unwrap();
-        let count = import(&file, &to.log);
-        assert_eq!(
-            (&count["stored"], &count["duplicates"]),
-            (&3.into(), &2.into())
-        );
-    }
+    let mut lines: Vec<_> = exported.lines().map(str::to_owned).collect();
+    lines[2] = damage(&lines[2]);
+    fs::write(&file, lines.join("\n")).unwrap();
+    let to = Kept::empty();
+    let message = failure(&mut import_command(&file, &to.log));
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(events(&to.log).len(), 2);
+    // The whole file goes on from there.
+    fs::write(&file, &exported).unwrap();
+    let count = import(&file, &to.log);
+    assert_eq!(
+        (&count["stored"], &count["duplicates"]),
+        (&3.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_damaged_line_is_named_and_nothing_after_it_is_imported() {
+    assert_refused(
+        |line| line.replace("evt_3", "evt_x"),
+        "line 3: the attributes don't fit the line's digest",
+    );
+    assert_refused(
+        |line| line.replacen("xx", "xy", 1),
+        "line 3: the payload has another SHA-256",
+    );
+    assert_refused(
+        |line| line[..line.len() / 2].to_owned(),
+        "line 3: not a line that `hookgate export` wrote",
+    );
 }
 
 #[test]
