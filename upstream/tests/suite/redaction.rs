@@ -9,6 +9,7 @@ use crate::{
     evidence::Kept,
     harness::{Server, failure, hookgate, output},
     load::{Load, assert_kept},
+    receiver::{Got, Reaction, Receiver},
 };
 
 /// Appears in the payload of one event only.
@@ -154,4 +155,25 @@ fn redacting_under_load_loses_no_promise() {
     assert!(promises.len() > 20, "{}", promises.len());
     assert_kept(&promises, &crate::harness::events(&kept.log));
     assert_eq!(kept.findings(&[]), []);
+}
+
+#[test]
+fn a_redacted_event_is_not_delivered_any_more() {
+    let kept = Kept::with_events(3);
+    redact(&kept, "evt_2");
+    let receiver = Receiver::start(|_, _| Reaction::Status(204));
+    let config = kept.path("hookgate.toml");
+    let destination = format!(
+        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\nfrom = \"beginning\"\n",
+        receiver.url()
+    );
+    fs::write(&config, destination).unwrap();
+    let config = config.display().to_string();
+    let server = Server::start(&kept.log, &["--config", &config]);
+    receiver.until_got(2);
+    Delivery::new("evt_4").send(&server);
+    let got = receiver.until_got(3);
+    let mut ids: Vec<_> = got.iter().map(Got::id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["evt_1", "evt_3", "evt_4"]);
 }
