@@ -4,6 +4,7 @@
 //! choose freely: names are of the configuration, or the first few that came in
 //! verified events ([`label::MAX_NAMES`]).
 
+mod endpoint;
 mod family;
 mod group;
 mod label;
@@ -23,7 +24,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{family::Series, label::Names};
+use self::{endpoint::Endpoint, family::Series, label::Names};
 pub(crate) use self::{
     group::AccountGroups,
     page::{Scrape, routes},
@@ -42,8 +43,8 @@ pub(crate) struct Metrics(Arc<Counts>);
 struct Counts {
     registry: Registry,
     groups: AccountGroups,
-    types: Names,
-    endpoints: Names,
+    types: Names<Arc<str>>,
+    endpoints: Names<Arc<Endpoint>>,
     /// When the oldest undelivered event of each destination was stored: its age
     /// grows between two looks at the backlog.
     oldest: Mutex<BTreeMap<Arc<str>, Option<Timestamp>>>,
@@ -62,7 +63,7 @@ struct Counts {
 #[derive(Debug, Clone)]
 pub(crate) struct Slice {
     type_name: Arc<str>,
-    endpoint: Arc<str>,
+    endpoint: Arc<Endpoint>,
     account_group: Arc<str>,
 }
 
@@ -112,10 +113,17 @@ impl Metrics {
     /// Returns under which labels a verified event counts.
     pub(crate) fn slice(&self, attributes: &Attributes) -> Slice {
         Slice {
-            type_name: self.0.types.label(&attributes.type_name),
-            endpoint: self.0.endpoints.label(&attributes.endpoint),
+            type_name: self.0.types.of(&attributes.type_name, Arc::clone),
+            endpoint: self.endpoint(&attributes.endpoint),
             account_group: self.0.groups.label(attributes.account.as_deref()),
         }
+    }
+
+    fn endpoint(&self, name: &str) -> Arc<Endpoint> {
+        self.0.endpoints.of(name, |label| {
+            let (appends, seconds) = (&self.0.appends, &self.0.append_seconds);
+            Arc::new(Endpoint::new(Arc::clone(label), appends, seconds))
+        })
     }
 
     /// Counts an event as waiting until the returned value is dropped.
@@ -131,21 +139,13 @@ impl Metrics {
         answer: Result<Appended, LogError>,
         latency: Duration,
     ) {
-        let outcome: Arc<str> = match answer {
-            Ok(Appended::Stored { .. }) => "stored",
-            Ok(Appended::Duplicate { .. }) => "duplicate",
-            Err(LogError::QueueFull) => "queue_full",
-            Err(LogError::Unavailable) => "unavailable",
-        }
-        .into();
-        let labels = [&slice.endpoint, &outcome];
-        self.0
-            .append_seconds
-            .of(labels)
-            .observe(latency.as_secs_f64());
-        self.0.appends.of(labels).inc();
+        slice.endpoint.appended(answer, latency);
         if matches!(answer, Ok(Appended::Stored { .. })) {
-            let labels = [&slice.type_name, &slice.endpoint, &slice.account_group];
+            let labels = [
+                &slice.type_name,
+                &slice.endpoint.label,
+                &slice.account_group,
+            ];
             self.0.events.of(labels).inc();
         }
     }
@@ -154,8 +154,14 @@ impl Metrics {
     /// claim, so only the name of one that has verified is taken for it.
     pub(crate) fn refused(&self, endpoint: Option<&str>) {
         let known = endpoint.and_then(|name| self.0.endpoints.known(name));
-        let endpoint = known.unwrap_or_else(|| UNPROVEN.into());
-        self.0.appends.of([&endpoint, &"refused".into()]).inc();
+        match known {
+            Some(endpoint) => endpoint.refused.inc(),
+            None => self
+                .0
+                .appends
+                .of([&UNPROVEN.into(), &"refused".into()])
+                .inc(),
+        };
     }
 
     /// Counts one attempt at a configured destination.

@@ -1,63 +1,62 @@
 //! Label values whose number nobody outside can raise.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
 /// Most names of one kind that are told apart.
 pub(super) const MAX_NAMES: usize = 64;
 
-/// Keeps the first names that came; all later ones are one.
-#[derive(Debug)]
-pub(super) struct Names {
-    known: RwLock<HashSet<Arc<str>>>,
-    other: Arc<str>,
-}
+/// What names beyond these are called.
+const OTHER: &str = "other";
 
-impl Names {
+/// Keeps something for each of the first names that came, and one for all others.
+#[derive(Debug)]
+pub(super) struct Names<T>(RwLock<HashMap<Arc<str>, T>>);
+
+impl<T: Clone> Names<T> {
     /// Starts with none.
     pub(super) fn new() -> Self {
-        Self {
-            known: RwLock::default(),
-            other: "other".into(),
-        }
+        Self(RwLock::default())
     }
 
-    /// Returns the label of a name, and keeps it if there is room.
-    pub(super) fn label(&self, name: &str) -> Arc<str> {
+    /// Returns what is kept for a name, and makes it for its label if need be.
+    pub(super) fn of(&self, name: &str, make: impl FnOnce(&Arc<str>) -> T) -> T {
         if let Some(known) = self.known(name) {
             return known;
         }
-        let mut names = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= MAX_NAMES && !names.contains(name) {
-            return Arc::clone(&self.other);
-        }
-        let name: Arc<str> = name.into();
-        names.insert(Arc::clone(&name));
-        name
+        let mut names = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_known = names.len() < MAX_NAMES || names.contains_key(name);
+        let label: Arc<str> = if is_known { name } else { OTHER }.into();
+        let kept = names.entry(label).or_insert_with_key(make);
+        kept.clone()
     }
 
-    /// Returns the label of a name that came before.
-    pub(super) fn known(&self, name: &str) -> Option<Arc<str>> {
-        let names = self.known.read().unwrap_or_else(PoisonError::into_inner);
+    /// Returns what is kept for a name that came before.
+    pub(super) fn known(&self, name: &str) -> Option<T> {
+        let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
         names.get(name).cloned()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{MAX_NAMES, Names};
 
     #[test]
     fn tells_the_first_names_apart_and_no_more() {
         let names = Names::new();
+        let label = |name: &str| names.of(name, Arc::clone);
         for number in 0..MAX_NAMES {
             let name = number.to_string();
-            assert_eq!(&*names.label(&name), name);
+            assert_eq!(&*label(&name), name);
         }
-        assert_eq!(&*names.label("late"), "other");
+        assert_eq!(&*label("late"), "other");
+        assert_eq!(&*label("later"), "other");
         assert_eq!(names.known("late"), None);
-        assert_eq!(&*names.label("0"), "0");
+        assert_eq!(&*label("0"), "0");
     }
 }

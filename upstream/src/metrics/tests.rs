@@ -14,10 +14,10 @@ fn metrics() -> Metrics {
     Metrics::new(AccountGroups::default(), 1_024)
 }
 
-fn slice() -> Slice {
+fn slice(metrics: &Metrics) -> Slice {
     Slice {
         type_name: "invoice.paid".into(),
-        endpoint: "stripe".into(),
+        endpoint: metrics.endpoint("stripe"),
         account_group: "platform".into(),
     }
 }
@@ -26,7 +26,7 @@ fn slice() -> Slice {
 fn exercised() -> Metrics {
     let metrics = metrics();
     let stored = Ok(Appended::Stored { sequence: 1 });
-    metrics.appended(&slice(), stored, Duration::from_millis(4));
+    metrics.appended(&slice(&metrics), stored, Duration::from_millis(4));
     metrics.attempt("orders", "primary", "delivered", Duration::from_millis(20));
     metrics.backlog(
         "orders",
@@ -130,7 +130,7 @@ fn counts_an_event_once_however_often_it_comes() {
         Err(LogError::Unavailable),
         Err(LogError::QueueFull),
     ] {
-        metrics.appended(&slice(), answer, Duration::from_millis(1));
+        metrics.appended(&slice(&metrics), answer, Duration::from_millis(1));
     }
     metrics.refused(Some("never-seen"));
     metrics.refused(None);

@@ -62,7 +62,7 @@ pub(super) async fn receive(
 ) -> Result<Appended, Refusal> {
     let (head, body) = request.into_parts();
     let subject = Subject::of(&head.headers);
-    let answer = intake.take(&subject, &head.headers, body).await;
+    let answer = intake.take(subject, &head.headers, body).await;
     subject.answered(&answer);
     answer
 }
@@ -92,7 +92,7 @@ impl Intake {
 
     async fn take(
         &self,
-        subject: &Subject,
+        subject: Subject<'_>,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Appended, Refusal> {
@@ -112,7 +112,7 @@ impl Intake {
     /// Checks an event against its signature, and its headers against both.
     async fn verify(
         &self,
-        subject: &Subject,
+        subject: Subject<'_>,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Record, Refusal> {

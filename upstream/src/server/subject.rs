@@ -11,52 +11,69 @@ use crate::log::Appended;
 /// Most characters of something that is of no form of ours.
 const MAX_FOREIGN_CHARS: usize = 64;
 
-/// Names an event by what its headers say: not verified, but printable.
-#[derive(Debug)]
-pub(super) struct Subject {
-    event_id: String,
-    source: String,
-    trace_id: String,
-}
+/// Names an event by what its headers say: not verified, but printable. Nothing
+/// is read before a line is written: most events get none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a>(&'a HeaderMap);
 
-impl Subject {
-    /// Reads the headers of a forwarded event; what is missing is empty.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).map_or(&[][..], |value| value.as_bytes());
-        let trace = TraceParent::parse(text("traceparent"));
-        Self {
-            event_id: printable(text("ce-id")),
-            source: printable(text("ce-source")),
-            trace_id: trace.map_or_else(String::new, |trace| trace.trace_id().to_owned()),
-        }
+impl<'a> Subject<'a> {
+    /// Takes the headers of a forwarded event; what is missing is empty.
+    pub(super) const fn of(headers: &'a HeaderMap) -> Self {
+        Self(headers)
+    }
+
+    fn text(self, name: &str) -> &'a [u8] {
+        self.0.get(name).map_or(&[], |value| value.as_bytes())
+    }
+
+    fn event_id(self) -> String {
+        printable(self.text("ce-id"))
+    }
+
+    fn trace_id(self) -> String {
+        let trace = TraceParent::parse(self.text("traceparent"));
+        trace.map_or_else(String::new, |trace| trace.trace_id().to_owned())
+    }
+
+    fn source(self) -> String {
+        printable(self.text("ce-source"))
     }
 
     /// Logs what the event was answered.
-    pub(super) fn answered(&self, answer: &Result<Appended, Refusal>) {
-        let Self {
-            event_id,
-            source,
-            trace_id,
-        } = self;
+    pub(super) fn answered(self, answer: &Result<Appended, Refusal>) {
         match answer {
-            Ok(appended) => debug!(event_id, source, trace_id, ?appended, "took an event"),
+            Ok(appended) => debug!(
+                event_id = self.event_id(),
+                trace_id = self.trace_id(),
+                source = self.source(),
+                ?appended,
+                "took an event"
+            ),
             // The log says what is the matter with it, once for many events.
-            Err(Refusal::QueueFull | Refusal::Gate(Code::Unavailable)) => {
-                debug!(event_id, source, trace_id, "could not take an event");
-            }
-            Err(refusal) => {
-                let code = refusal.as_str();
-                warn!(event_id, source, trace_id, code, "refused an event");
-            }
+            Err(Refusal::QueueFull | Refusal::Gate(Code::Unavailable)) => debug!(
+                event_id = self.event_id(),
+                trace_id = self.trace_id(),
+                source = self.source(),
+                "could not take an event"
+            ),
+            Err(refusal) => warn!(
+                event_id = self.event_id(),
+                trace_id = self.trace_id(),
+                source = self.source(),
+                code = refusal.as_str(),
+                "refused an event"
+            ),
         }
     }
 
     /// Logs what is wrong with the event's headers.
-    pub(super) fn doubted(&self, error: ClaimError) {
-        let Self {
-            event_id, trace_id, ..
-        } = self;
-        warn!(event_id, trace_id, %error, "an event's headers are not the gate's");
+    pub(super) fn doubted(self, error: ClaimError) {
+        warn!(
+            event_id = self.event_id(),
+            trace_id = self.trace_id(),
+            %error,
+            "an event's headers are not the gate's"
+        );
     }
 }
 
