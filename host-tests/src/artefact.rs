@@ -101,6 +101,18 @@ pub fn hookgate() -> Result<PathBuf> {
     built("HOOKGATE_BIN", "target/quick/hookgate", BUILD)
 }
 
+/// Finds the example of a consumer, `hookgate-consumer`.
+///
+/// # Errors
+/// It hasn't been built.
+pub fn consumer() -> Result<PathBuf> {
+    built(
+        "HOOKGATE_CONSUMER_BIN",
+        "target/quick/hookgate-consumer",
+        "run `cargo xtask test --only host`",
+    )
+}
+
 /// Finds the folder where the official Node SDK is installed.
 ///
 /// # Errors

@@ -66,6 +66,28 @@ impl Upstream {
         Self::start(sqlite_url(&folder), arguments, folder).await
     }
 
+    /// Starts an upstream on an empty SQLite file, or on `nats`, that delivers
+    /// everything to one destination.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn delivering(nats: Option<&Nats>, url: &str, secret_file: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let configuration = folder.path().join("hookgate.toml");
+        let secret_file = secret_file.display();
+        fs::write(
+            &configuration,
+            format!(
+                "[[destinations]]\nname = \"consumer\"\nurl = \"{url}\"\n\
+                 secrets = [{{ file = \"{secret_file}\" }}]\nfrom = \"beginning\"\ntimeout = \"2s\"\n\
+                 [destinations.retry]\ninitial = \"200ms\"\n"
+            ),
+        )?;
+        let log = nats.map_or_else(|| sqlite_url(&folder), Nats::url);
+        let arguments = vec!["--config".into(), configuration.into()];
+        Self::start(log, arguments, folder).await
+    }
+
     /// Starts an upstream on `nats`.
     ///
     /// # Errors

@@ -33,6 +33,20 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     )
 }
 
+/// Builds the example of a consumer.
+///
+/// # Errors
+/// If it doesn't build.
+pub(crate) fn consumer(workspace: &Workspace) -> Result<()> {
+    eprintln!("build: hookgate-consumer (profile quick)");
+    process::run(
+        workspace
+            .cargo()
+            .args(["build", "--profile", "quick", "-p", "hookgate-consumer"]),
+        "building hookgate-consumer",
+    )
+}
+
 /// Builds the module that traps on demand, in a folder of its own: nobody can
 /// take it for the one that ships.
 ///

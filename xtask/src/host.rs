@@ -32,6 +32,7 @@ pub(crate) fn cargo(workspace: &Workspace, tools: &Tools, envoy: &Envoy) -> Resu
         .env("HOOKGATE_STRIPE_NODE", &tools.stripe_node)
         .env("HOOKGATE_RLS_NODE", &tools.rls_node)
         .env("HOOKGATE_BIN", workspace.hookgate())
+        .env("HOOKGATE_CONSUMER_BIN", workspace.consumer())
         .env("HOOKGATE_WASM", workspace.module())
         .env("HOOKGATE_TRAP_WASM", workspace.trap_module())
         .env("HOOKGATE_CORPUS", corpus(workspace)?);

@@ -16,6 +16,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let tools = tools::all(workspace)?;
     build::run(workspace)?;
     build::trap_module(workspace)?;
+    build::consumer(workspace)?;
     let count = test::tests(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["test", "-p", "hookgate-host-tests", "--no-fail-fast"])

@@ -69,6 +69,11 @@ impl Workspace {
         self.target.join("quick").join("hookgate")
     }
 
+    /// Returns where the example of a consumer is left.
+    pub(crate) fn consumer(&self) -> PathBuf {
+        self.target.join("quick").join("hookgate-consumer")
+    }
+
     /// Prepares a cargo call that builds in this workspace as a call by hand would.
     ///
     /// `cargo run` hands its package's variables to us, and build scripts (ring's

@@ -1,6 +1,6 @@
 //! Step two: the effect and the identity, in one transaction.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -74,6 +74,18 @@ impl Ledger {
         transaction.commit()?;
         Ok(Booked::Now)
     }
+
+    /// Returns what each account has.
+    ///
+    /// # Errors
+    /// [`rusqlite::Error`].
+    pub(crate) fn accounts(&self) -> rusqlite::Result<BTreeMap<String, i64>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT account, amount FROM balance")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    }
 }
 
 #[cfg(test)]
@@ -92,9 +104,7 @@ mod tests {
     }
 
     fn balance(ledger: &Ledger) -> i64 {
-        let sum = "SELECT coalesce(sum(amount), 0) FROM balance";
-        let connection = &ledger.connection;
-        connection.query_row(sum, [], |row| row.get(0)).unwrap()
+        ledger.accounts().unwrap().values().sum()
     }
 
     #[test]

@@ -14,19 +14,20 @@ mod delivery;
 mod ledger;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
 use axum::{
-    Router,
+    Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode},
-    routing::post,
+    routing::{get, post},
 };
 use clap::Parser;
 use hookgate_core::time::Timestamp;
@@ -46,8 +47,10 @@ const MAX_BODY_BYTES: usize = 2 * 1_024 * 1_024;
     after_help = "\
 The destination's signing secret comes from the environment: HOOKGATE_DESTINATION_SECRET=whsec_…
 
-Answers: 204 the effect is committed (now, or when this event came before); 400 not signed by our
-Hookgate, or not an event; 503 not committed: deliver it again.
+POST /         a delivery: 204 the effect is committed (now, or when this event came
+               before); 400 not signed by our Hookgate, or not an event; 503 not committed:
+               deliver it again
+GET /accounts  what each account has
 
 Example, with `url = \"http://127.0.0.1:9000/\"` as a destination in hookgate.toml:
   HOOKGATE_DESTINATION_SECRET=whsec_… hookgate-consumer --ledger ./ledger.db --listen 127.0.0.1:9000"
@@ -80,6 +83,7 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     let routes = Router::new()
         .route("/", post(receive))
+        .route("/accounts", get(accounts))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(consumer);
     axum::serve(listener, routes)
@@ -111,6 +115,15 @@ async fn receive(
     }
 }
 
+async fn accounts(
+    State(consumer): State<Arc<Consumer>>,
+) -> Result<Json<BTreeMap<String, i64>>, StatusCode> {
+    let accounts = consumer.ledger().accounts();
+    accounts
+        .map(Json)
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
 /// Says why a delivery had no effect.
 #[derive(Debug, thiserror::Error)]
 enum NotTaken {
@@ -123,9 +136,12 @@ enum NotTaken {
 impl Consumer {
     fn take(&self, headers: &HeaderMap, payload: &[u8]) -> Result<Booked, NotTaken> {
         let delivery = self.door.open(headers, payload, now())?;
-        // A panic while the lock was held rolled its transaction back.
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(ledger.book(&delivery)?)
+        Ok(self.ledger().book(&delivery)?)
+    }
+
+    /// A panic while it is held rolls its transaction back.
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,6 +10,7 @@ mod complete_gate;
 mod configuration;
 mod conservation;
 mod deliveries;
+mod effects;
 mod faults;
 mod global_quota;
 mod honesty;

@@ -99,6 +99,7 @@ impl Step {
                 let tools = tools::all(workspace)?;
                 build::run(workspace)?;
                 build::trap_module(workspace)?;
+                build::consumer(workspace)?;
                 tests(&mut host_tests(workspace, &tools, &Envoy::Native)?)
             }
             Self::Container => {

@@ -1,0 +1,100 @@
+//! The example of a consumer, as a destination.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::process::Process;
+use crate::{artefact, wait};
+
+const SECRET: &str = "whsec_aG9va2dhdGUtZWZmZWN0cw==";
+
+/// One running `hookgate-consumer`; it ends with its owner.
+#[derive(Debug)]
+pub struct Consumer {
+    process: Process,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Consumer {
+    /// Starts a consumer with an empty ledger.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("secret"), SECRET)?;
+        // It keeps its port over a restart, so the port is chosen here.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let process = spawn(address, &folder).await?;
+        Ok(Self {
+            process,
+            address,
+            folder,
+        })
+    }
+
+    /// Returns where it takes deliveries.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Returns the file with the secret that it verifies by.
+    #[must_use]
+    pub fn secret_file(&self) -> PathBuf {
+        self.folder.path().join("secret")
+    }
+
+    /// Kills it with SIGKILL, and starts it again on the same ledger.
+    ///
+    /// # Errors
+    /// It can't be killed, or doesn't start.
+    pub async fn kill_and_restart(&mut self) -> Result<()> {
+        self.process.kill().await?;
+        self.process = spawn(self.address, &self.folder).await?;
+        Ok(())
+    }
+
+    /// Returns what each account has.
+    ///
+    /// # Errors
+    /// It doesn't answer.
+    pub async fn accounts(&self) -> Result<BTreeMap<String, i64>> {
+        accounts(self.address).await
+    }
+}
+
+async fn spawn(address: SocketAddr, folder: &TempDir) -> Result<Process> {
+    let mut command = Command::new(artefact::consumer()?);
+    command
+        .args(["--listen", &address.to_string(), "--ledger"])
+        .arg(folder.path().join("ledger.db"))
+        .env("HOOKGATE_DESTINATION_SECRET", SECRET);
+    let mut process = Process::spawn("hookgate-consumer", command, folder.path())?;
+    wait::until("hookgate-consumer", wait::PATIENCE, async || {
+        process.ensure_running()?;
+        Ok(accounts(address).await.ok())
+    })
+    .await?;
+    Ok(process)
+}
+
+async fn accounts(address: SocketAddr) -> Result<BTreeMap<String, i64>> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let answer = client
+        .get(format!("http://{address}/accounts").parse()?)
+        .await?;
+    let body = answer.into_body().collect().await?.to_bytes();
+    serde_json::from_slice(&body).context("not what accounts have")
+}
