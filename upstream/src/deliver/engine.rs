@@ -6,7 +6,7 @@
 
 mod attempt;
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use hookgate_core::time::Timestamp;
 use tokio::{
@@ -126,42 +126,52 @@ async fn run(
     let mut ready: Vec<Job> = Vec::new();
     while !*stopped.borrow() {
         while under_way.try_join_next().is_some() {}
-        let mut wait = Wait::News(IDLE);
-        if ready.is_empty()
-            && let Some(room) = room(&courier, under_way.len())
-        {
-            news.mark_unchanged();
-            match courier.schedule.due(destination, room).await {
-                Ok(due) => {
-                    ready = due.jobs;
-                    // The oldest are taken from the end.
-                    ready.reverse();
-                    let next_in = due.next_at.map(until);
-                    wait = Wait::News(next_in.map_or(IDLE, |next| next.min(IDLE)));
-                }
-                Err(error) => warn!(destination = destination.name, %error, "asking again"),
+        let wait = match courier.held_until() {
+            Some(at) => {
+                courier.hand_back(mem::take(&mut ready)).await;
+                Wait::Time(until(at))
             }
-        }
-        if let Some(job) = ready.pop() {
-            match courier.permit(under_way.len()) {
+            None if ready.is_empty() => {
+                news.mark_unchanged();
+                // As many again as may be under way: they are at hand when
+                // those have ended.
+                match courier.due().await {
+                    Some(due) => {
+                        ready = due.jobs;
+                        // The oldest are taken from the end.
+                        ready.reverse();
+                        let next_in = due.next_at.map(until);
+                        Wait::News(next_in.map_or(IDLE, |next| next.min(IDLE)))
+                    }
+                    None => Wait::Time(IDLE),
+                }
+            }
+            None => Wait::Time(Duration::ZERO),
+        };
+        let wait = match ready.pop() {
+            None => wait,
+            Some(job) => match courier.permit(under_way.len()) {
                 Permit::Now(via) => {
                     let courier = Arc::clone(&courier);
                     under_way.spawn(async move { courier.deliver(job, via).await });
                     continue;
                 }
-                Permit::At(at) => wait = Wait::Time(until(at)),
-                Permit::Full => wait = Wait::End,
-            }
-            ready.push(job);
-        } else if room(&courier, under_way.len()).is_none() {
-            wait = Wait::End;
-        }
+                refused => {
+                    ready.push(job);
+                    match refused {
+                        Permit::At(at) => Wait::Time(until(at)),
+                        _ => Wait::End,
+                    }
+                }
+            },
+        };
         tokio::select! {
             _ = under_way.join_next(), if !under_way.is_empty() => {}
             () = wait.over(&mut news) => {}
             _ = stopped.changed() => {}
         }
     }
+    courier.hand_back(ready).await;
     while under_way.join_next().await.is_some() {}
 }
 
@@ -201,10 +211,6 @@ impl Wait {
             Self::End => std::future::pending().await,
         }
     }
-}
-
-fn room(courier: &Courier, under_way: usize) -> Option<NonZeroUsize> {
-    NonZeroUsize::new(courier.window().get().saturating_sub(under_way))
 }
 
 /// Returns how long it is until a time; at least a millisecond, the clock's

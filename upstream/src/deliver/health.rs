@@ -103,6 +103,18 @@ impl Health {
         }
     }
 
+    /// Returns until when nothing can be sent; `None`: something can.
+    pub(crate) fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.paused_until > now {
+            return Some(self.paused_until);
+        }
+        let primary = self.primary.closed_until(now)?;
+        match &self.secondary {
+            Some(secondary) => Some(secondary.closed_until(now)?.min(primary)),
+            None => Some(primary),
+        }
+    }
+
     /// Tells whether an event that found the primary unavailable may go to the
     /// secondary at once, and takes the permit if so.
     pub(crate) fn fail_over(&mut self, now: Timestamp) -> bool {
@@ -185,13 +197,23 @@ impl Breaker {
         }
     }
 
+    /// Returns when the next probe is let through, if not now.
+    fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.state {
+            State::Closed { .. } => None,
+            State::Open { until, .. } | State::Probing { until, .. } => {
+                (until > now).then_some(until)
+            }
+        }
+    }
+
     /// # Errors
     /// When the next probe is let through.
     fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         match self.state {
             State::Closed { .. } => Ok(()),
-            State::Open { until, wait } | State::Probing { until, wait } => {
-                if until > now {
+            State::Open { wait, .. } | State::Probing { wait, .. } => {
+                if let Some(until) = self.closed_until(now) {
                     return Err(until);
                 }
                 let until = later(now, self.breaking.longest);

@@ -21,7 +21,7 @@ pub(crate) enum Schedule {
     /// In a file beside the log.
     Sqlite(SqliteSchedule),
     /// In streams and consumers beside the log's stream.
-    Nats(NatsSchedule),
+    Nats(Box<NatsSchedule>),
 }
 
 /// Says why the schedule can't be used.
@@ -131,7 +131,8 @@ impl Schedule {
         match log {
             LogAddress::Sqlite(path) => Ok(Self::Sqlite(SqliteSchedule::open(path, destinations)?)),
             LogAddress::Nats(server) => {
-                Ok(Self::Nats(NatsSchedule::open(server, destinations).await?))
+                let schedule = NatsSchedule::open(server, destinations).await?;
+                Ok(Self::Nats(Box::new(schedule)))
             }
         }
     }
@@ -148,6 +149,16 @@ impl Schedule {
         match self {
             Self::Sqlite(schedule) => schedule.due(destination, room).await,
             Self::Nats(schedule) => schedule.due(destination, room).await,
+        }
+    }
+
+    /// Takes events back that were handed out and not tried: they are due as
+    /// they were. Events that can't be given back now are when the schedule is
+    /// opened again.
+    pub(crate) async fn hand_back(&self, destination: &Arc<Destination>, jobs: Vec<Job>) {
+        match self {
+            Self::Sqlite(schedule) => schedule.hand_back(destination, &jobs).await,
+            Self::Nats(schedule) => schedule.hand_back(destination, &jobs).await,
         }
     }
 

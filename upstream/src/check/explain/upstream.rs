@@ -26,10 +26,10 @@ pub(super) fn about(config: &Config) -> Vec<(String, String)> {
         ),
         None => add("keeps", "events for ever".to_owned()),
     }
-    if let Some(state) = config.log.as_ref().and_then(|log| log.deliveries()) {
-        if !config.destinations.is_empty() {
-            add("deliveries", format!("their state is in {state}"));
-        }
+    if let Some(state) = config.log.as_ref().and_then(|log| log.deliveries())
+        && !config.destinations.is_empty()
+    {
+        add("deliveries", format!("their state is in {state}"));
     }
     for destination in &config.destinations {
         add(

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use hookgate_core::time::Timestamp;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
@@ -17,7 +18,7 @@ use crate::{
         job::{Attempt, Job, Outcome, Settlement, Via},
         message::Message,
         retry::Tried,
-        schedule::Schedule,
+        schedule::{Due, Schedule},
         sender::{Sender, SenderError},
     },
     telemetry::trace::Span,
@@ -35,7 +36,7 @@ const SETTLE_TRIES: u32 = 30;
 /// Delivers to one destination.
 pub(super) struct Courier {
     pub(super) destination: Arc<Destination>,
-    pub(super) schedule: Arc<Schedule>,
+    schedule: Arc<Schedule>,
     primary: Sender,
     secondary: Option<Sender>,
     health: Mutex<Health>,
@@ -68,9 +69,30 @@ impl Courier {
         self.health().permit(under_way, clock::now())
     }
 
+    /// See [`Health::held_until`].
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        self.health().held_until(clock::now())
+    }
+
     /// See [`Health::window`].
-    pub(super) fn window(&self) -> NonZeroUsize {
+    fn window(&self) -> NonZeroUsize {
         self.health().window()
+    }
+
+    /// Asks what is due.
+    pub(super) async fn due(&self) -> Option<Due> {
+        let due = self.schedule.due(&self.destination, self.window()).await;
+        due.inspect_err(|error| {
+            warn!(destination = self.destination.name, %error, "asking again");
+        })
+        .ok()
+    }
+
+    /// Gives events back that can't be tried now.
+    pub(super) async fn hand_back(&self, jobs: Vec<Job>) {
+        if !jobs.is_empty() {
+            self.schedule.hand_back(&self.destination, jobs).await;
+        }
     }
 
     /// Tries an event, at the secondary too if the primary is not there, and

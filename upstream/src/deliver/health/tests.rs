@@ -181,3 +181,16 @@ fn a_pause_holds_for_the_secondary_too() {
     assert!(!health.fail_over(START));
     assert_eq!(health.permit(0, START), Permit::At(after(7_000)));
 }
+
+#[test]
+fn says_how_long_there_is_no_use_in_asking() {
+    let mut health = pair();
+    assert_eq!(health.held_until(START), None);
+    fail(&mut health, Via::Primary, 5, START);
+    assert_eq!(health.held_until(START), None);
+    fail(&mut health, Via::Secondary, 5, after(200));
+    assert_eq!(health.held_until(after(200)), Some(after(1_000)));
+    assert_eq!(health.held_until(after(1_000)), None);
+    health.observe(Via::Primary, throttled(7), after(1_000));
+    assert_eq!(health.held_until(after(1_000)), Some(after(8_000)));
+}

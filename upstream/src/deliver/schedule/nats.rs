@@ -19,8 +19,9 @@ use std::{
 
 use async_nats::{
     ServerAddr,
-    jetstream::{self, Message, context::Context},
+    jetstream::{self, AckKind, Message, context::Context},
 };
+use futures_util::future::try_join_all;
 use tracing::warn;
 
 pub(crate) use parked::parked;
@@ -112,6 +113,19 @@ impl NatsSchedule {
         Ok(due)
     }
 
+    /// See [`super::Schedule::hand_back`].
+    pub(crate) async fn hand_back(&self, destination: &Arc<Destination>, jobs: &[Job]) {
+        for job in jobs {
+            let key = (destination.name.clone(), job.entry.sequence);
+            let held = self.under_way().remove(&key);
+            if let Some(held) = held
+                && let Err(error) = held.message.ack_with(AckKind::Nak(None)).await
+            {
+                warn!(%error, "an event could not be given back; it comes again later");
+            }
+        }
+    }
+
     /// See [`super::Schedule::settle`].
     pub(crate) async fn settle(
         &self,
@@ -121,10 +135,11 @@ impl NatsSchedule {
         settlement: Settlement,
     ) -> Result<(), ScheduleError> {
         let (name, sequence) = (&destination.name, job.entry.sequence);
-        for attempt in attempts {
+        let written = attempts.iter().map(|attempt| {
             let (subject, headers) = records::attempt(name, sequence, attempt);
-            self.publish(subject, headers).await?;
-        }
+            self.publish(subject, headers)
+        });
+        try_join_all(written).await?;
         match settlement {
             Settlement::Delivered => {}
             Settlement::Retry { at } => {
@@ -136,8 +151,7 @@ impl NatsSchedule {
         }
         let held = self.under_way().remove(&(name.clone(), sequence));
         if let Some(held) = held {
-            self.finish(name, sequence, &held.message, held.again)
-                .await?;
+            self.finish(&held.message, held.again).await?;
         }
         Ok(())
     }
@@ -184,11 +198,11 @@ impl NatsSchedule {
             {
                 (entry, payload)
             }
-            Ok(_) => return self.finish(name, sequence, &message, again).await,
+            Ok(_) => return self.finish(&message, again).await,
             Err(ReadError::Damage(damage)) => {
                 tracing::error!(destination = name, %damage, "parked an event");
                 self.park(name, sequence, &[], ParkReason::Damaged).await?;
-                return self.finish(name, sequence, &message, again).await;
+                return self.finish(&message, again).await;
             }
             Err(error) => return Err(failed(error)),
         };
@@ -215,19 +229,10 @@ impl NatsSchedule {
     }
 
     /// Lets the server forget a message that is dealt with.
-    async fn finish(
-        &self,
-        name: &str,
-        sequence: u64,
-        message: &Message,
-        again: bool,
-    ) -> Result<(), ScheduleError> {
+    async fn finish(&self, message: &Message, again: bool) -> Result<(), ScheduleError> {
         message.double_ack().await.map_err(failed)?;
         if again {
-            self.streams
-                .forget_retry(name, sequence)
-                .await
-                .map_err(failed)?;
+            self.streams.forget_retry(message).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -62,6 +62,18 @@ impl SqliteSchedule {
         .await
     }
 
+    /// See [`super::Schedule::hand_back`].
+    pub(crate) async fn hand_back(&self, destination: &Arc<Destination>, jobs: &[Job]) {
+        let destination = Arc::clone(destination);
+        let sequences = jobs.iter().map(|job| job.entry.sequence).collect();
+        let command = Command::HandBack {
+            destination,
+            sequences,
+        };
+        // A thread that has ended has forgotten them.
+        let _ = self.commands.send(command).await;
+    }
+
     /// See [`super::Schedule::settle`].
     pub(crate) async fn settle(
         &self,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_nats::{
     ServerAddr,
     jetstream::{
-        self,
+        self, ErrorCode, Message,
         context::{Context, CreateStreamError, GetStreamError},
         stream::ConsumerError,
-        stream::{Config, PurgeError, RawMessageErrorKind, Stream},
+        stream::{Config, DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream},
     },
 };
 use bytes::Bytes;
@@ -141,12 +141,25 @@ impl Streams {
         }
     }
 
-    /// Removes the message that made an event due again.
+    /// Removes the very message that made an event due again: its subject may
+    /// have the next one by now.
     ///
     /// # Errors
-    /// [`PurgeError`].
-    pub(super) async fn forget_retry(&self, name: &str, sequence: u64) -> Result<(), PurgeError> {
-        let subject = records::subject(records::RETRY, name, sequence);
-        self.retry.purge().filter(subject).await.map(|_| ())
+    /// [`DeleteMessageError`].
+    pub(super) async fn forget_retry(&self, message: &Message) -> Result<(), DeleteMessageError> {
+        let Ok(info) = message.info() else {
+            return Ok(());
+        };
+        match self.retry.delete_message(info.stream_sequence).await {
+            Err(error) if is_gone(&error) => Ok(()),
+            deleted => deleted.map(|_| ()),
+        }
     }
+}
+
+/// Tells whether the next message has taken the place of the one to be removed.
+fn is_gone(error: &DeleteMessageError) -> bool {
+    matches!(error.kind(), DeleteMessageErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::NO_MESSAGE_FOUND
+            || error.error_code() == ErrorCode::SEQUENCE_NOT_FOUND)
 }

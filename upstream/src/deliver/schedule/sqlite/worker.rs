@@ -36,6 +36,10 @@ pub(super) enum Command {
         room: NonZeroUsize,
         reply: oneshot::Sender<Result<Due, ScheduleError>>,
     },
+    HandBack {
+        destination: Arc<Destination>,
+        sequences: Vec<u64>,
+    },
     Settle {
         destination: Arc<Destination>,
         sequence: u64,
@@ -153,6 +157,15 @@ impl Worker {
                         handed_out.push(Handed(destination.name.clone(), sequence));
                     }
                     Answer::Due(reply, due)
+                }
+                Command::HandBack {
+                    destination,
+                    sequences,
+                } => {
+                    if let Some(under_way) = self.under_way.get_mut(&destination.name) {
+                        under_way.retain(|sequence| !sequences.contains(sequence));
+                    }
+                    continue;
                 }
                 Command::Settle {
                     destination,
