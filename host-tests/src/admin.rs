@@ -58,6 +58,20 @@ impl Admin {
             .collect()
     }
 
+    /// Waits until Envoy has taken (`update_success`) or refused
+    /// (`update_rejected`) so many versions of its listeners.
+    ///
+    /// # Errors
+    /// It doesn't within [`wait::PATIENCE`].
+    pub async fn expect_listener_updates(&self, what: &str, count: u64) -> Result<()> {
+        let stat = format!("listener_manager.lds.{what}: {count}");
+        wait::until(&stat, wait::PATIENCE, async || {
+            let page = self.page("/stats?filter=listener_manager.lds").await?;
+            Ok(page.lines().any(|line| line == stat).then_some(()))
+        })
+        .await
+    }
+
     /// Adds up every counter whose name satisfies `wanted`.
     ///
     /// # Errors

@@ -88,6 +88,31 @@ impl Bootstrap {
         Ok(())
     }
 
+    /// Takes the listeners out into a file of `folder` that Envoy watches, as
+    /// a control plane would send them; returns their text.
+    ///
+    /// # Errors
+    /// The file has no listeners before its clusters.
+    pub fn take_listeners(&mut self, folder: &Path) -> Result<String> {
+        const START: &str = "static_resources:\n  listeners:\n";
+        const END: &str = "\n  clusters:\n";
+        let (before, rest) = self.text.split_once(START).context("no listeners")?;
+        let (listeners, after) = rest.split_once(END).context("no clusters")?;
+        const LISTENER: &str =
+            "- \"@type\": type.googleapis.com/envoy.config.listener.v3.Listener\n    name: ";
+        let listeners = listeners.strip_prefix("  - name: ").context("no name")?;
+        let listeners = listeners.replace("\n  - name: ", &format!("\n  {LISTENER}"));
+        let watched = folder.display();
+        self.text = format!(
+            "{before}node: {{id: tests, cluster: tests}}\n\
+             dynamic_resources:\n  lds_config:\n    resource_api_version: V3\n    \
+             path_config_source:\n      path: {watched}/lds.yaml\n      \
+             watched_directory: {{path: {watched}}}\n\
+             static_resources:{END}{after}"
+        );
+        Ok(format!("resources:\n  {LISTENER}{listeners}\n"))
+    }
+
     /// Writes the result to `path`.
     ///
     /// # Errors

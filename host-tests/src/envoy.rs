@@ -2,10 +2,11 @@
 
 mod setup;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use crate::admin::Admin;
@@ -59,6 +60,20 @@ impl Envoy {
     #[must_use]
     pub fn keyring(&self) -> &KeyringFile {
         &self.keyring
+    }
+
+    /// Changes the listeners as a control plane would; Envoy takes them or
+    /// refuses them later. Only for one that is [`Setup::updatable`].
+    ///
+    /// # Errors
+    /// `from` doesn't stand there, or the file can't be replaced.
+    pub fn update_listeners(&self, from: &str, to: &str) -> Result<()> {
+        let folder = self.folder.path().join("lds");
+        let text = fs::read_to_string(folder.join("lds.yaml"))?;
+        ensure!(text.contains(from), "`{from}` does not stand there");
+        let next = folder.join("next");
+        fs::write(&next, text.replace(from, to))?;
+        Ok(fs::rename(next, folder.join("lds.yaml"))?)
     }
 
     /// Returns the folder of this Envoy's files.

@@ -127,7 +127,7 @@ enum RawPart {
     Body,
     /// This text.
     Text(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::SHORT_TEXT)))] String),
-    /// The value of this header, which has to be there.
+    /// The value of this header, which has to be there. Envoy rewrites `x-request-id` and `x-forwarded-…`: no signature over those holds.
     Header(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))] String),
 }
 

@@ -30,6 +30,7 @@ pub struct Setup {
     blocks: Option<Vec<String>>,
     vault: Vec<(&'static str, String)>,
     module: Option<PathBuf>,
+    updatable: bool,
 }
 
 impl Setup {
@@ -47,6 +48,7 @@ impl Setup {
             blocks: None,
             vault: Vec::new(),
             module: None,
+            updatable: false,
         }
     }
 
@@ -151,6 +153,13 @@ impl Setup {
         self
     }
 
+    /// With listeners that [`Envoy::update_listeners`] can change.
+    #[must_use]
+    pub fn updatable(mut self) -> Self {
+        self.updatable = true;
+        self
+    }
+
     /// Starts Envoy in front of `upstream` and waits until it takes requests.
     ///
     /// # Errors
@@ -163,8 +172,14 @@ impl Setup {
         let text = text.unwrap_or_else(|| keyring::of(&self.endpoints));
         let keyring = KeyringFile::create(folder.path(), &text)?;
         self.write_vault(&folder.path().join("vault"))?;
-        self.render(upstream, &runtime, folder.path(), &keyring)?
-            .write(&folder.path().join("envoy.yaml"))?;
+        let mut bootstrap = self.render(upstream, &runtime, folder.path(), &keyring)?;
+        if self.updatable {
+            let watched = folder.path().join("lds");
+            fs::create_dir(&watched)?;
+            let listeners = bootstrap.take_listeners(&watched)?;
+            fs::write(watched.join("lds.yaml"), listeners)?;
+        }
+        bootstrap.write(&folder.path().join("envoy.yaml"))?;
 
         let (command, container) = self.command(&runtime, folder.path())?;
         let mut process = Process::spawn("envoy", command, folder.path())?;

@@ -61,6 +61,47 @@ async fn a_secret_in_the_wrong_field_is_not_shown() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_refused_update_leaves_the_old_configuration_serving() -> Result<()> {
+    let (envoy, _script) = on_script(Setup::shipped().updatable(), []).await?;
+    let admin = envoy.admin();
+    let serves = async || {
+        let event = Event::fresh()?;
+        assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
+        anyhow::Ok(())
+    };
+    serves().await?;
+    let good = r#""retention_seconds": 259200"#;
+    let mut before = good;
+    for (refused, (bad, error)) in (1..).zip([
+        (
+            r#""retention_secs": 259200"#,
+            "dedup.retention_secs: unknown field",
+        ),
+        (
+            r#""retention_seconds": 1"#,
+            "dedup.retention_seconds: found `1`, expected",
+        ),
+        (
+            r#""retention_seconds": "3 days""#,
+            "dedup.retention_seconds: invalid type",
+        ),
+    ]) {
+        envoy.update_listeners(before, bad)?;
+        admin
+            .expect_listener_updates("update_rejected", refused)
+            .await?;
+        let output = envoy.output()?;
+        assert!(output.contains(error), "{output}");
+        serves().await?;
+        before = bad;
+    }
+    let taken = r#""retention_seconds": 172800"#;
+    envoy.update_listeners(before, taken)?;
+    admin.expect_listener_updates("update_success", 2).await?;
+    serves().await
+}
+
 /// Starts an Envoy that has to end, and returns what it said.
 async fn refusal(setup: Setup) -> Result<String> {
     let script = Script::start([]).await?;

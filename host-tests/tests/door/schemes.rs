@@ -1,6 +1,7 @@
 //! The schemes: who signs how, and what a stranger can make of it.
 
 mod deliveries;
+mod described;
 mod spoofing;
 mod vectors;
 
