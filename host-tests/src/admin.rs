@@ -20,6 +20,12 @@ impl Admin {
         Self { address }
     }
 
+    /// Returns where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns the text of an admin page.
     ///
     /// # Errors

@@ -1,12 +1,16 @@
 //! What an operator sees, and what nobody may see.
 
 use anyhow::{Context, Result};
+use hookgate_host_tests::admin::Admin;
+use hookgate_host_tests::artefact::{self, Runtime};
 use hookgate_host_tests::client::Delivery;
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{CONNECT, Event, PLATFORM, fresh_id};
+use hookgate_host_tests::process::Process;
 use hookgate_host_tests::upstream::Upstream;
+use hookgate_host_tests::wait;
 
-use crate::{assert_problem, assert_stored, on_sqlite};
+use crate::{assert_problem, assert_stored, on_script, on_sqlite};
 
 #[tokio::test]
 async fn the_access_log_names_event_outcome_and_trace() -> Result<()> {
@@ -105,6 +109,60 @@ async fn no_secret_shows_in_any_log_statistic_or_dump() -> Result<()> {
         for secret in [PLATFORM.secret, CONNECT.secret] {
             assert!(!text.contains(secret), "a secret shows at {place}");
         }
+    }
+    Ok(())
+}
+
+/// The sidecar of `envoy/kubernetes.yaml`: Prometheus reaches it, and through it
+/// the counters of the door's Envoy, but nothing else of its admin page.
+#[tokio::test]
+async fn load_of_a_pods_metrics_shows_the_counters_and_nothing_else() -> Result<()> {
+    let (envoy, _script) = on_script(Setup::shipped(), []).await?;
+    let event = Event::fresh()?;
+    assert_stored(&envoy.send(PLATFORM.deliver(&event)?).await?);
+    let manifest = std::fs::read_to_string(artefact::root().join("envoy/kubernetes.yaml"))?;
+    let (_, rest) = manifest
+        .split_once("        - --config-yaml\n        - |\n")
+        .context("no config")?;
+    let (config, _) = rest
+        .split_once("        securityContext")
+        .context("no end")?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    let config = config
+        .replace(
+            "address: 0.0.0.0, port_value: 9902",
+            &format!("address: 127.0.0.1, port_value: {port}"),
+        )
+        .replace(
+            "port_value: 9901",
+            &format!("port_value: {}", envoy.admin().address().port()),
+        );
+    let Runtime::Native(binary) = artefact::envoy()? else {
+        anyhow::bail!("made for an Envoy of this machine");
+    };
+    let folder = tempfile::tempdir()?;
+    let mut command = tokio::process::Command::new(binary);
+    command.args(["--use-dynamic-base-id", "--config-yaml", &config]);
+    let mut sidecar = Process::spawn("sidecar", command, folder.path())?;
+    let shown = Admin::new(([127, 0, 0, 1], port).into());
+    let page = wait::until("the metrics page", wait::PATIENCE, async || {
+        sidecar.ensure_running()?;
+        Ok(shown.page("/stats/prometheus").await.ok())
+    })
+    .await?;
+    assert!(
+        page.contains(r#"hookgate_received{endpoint="stripe"} 1"#),
+        "{page}"
+    );
+    for hidden in [
+        "/",
+        "/config_dump",
+        "/quitquitquit",
+        "/stats/prometheus/../../config_dump",
+    ] {
+        assert!(shown.page(hidden).await.is_err(), "{hidden}");
     }
     Ok(())
 }

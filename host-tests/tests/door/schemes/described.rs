@@ -172,7 +172,10 @@ async fn a_described_scheme_takes_its_id_from_a_header_that_is_signed() -> Resul
     let (id, other) = (fresh_id(), fresh_id());
     let payload = r#"{"a":1}"#;
     let signature = BASE64_STANDARD.encode(mac(&format!("{payload}.{id}"))?);
-    let genuine = [("x-delivery-id", id.as_str()), ("x-mac", signature.as_str())];
+    let genuine = [
+        ("x-delivery-id", id.as_str()),
+        ("x-mac", signature.as_str()),
+    ];
     assert_stored(&send(&envoy, "/around", &genuine, payload).await?);
     let received = script.expect_received(1).await?;
     assert_eq!(received[0].header("ce-id"), Some(id.as_str()));
