@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{self, Config, GateQuotas, KeyringSource},
+    config::{self, Config, Exceeded, GateQuotas, KeyringSource},
     dedup::Table,
     keyring::{self, Keyring, KeyringError, Signer},
+    outcome::QuotaKind,
     quota::Quotas,
     request::RequestHead,
     secret::SecretError,
@@ -132,6 +133,26 @@ impl Gate {
     /// Lists the endpoints in the order of the configuration.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Endpoint> {
         self.endpoints.iter().map(AsRef::as_ref)
+    }
+
+    /// Returns the quotas that count what an endpoint takes, and what each does.
+    #[must_use]
+    pub fn quotas_of(&self, endpoint: &Endpoint) -> Vec<(QuotaKind, Exceeded)> {
+        let GateQuotas {
+            sources, overall, ..
+        } = &self.settings.limits;
+        let own = &endpoint.config.quotas;
+        let types = own.types.iter().map(|of| (QuotaKind::Type, Some(of.quota)));
+        [
+            (QuotaKind::Source, *sources),
+            (QuotaKind::Account, own.accounts),
+            (QuotaKind::Endpoint, own.endpoint),
+            (QuotaKind::Overall, *overall),
+        ]
+        .into_iter()
+        .chain(types)
+        .filter_map(|(kind, quota)| Some((kind, quota?.exceeded)))
+        .collect()
     }
 
     /// Lists the keyrings in the order of the configuration.

@@ -7,7 +7,7 @@ use hookgate_core::{
     delivery::Count,
     gate::Gate,
     metric::{self, Family, Kind},
-    outcome::{Outcome, Stage},
+    outcome::{Outcome, QuotaKind, Stage},
 };
 use proxy_wasm::{
     hostcalls,
@@ -49,7 +49,8 @@ struct Endpoint {
 
 impl Counters {
     /// Defines the statistics of a gate, so that each is there at 0 before its
-    /// first count: an alert sees no increase from nothing.
+    /// first count: an alert sees no increase from nothing. Those of a secret
+    /// begin with the first delivery that it verifies.
     pub(crate) fn define(gate: &Gate) -> Result<Self, Status> {
         for stage in [Stage::Unverified, Stage::Forwarded] {
             define(&metric::LOST, &[stage.as_str()])?;
@@ -60,7 +61,14 @@ impl Counters {
             }
         }
         let endpoint = |endpoint: &hookgate_core::gate::Endpoint| {
-            Endpoint::define(&endpoint.config.name, endpoint.config.scheme.as_str())
+            let name = &endpoint.config.name;
+            for (quota, exceeded) in gate.quotas_of(endpoint) {
+                define(
+                    &metric::QUOTA_EXCEEDED,
+                    &quota_labels(name, quota, exceeded),
+                )?;
+            }
+            Endpoint::define(name, endpoint.config.scheme.as_str())
         };
         Ok(Self {
             endpoints: gate.endpoints().map(endpoint).collect::<Result<_, _>>()?,
@@ -115,11 +123,7 @@ impl Endpoint {
                 }
             }
             Count::QuotaExceeded { quota, exceeded } => {
-                let action = match exceeded {
-                    Exceeded::Count => "count",
-                    Exceeded::Refuse => "refuse",
-                };
-                let labels = [self.name.as_str(), quota.as_str(), action];
+                let labels = quota_labels(&self.name, quota, exceeded);
                 add_by_name(&metric::QUOTA_EXCEEDED, &labels);
             }
             Count::UnknownAccount => add(self.unknown_account),
@@ -146,6 +150,14 @@ impl Endpoint {
             add(id);
         }
     }
+}
+
+const fn quota_labels(endpoint: &str, quota: QuotaKind, exceeded: Exceeded) -> [&str; 3] {
+    let action = match exceeded {
+        Exceeded::Count => "count",
+        Exceeded::Refuse => "refuse",
+    };
+    [endpoint, quota.as_str(), action]
 }
 
 /// Defines a statistic; the host returns the same ID for the same name.

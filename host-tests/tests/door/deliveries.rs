@@ -189,3 +189,20 @@ async fn a_gate_that_forgot_learns_of_the_duplicate_from_the_log() -> Result<()>
     assert_eq!(upstream.log().entries().await?.len(), 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_trace_of_the_sender_is_continued_where_it_is_trusted() -> Result<()> {
+    let timeout = r#""upstream_timeout_seconds": 10"#;
+    let trusting = format!(r#"{timeout}, "trust_traceparent": true"#);
+    let (envoy, script) = on_script(Setup::shipped().edit(timeout, &trusting), []).await?;
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (sent, kept) in [(parent, true), ("00-of-nobody-01", false)] {
+        let delivery = PLATFORM.deliver(&Event::fresh()?)?;
+        let delivery = delivery.header("traceparent", sent)?;
+        assert_stored(&envoy.send(delivery).await?);
+        let received = script.expect_received(if kept { 1 } else { 2 }).await?;
+        let traceparent = received.last().and_then(|it| it.header("traceparent"));
+        assert_eq!(traceparent == Some(sent), kept, "{traceparent:?}");
+    }
+    Ok(())
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use hookgate_host_tests::client::Answer;
 use hookgate_host_tests::envoy::Setup;
-use hookgate_host_tests::event::{Event, PLATFORM};
+use hookgate_host_tests::event::{CONNECT, Event, PLATFORM};
 use tokio::time::sleep;
 
 use crate::{assert_problem, assert_stored, on_script};
@@ -82,5 +82,52 @@ async fn an_account_over_its_quota_is_counted_and_others_are_not_touched() -> Re
     script.expect_received(4).await?;
     let counted = "wasmcustom.hookgate_quota_exceeded.endpoint.stripe.quota.account.action.count";
     assert_eq!(envoy.admin().sum(|name| name == counted).await?, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_type_has_its_own_quota() -> Result<()> {
+    let quota = concat!(
+        r#""quotas": {"types": [{"types": ["invoice.*"], "#,
+        r#""limit": {"rate": 1, "per_seconds": 60, "burst": 1}}]}"#
+    );
+    let (envoy, script) = on_script(with_endpoint(quota), []).await?;
+    // There before it counts, so that an alert sees its first increase.
+    let exceeded = r#"hookgate_quota_exceeded{action="refuse",endpoint="stripe",quota="type"}"#;
+    let shown = async || {
+        let page = envoy.admin().page("/stats/prometheus").await?;
+        let mut lines = page.lines();
+        let line = lines.find_map(|line| line.strip_prefix(exceeded));
+        anyhow::Ok(line.map(|count| count.trim().to_owned()))
+    };
+    assert_eq!(shown().await?.as_deref(), Some("0"));
+    let deliver = async |r#type| {
+        let event = Event::fresh_of_type(r#type)?;
+        anyhow::Ok(envoy.send(PLATFORM.deliver(&event)?).await?)
+    };
+    for r#type in ["invoice.paid", "invoice.sent", "payout.paid", "payout.paid"] {
+        assert_stored(&deliver(r#type).await?);
+    }
+    assert_limited(
+        &deliver("invoice.paid").await?,
+        r#""type";q=1;w=60"#,
+        "type",
+    )?;
+    assert_eq!(shown().await?.as_deref(), Some("1"));
+    script.expect_received(4).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_overall_quota_is_one_for_all_endpoints() -> Result<()> {
+    let overall = r#"{"overall": {"rate": 1, "per_seconds": 60, "burst": 2}}"#;
+    let (envoy, script) = on_script(with_quotas(overall), []).await?;
+    for endpoint in [PLATFORM, CONNECT] {
+        let event = Event::fresh_of_account("acct_1")?;
+        assert_stored(&envoy.send(endpoint.deliver(&event)?).await?);
+    }
+    let answer = envoy.send(PLATFORM.deliver(&Event::fresh()?)?).await?;
+    assert_limited(&answer, r#""overall";q=2;w=120"#, "overall")?;
+    script.expect_received(2).await?;
     Ok(())
 }
