@@ -93,12 +93,19 @@ async fn each_type_has_its_own_quota() -> Result<()> {
     );
     let (envoy, script) = on_script(with_endpoint(quota), []).await?;
     // There before it counts, so that an alert sees its first increase.
-    let exceeded = r#"hookgate_quota_exceeded{action="refuse",endpoint="stripe",quota="type"}"#;
+    let labels = [
+        r#"action="refuse""#,
+        r#"endpoint="stripe""#,
+        r#"quota="type""#,
+    ];
     let shown = async || {
         let page = envoy.admin().page("/stats/prometheus").await?;
-        let mut lines = page.lines();
-        let line = lines.find_map(|line| line.strip_prefix(exceeded));
-        anyhow::Ok(line.map(|count| count.trim().to_owned()))
+        let is_it = |line: &&str| {
+            line.starts_with("hookgate_quota_exceeded{")
+                && labels.iter().all(|label| line.contains(label))
+        };
+        let line = page.lines().find(is_it);
+        anyhow::Ok(line.and_then(|line| Some(line.rsplit_once(' ')?.1.to_owned())))
     };
     assert_eq!(shown().await?.as_deref(), Some("0"));
     let deliver = async |r#type| {
