@@ -25,11 +25,17 @@ fn invariants(text: &str) -> Vec<(&str, Vec<&str>)> {
         .collect()
 }
 
-/// Adds the names of the functions that follow `#[test]` or `#[tokio::test…]`.
+/// Adds the names of the functions that follow `#[test]` or `#[tokio::test…]`,
+/// and those that a macro `on_…! {` makes tests of.
 fn add_tests(source: &str, names: &mut BTreeSet<String>) {
-    let mut marked = false;
+    let (mut marked, mut listed) = (false, false);
     for line in source.lines().map(str::trim_start) {
-        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+        if listed {
+            listed = line != "}";
+            names.extend(listed.then(|| line.to_owned()));
+        } else if line.starts_with("on_") && line.ends_with("! {") {
+            listed = true;
+        } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             marked = true;
         } else if marked && let Some((_, name)) = line.split_once("fn ") {
             names.extend(name.split_once('(').map(|(name, _)| name.to_owned()));

@@ -121,7 +121,9 @@ impl NatsSchedule {
             if let Some(held) = held
                 && let Err(error) = held.message.ack_with(AckKind::Nak(None)).await
             {
-                warn!(%error, "an event could not be given back; it comes again later");
+                let attributes = &job.entry.attributes;
+                let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
+                warn!(%error, event_id, trace_id, "an event could not be given back; it comes again later");
             }
         }
     }
