@@ -63,8 +63,12 @@ impl Message {
 
 /// Names a delivery: the same for every attempt of one event at one destination.
 pub(crate) fn webhook_id(destination: &str, event: &Attributes) -> String {
+    id_of(destination, event.source.as_str(), &event.id)
+}
+
+fn id_of(destination: &str, source: &str, id: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [destination, event.source.as_str(), &event.id] {
+    for part in [destination, source, id] {
         hash.update(part);
         // None of them can hold it.
         hash.update([0]);
@@ -121,4 +125,19 @@ fn signature(
         ("webhook-timestamp", now.unix_seconds().to_string()),
         ("webhook-signature", signatures.join(" ")),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::id_of;
+
+    /// Receivers remember it: it may never change between versions.
+    #[test]
+    fn names_a_delivery_by_destination_source_and_event() {
+        let id = id_of("orders", "stripe", "evt_1");
+        assert_eq!(id, "msg_XNgMzjr2twPYNJYnlBIMlk");
+        assert_ne!(id_of("other", "stripe", "evt_1"), id);
+        assert_ne!(id_of("orders", "stripe-connect", "evt_1"), id);
+        assert_ne!(id_of("orders", "stripe", "evt_2"), id);
+    }
 }
