@@ -166,14 +166,14 @@ impl Delivery {
             let sender = Sender::of(gate, None, arrival.source);
             return self.refuse(Code::EndpointUnknown, sender.as_ref(), now, store);
         };
-        let sender = Sender::of(gate, Some(&endpoint), arrival.source);
+        let mut sender = Sender::of(gate, Some(&endpoint), arrival.source);
         let signers = endpoint.signers(now);
         let admitted = admission::admit(&endpoint, &signers, arrival);
         let signed = match admitted {
             Ok(signed) => signed,
             Err(code) => return self.refuse(code, sender.as_ref(), now, store),
         };
-        if let Some(reply) = self.exhausted(sender.as_ref(), now, store) {
+        if let Some(reply) = self.exhausted(sender.as_mut(), now, store) {
             return self.reply(Outcome::Refused(Code::RateLimited), reply);
         }
         let trace = head.only("traceparent").and_then(TraceParent::parse);
@@ -230,7 +230,12 @@ impl Delivery {
                 let sender = held.sender.take();
                 self.counts.extend(held.measures());
                 match held.verify(payload) {
-                    Ok(verified) => self.verified(verified, now, entropy, store),
+                    Ok(verified) => {
+                        if let Some(sender) = sender {
+                            sender.vouch(now, store);
+                        }
+                        self.verified(verified, now, entropy, store)
+                    }
                     Err(code) => self.refuse(code, sender.as_ref(), now, store),
                 }
             }
@@ -340,12 +345,13 @@ impl Delivery {
     /// Returns the answer to a sender that has no failures left.
     fn exhausted(
         &mut self,
-        sender: Option<&Sender>,
+        sender: Option<&mut Sender>,
         now: Timestamp,
         store: &mut impl SharedStore,
     ) -> Option<Reply> {
-        let wait = sender?.peek(now, store)?;
-        self.over(sender, wait)
+        let sender = sender?;
+        let wait = sender.peek(now, store)?;
+        self.over(Some(sender), wait)
     }
 
     /// Counts a sender over its quota; returns the answer if it is refused.

@@ -59,9 +59,30 @@ impl Key {
             placement: u32::from_le_bytes(placement),
         }
     }
+
+    /// Names who vouches for this key, in the same bucket.
+    fn vouched(self) -> [u8; KEY_BYTES] {
+        self.bytes.map(|byte| !byte)
+    }
 }
 
-/// Is the answer to [`Quotas::charge`] and [`Quotas::peek`].
+/// How long a key is vouched for, and how much of that has to be left before it
+/// is worth writing anew.
+const VOUCHED: Duration = Duration::from_secs(24 * 60 * 60);
+const VOUCHED_ENOUGH: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Is what [`Quotas::peek`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What [`Quotas::charge`] would answer.
+    pub verdict: Verdict,
+    /// Whether somebody vouched for the key within the last day.
+    pub is_vouched: bool,
+    /// Whether vouching for it anew would change anything for long.
+    pub wants_vouching: bool,
+}
+
+/// Is the answer to [`Quotas::charge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// There is one left.
@@ -103,20 +124,37 @@ impl Quotas {
         limit: Limit,
         now: Timestamp,
     ) -> Verdict {
-        self.decide(store, key, limit, now, |bucket, next, now| {
-            bucket.set(key.bytes, next, now);
-        })
+        let charge = |bucket: &mut Bucket, next, now| bucket.set(key.bytes, next, now);
+        self.decide(store, key, limit, now, charge).verdict
     }
 
-    /// Says what [`charge`](Self::charge) would answer, and takes nothing.
+    /// Says how a key stands, and takes nothing.
     pub fn peek(
         &self,
         store: &mut impl SharedStore,
         key: Key,
         limit: Limit,
         now: Timestamp,
-    ) -> Verdict {
-        self.decide(store, key, limit, now, |_, _, _| {})
+    ) -> Standing {
+        let found = self.decide(store, key, limit, now, |_, _, _| {});
+        let left = found.vouched_until.saturating_sub(nanos(now));
+        Standing {
+            verdict: found.verdict,
+            is_vouched: left > 0,
+            wants_vouching: left < span(VOUCHED_ENOUGH),
+        }
+    }
+
+    /// Vouches for a key, for a day. It takes a key's room in the same bucket,
+    /// so that one read shows both.
+    pub fn vouch(&self, store: &mut impl SharedStore, key: Key, now: Timestamp) {
+        let now = nanos(now);
+        let until = now.saturating_add(span(VOUCHED));
+        let _ = shared::update(store, self.region().place(key.placement), |bytes| {
+            let mut bucket = Bucket::decode(bytes)?;
+            bucket.set(key.vouched(), until, now);
+            Some(Change::Write(bucket.encode(), ()))
+        });
     }
 
     /// Gives back one that was charged. A key that is forgotten or full again
@@ -140,14 +178,14 @@ impl Quotas {
         limit: Limit,
         now: Timestamp,
         within: impl Fn(&mut Bucket, u64, u64),
-    ) -> Verdict {
+    ) -> Found {
         let now = nanos(now);
         let latest = now.saturating_add(limit.refill());
         let outcome = shared::update(store, self.region().place(key.placement), |bytes| {
             let mut bucket = Bucket::decode(bytes)?;
             let mut tat = bucket.tat(key.bytes).unwrap_or(now).max(now);
-            let step = u64::try_from(CLOCK_STEP.as_nanos()).unwrap_or(u64::MAX);
-            if tat > latest.saturating_add(step) {
+            let vouched_until = bucket.tat(key.vouched()).unwrap_or_default();
+            if tat > latest.saturating_add(span(CLOCK_STEP)) {
                 tat = latest;
                 bucket.set(key.bytes, tat, now);
             }
@@ -159,13 +197,20 @@ impl Quotas {
                 within(&mut bucket, next, now);
                 Verdict::Within
             };
+            let found = Found {
+                verdict,
+                vouched_until,
+            };
             Some(if bucket.is_changed() {
-                Change::Write(bucket.encode(), verdict)
+                Change::Write(bucket.encode(), found)
             } else {
-                Change::Keep(verdict)
+                Change::Keep(found)
             })
         });
-        outcome.unwrap_or(Verdict::Failed)
+        outcome.unwrap_or(Found {
+            verdict: Verdict::Failed,
+            vouched_until: 0,
+        })
     }
 
     const fn region(&self) -> Region {
@@ -173,6 +218,16 @@ impl Quotas {
             buckets: self.buckets,
         }
     }
+}
+
+/// Is what a bucket says of a key.
+struct Found {
+    verdict: Verdict,
+    vouched_until: u64,
+}
+
+const fn span(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000)
 }
 
 /// Nanoseconds: the interval of a million a second is a thousand of them, so

@@ -93,6 +93,11 @@ fn check(value: &[u8]) -> Result<(), SecretError> {
     if value.trim_ascii().len() != value.len() {
         return Err(SecretError::SurroundedByWhiteSpace);
     }
+    // An example that was copied: everybody knows it.
+    let holds = |text: &[u8]| value.windows(text.len()).any(|part| part == text);
+    if holds(b"...") || holds("…".as_bytes()) {
+        return Err(SecretError::Placeholder);
+    }
     Ok(())
 }
 
@@ -113,6 +118,9 @@ pub enum SecretError {
     /// The value begins or ends with white space.
     #[error("found white space around the value, expected the secret alone (a trailing newline?)")]
     SurroundedByWhiteSpace,
+    /// The value stands in an example, in place of a secret.
+    #[error("found the `...` of an example, expected the secret as the sender shows it")]
+    Placeholder,
     /// The scheme's secrets are base64, and this isn't.
     #[error(
         "found no canonical base64, expected `whsec_` and padded base64, as the sender shows it"
@@ -139,6 +147,8 @@ mod tests {
             (b"whsec_a\n", SecretError::SurroundedByWhiteSpace),
             (b"\twhsec_a", SecretError::SurroundedByWhiteSpace),
             (&[b'a'; 1_025], SecretError::TooLong { bytes: 1_025 }),
+            (b"whsec_...", SecretError::Placeholder),
+            ("whsec_…".as_bytes(), SecretError::Placeholder),
         ] {
             assert_eq!(SigningSecret::new("a", value).unwrap_err(), error);
         }

@@ -28,8 +28,12 @@ use crate::{
 /// Stands for the endpoint of unknown paths; no endpoint's name has it.
 const NO_ENDPOINT: &str = "_";
 
-/// Charges the failures of one sender at one endpoint.
-pub(super) struct Sender(Account);
+/// Charges the failures of one sender at one endpoint; knows whether it is worth
+/// writing down that it has verified.
+pub(super) struct Sender {
+    failures: Account,
+    wants_vouching: bool,
+}
 
 /// Is what a quota is kept for.
 struct Account {
@@ -50,34 +54,54 @@ impl Sender {
         let kind = QuotaKind::Source;
         let network = policy::sender(address?).to_string();
         let endpoint = endpoint.map_or(NO_ENDPOINT, |endpoint| &endpoint.config.name);
-        Some(Self(Account {
+        let failures = Account {
             kind,
             quota: gate.settings.limits.sources?,
             quotas: gate.settings.quotas,
             key: Key::new(kind.as_str(), &[endpoint.as_bytes(), network.as_bytes()]),
-        }))
+        };
+        Some(Self {
+            failures,
+            wants_vouching: false,
+        })
     }
 
     /// Charges one failure; returns how long to wait if there was none left.
     pub(super) fn charge(&self, now: Timestamp, store: &mut impl SharedStore) -> Option<Duration> {
-        self.0.charge(now, store)
+        self.failures.charge(now, store)
     }
 
     /// Returns how long to wait until there is a failure left; `None`: now.
-    pub(super) fn peek(&self, now: Timestamp, store: &mut impl SharedStore) -> Option<Duration> {
+    /// A sender that has verified within a day is always heard: whoever sends
+    /// through the same addresses (any other customer of the same provider)
+    /// could otherwise have it refused. What it fails is charged all the same.
+    pub(super) fn peek(
+        &mut self,
+        now: Timestamp,
+        store: &mut impl SharedStore,
+    ) -> Option<Duration> {
         let Account {
             quota, quotas, key, ..
-        } = &self.0;
-        wait(quotas.peek(store, *key, quota.limit, now))
+        } = &self.failures;
+        let standing = quotas.peek(store, *key, quota.limit, now);
+        self.wants_vouching = standing.wants_vouching;
+        wait(standing.verdict).filter(|_| !standing.is_vouched)
+    }
+
+    /// Remembers that the sender has verified, if that isn't known for long yet.
+    pub(super) fn vouch(&self, now: Timestamp, store: &mut impl SharedStore) {
+        if self.wants_vouching {
+            self.failures.quotas.vouch(store, self.failures.key, now);
+        }
     }
 
     pub(super) const fn count(&self) -> Count {
-        self.0.count()
+        self.failures.count()
     }
 
     /// Returns the answer, if the quota refuses.
     pub(super) fn refusal(&self, wait: Duration) -> Option<Reply> {
-        self.0.refusal(wait)
+        self.failures.refusal(wait)
     }
 }
 

@@ -37,13 +37,19 @@ fn wait(millis: u64) -> Verdict {
 fn allows_a_burst_and_then_one_each_interval() {
     let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(10, 1, 5));
     for _ in 0..5 {
-        assert_eq!(quotas.peek(&mut store, key(1), limit, NOW), Verdict::Within);
+        assert_eq!(
+            quotas.peek(&mut store, key(1), limit, NOW).verdict,
+            Verdict::Within
+        );
         assert_eq!(
             quotas.charge(&mut store, key(1), limit, NOW),
             Verdict::Within
         );
     }
-    assert_eq!(quotas.peek(&mut store, key(1), limit, NOW), wait(100));
+    assert_eq!(
+        quotas.peek(&mut store, key(1), limit, NOW).verdict,
+        wait(100)
+    );
     assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), wait(100));
     assert_eq!(
         quotas.charge(&mut store, key(2), limit, NOW),
@@ -172,7 +178,10 @@ fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_refill() {
     for _ in 0..2 {
         quotas.charge(&mut store, key(1), limit, after(3_600_000));
     }
-    assert_eq!(quotas.peek(&mut store, key(1), limit, NOW), wait(1_000));
+    assert_eq!(
+        quotas.peek(&mut store, key(1), limit, NOW).verdict,
+        wait(1_000)
+    );
     assert_eq!(
         quotas.charge(&mut store, key(1), limit, after(1_000)),
         Verdict::Within
@@ -195,7 +204,7 @@ fn a_million_keys_take_bounded_room_and_the_most_spent_stay() {
     assert_eq!(most, Some(bucket::SLOTS * bucket::ENTRY_BYTES));
     for number in 0..100 {
         assert_eq!(
-            quotas.peek(&mut store, key(number), limit, NOW),
+            quotas.peek(&mut store, key(number), limit, NOW).verdict,
             wait(60_000),
             "{number}"
         );
@@ -214,7 +223,7 @@ fn a_bucket_has_room_for_32() {
         quotas.charge(&mut store, key(number), limit, NOW);
     }
     let mut spent =
-        |number: u32| quotas.peek(&mut store, key(number), limit, NOW) != Verdict::Within;
+        |number: u32| quotas.peek(&mut store, key(number), limit, NOW).verdict != Verdict::Within;
     assert_eq!((0..32).filter(|number| spent(*number)).count(), 32);
 }
 
@@ -302,4 +311,26 @@ fn no_time_overflows() {
         Verdict::Within
     );
     quotas.refund(&mut store, key(1), limit, end);
+}
+
+#[test]
+fn a_vouched_key_is_known_by_it_and_charged_like_any_other() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 60, 1));
+    let standing = |store: &mut Memory, now| quotas.peek(store, key(1), limit, now);
+    let fresh = standing(&mut store, NOW);
+    assert!(!fresh.is_vouched && fresh.wants_vouching, "{fresh:?}");
+    quotas.vouch(&mut store, key(1), NOW);
+    assert_eq!(
+        quotas.charge(&mut store, key(1), limit, NOW),
+        Verdict::Within
+    );
+    let spent = standing(&mut store, NOW);
+    assert!(spent.is_vouched && !spent.wants_vouching, "{spent:?}");
+    assert_eq!(spent.verdict, wait(60_000));
+    let others = quotas.peek(&mut store, key(2), limit, NOW);
+    assert!(!others.is_vouched, "{others:?}");
+    const HOUR: u64 = 3_600_000;
+    let later = standing(&mut store, after(13 * HOUR));
+    assert!(later.is_vouched && later.wants_vouching, "{later:?}");
+    assert!(!standing(&mut store, after(24 * HOUR)).is_vouched);
 }

@@ -114,8 +114,13 @@ impl Description {
 
     /// Reads the event. A place that is configured for ID or type has to hold
     /// one; an account may be absent.
+    ///
+    /// Where type or account are in unsigned headers, the ID is a digest over
+    /// them too: whoever sends a captured delivery under another type repeats
+    /// an event, and suppresses none.
     pub(super) fn event(&self, signed: &Signed, payload: &[u8]) -> Result<Event, PayloadError> {
         let id = match &self.id {
+            _ if !self.signs_attributes() => signed.digest_id(payload),
             Some(Place::Field(key)) => field(payload, key)?.required("id")?,
             place if self.unsigned_header(place.as_ref()).is_none() && place.is_some() => {
                 required(signed.id.as_deref(), "id")?

@@ -138,3 +138,23 @@ async fn the_overall_quota_is_one_for_all_endpoints() -> Result<()> {
     script.expect_received(2).await?;
     Ok(())
 }
+
+/// A provider sends for all its customers from the same addresses, and anybody
+/// may become one and name somebody else's door.
+#[tokio::test]
+async fn forgeries_from_the_senders_own_address_refuse_nothing_genuine() -> Result<()> {
+    let sources = r#"{"sources": {"rate": 1, "per_seconds": 60, "burst": 5}}"#;
+    let (envoy, script) = on_script(with_quotas(sources), []).await?;
+    assert_stored(&envoy.send(PLATFORM.deliver(&Event::fresh()?)?).await?);
+    for number in 0..20 {
+        let forged = envoy.send(PLATFORM.forge(&Event::fresh()?)?).await?;
+        assert_eq!(
+            forged.status,
+            if number < 5 { 400 } else { 429 },
+            "{number}"
+        );
+        assert_stored(&envoy.send(PLATFORM.deliver(&Event::fresh()?)?).await?);
+    }
+    script.expect_received(21).await?;
+    Ok(())
+}
