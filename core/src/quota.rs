@@ -27,7 +27,7 @@ pub use limit::{Limit, MAX_BURST, MAX_PER, MAX_RATE, MAX_REFILL, MIN_PER};
 const MEAN_KEYS_PER_BUCKET: u32 = 16;
 
 /// A TAT further ahead than any charge could have put it comes from a clock
-/// that stepped back. Workers read their clocks at slightly different times:
+/// that stepped back; what was spent before that is forgotten. Workers read their clocks at slightly different times:
 /// less than this is no step, or each reading would give quota back.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
 
@@ -186,7 +186,7 @@ impl Quotas {
             let mut tat = bucket.tat(key.bytes).unwrap_or(now).max(now);
             let vouched_until = bucket.tat(key.vouched()).unwrap_or_default();
             if tat > latest.saturating_add(span(CLOCK_STEP)) {
-                tat = latest;
+                tat = now;
                 bucket.set(key.bytes, tat, now);
             }
             let next = tat.saturating_add(limit.interval());

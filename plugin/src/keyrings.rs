@@ -25,9 +25,18 @@ use crate::counters;
 const RETRY: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// The last good answers, by keyring: a new configuration begins with the
-    /// secrets of the one before.
-    static ANSWERS: RefCell<HashMap<String, Zeroizing<Vec<u8>>>> = RefCell::default();
+    /// The last good answers, by keyring and place: a new configuration begins
+    /// with the secrets of the one before, if it asks at the same place.
+    static ANSWERS: RefCell<HashMap<Place, Zeroizing<Vec<u8>>>> = RefCell::default();
+}
+
+/// Names a keyring and where it comes from.
+#[derive(PartialEq, Eq, Hash)]
+struct Place {
+    keyring: String,
+    cluster: String,
+    authority: String,
+    path: String,
 }
 
 /// Keeps a gate's keyrings up to date.
@@ -43,6 +52,25 @@ struct Source {
     due: Cell<Timestamp>,
     /// Token of the call under way.
     call: Cell<Option<u32>>,
+}
+
+impl Source {
+    fn place(&self) -> Option<Place> {
+        let http = self.http.as_ref()?;
+        Some(Place {
+            keyring: self.name.clone(),
+            cluster: http.cluster.clone(),
+            authority: http.authority.clone(),
+            path: http.path.clone(),
+        })
+    }
+
+    /// A time further ahead than it was ever set comes from a clock that has
+    /// stepped back.
+    fn is_due(&self, now: Timestamp, refresh: Duration) -> bool {
+        let due = self.due.get();
+        due <= now || due > after(now, refresh.max(RETRY))
+    }
 }
 
 impl Keyrings {
@@ -63,7 +91,7 @@ impl Keyrings {
         };
         ANSWERS.with_borrow(|answers| {
             for (index, source) in keyrings.sources.iter().enumerate() {
-                if let Some(answer) = source.http.as_ref().and_then(|_| answers.get(&source.name)) {
+                if let Some(answer) = source.place().and_then(|place| answers.get(&place)) {
                     keyrings.take(index, answer);
                 }
             }
@@ -88,7 +116,7 @@ impl Keyrings {
         for (index, source) in self.sources.iter().enumerate() {
             if let Some(http) = &source.http
                 && source.call.get().is_none()
-                && source.due.get() <= now
+                && source.is_due(now, http.refresh)
             {
                 source.due.set(after(now, http.refresh));
                 match ask(http) {
@@ -117,8 +145,10 @@ impl Keyrings {
         source.call.set(None);
         match answer {
             Some(answer) => {
-                if self.take(index, &answer) == Refresh::Loaded {
-                    ANSWERS.with_borrow_mut(|answers| answers.insert(source.name.clone(), answer));
+                if self.take(index, &answer) == Refresh::Loaded
+                    && let Some(place) = source.place()
+                {
+                    ANSWERS.with_borrow_mut(|answers| answers.insert(place, answer));
                 }
             }
             None => self.unanswered(index, now, is_serving),

@@ -173,19 +173,14 @@ fn a_key_that_got_all_back_takes_no_room() {
 }
 
 #[test]
-fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_refill() {
-    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 1, 2));
+fn a_clock_that_steps_back_locks_nobody_out() {
+    let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 60, 2));
     for _ in 0..2 {
         quotas.charge(&mut store, key(1), limit, after(3_600_000));
     }
-    assert_eq!(
-        quotas.peek(&mut store, key(1), limit, NOW).verdict,
-        wait(1_000)
-    );
-    assert_eq!(
-        quotas.charge(&mut store, key(1), limit, after(1_000)),
-        Verdict::Within
-    );
+    for verdict in [Verdict::Within, Verdict::Within, wait(60_000)] {
+        assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), verdict);
+    }
 }
 
 #[test]
