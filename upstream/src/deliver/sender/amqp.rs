@@ -47,7 +47,9 @@ impl AmqpSender {
             found.map(|(_, value)| value.into_owned())
         };
         let known = |name: &str| matches!(name, "exchange" | "routing_key");
-        let exchange = parameter("exchange").filter(|_| {
+        // The client would speak in clear: it is built without TLS.
+        let exchange = parameter("exchange").filter(|_| url.scheme() == "amqp");
+        let exchange = exchange.filter(|_| {
             let mut names = url.query_pairs().map(|(name, _)| name);
             names.all(|name| known(&name))
         });
