@@ -7,6 +7,7 @@
 
 mod connection;
 mod event;
+mod fetched;
 mod follow;
 mod message;
 mod reader;
@@ -27,6 +28,7 @@ use tracing::{debug, warn};
 
 pub(crate) use connection::{ConnectError, connect};
 pub(crate) use event::{event_in, event_of, subjects_of};
+pub(crate) use fetched::Fetched;
 pub(crate) use follow::Following;
 pub(crate) use reader::{NatsReader, ReadError};
 pub(crate) use stream::{NAME as STREAM, StreamError};
@@ -35,7 +37,7 @@ use super::{Appended, Attributes, Limits, LogAddress, LogError, Record};
 
 /// How long one request to the server may take. A publish that is refused takes
 /// two, which must fit into the gate's upstream timeout (10 s).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a readiness probe waits for the stream.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

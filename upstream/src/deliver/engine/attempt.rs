@@ -29,8 +29,8 @@ use super::Instruments;
 /// How long to wait before a settlement that could not be written is tried again.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often that is tried. Then the event stays where it was, and is delivered
-/// again after a restart: at least once, never less.
+/// How often that is tried. Then the event is given back, and is delivered again:
+/// at least once, never less.
 const SETTLE_TRIES: u32 = 30;
 
 /// Delivers to one destination.
@@ -131,6 +131,7 @@ impl Courier {
             }
             sleep(SETTLE_AGAIN).await;
         }
+        self.hand_back(vec![job]).await;
     }
 
     async fn attempt(&self, job: &Job, number: u32, via: Via, whole: &Span) -> Attempt {

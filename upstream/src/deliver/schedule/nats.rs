@@ -49,7 +49,7 @@ pub(crate) struct NatsSchedule {
 }
 
 /// Is the message of an event that was handed out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     message: Message,
     /// Whether it came from the second stream.
@@ -96,21 +96,12 @@ impl NatsSchedule {
         destination: &Arc<Destination>,
         room: NonZeroUsize,
     ) -> Result<Due, ScheduleError> {
-        let place = self.place(destination)?;
         let mut due = Due::default();
-        for message in place.again(room.get().div_ceil(2)).await.map_err(failed)? {
-            self.take_up(destination, message, true, &mut due).await?;
+        match self.take_due(destination, room, &mut due).await {
+            // What is in hand counts as under way: it must be delivered.
+            Err(_) if !due.jobs.is_empty() => Ok(due),
+            taken => taken.map(|()| due),
         }
-        let rest = room.get().saturating_sub(due.jobs.len());
-        let fresh = place.fresh(rest).await.map_err(failed)?;
-        if fresh.len() == rest {
-            // There may be more.
-            due.next_at = Some(clock::now());
-        }
-        for message in fresh {
-            self.take_up(destination, message, false, &mut due).await?;
-        }
-        Ok(due)
     }
 
     /// See [`super::Schedule::hand_back`].
@@ -151,10 +142,12 @@ impl NatsSchedule {
             }
             Settlement::Park { reason } => self.park(name, sequence, attempts, reason).await?,
         }
-        let held = self.under_way().remove(&(name.clone(), sequence));
+        let key = (name.clone(), sequence);
+        let held = self.under_way().get(&key).cloned();
         if let Some(held) = held {
             self.finish(&held.message, held.again).await?;
         }
+        self.under_way().remove(&key);
         Ok(())
     }
 
@@ -165,6 +158,28 @@ impl NatsSchedule {
     ) -> Result<Backlog, ScheduleError> {
         let place = self.place(destination)?;
         place.backlog(&self.streams).await.map_err(failed)
+    }
+
+    async fn take_due(
+        &self,
+        destination: &Destination,
+        room: NonZeroUsize,
+        due: &mut Due,
+    ) -> Result<(), ScheduleError> {
+        let place = self.place(destination)?;
+        for message in place.again(room.get().div_ceil(2)).await.map_err(failed)? {
+            self.take_up(destination, message, true, due).await?;
+        }
+        let rest = room.get().saturating_sub(due.jobs.len());
+        let fresh = place.fresh(rest).await.map_err(failed)?;
+        if fresh.len() == rest {
+            // There may be more.
+            due.next_at = Some(clock::now());
+        }
+        for message in fresh {
+            self.take_up(destination, message, false, due).await?;
+        }
+        Ok(())
     }
 
     /// Makes a job of a message; or settles it, if it is none.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hookgate_core::{identity::Source, time::Timestamp};
 
-use super::{ConnectError, REQUEST_TIMEOUT, connection, message, stream};
+use super::{ConnectError, Fetched, REQUEST_TIMEOUT, connection, message, stream};
 use crate::log::{Entry, LogAddress, Query, reader};
 
 /// How many messages are looked through at a time, from the newest backwards.
@@ -122,14 +122,10 @@ impl NatsReader {
             .await
             .map_err(|error| ReadError::Messages(error.into()))?;
         let count = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-        let mut messages = consumer
-            .fetch()
-            .max_messages(count)
-            .messages()
-            .await
-            .map_err(|error| ReadError::Messages(error.into()))?;
+        let messages = Fetched::ask(&consumer, count).await;
+        let mut messages = messages.map_err(ReadError::Messages)?;
         let mut entries = Vec::new();
-        while let Some(message) = messages.try_next().await.map_err(ReadError::Messages)? {
+        while let Some(message) = messages.next().await.map_err(ReadError::Messages)? {
             let info = message.info().map_err(ReadError::Messages)?;
             if info.stream_sequence >= end {
                 break;
@@ -166,7 +162,7 @@ impl NatsReader {
         let mut messages = self.fetch(policy, limit.get()).await?;
         let mut found = Vec::new();
         let mut read = 0;
-        while let Some(message) = messages.try_next().await.map_err(ReadError::Messages)? {
+        while let Some(message) = messages.next().await.map_err(ReadError::Messages)? {
             let info = message.info().map_err(ReadError::Messages)?;
             let stored_at = timestamp(info.published.unix_timestamp_nanos());
             let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
@@ -197,7 +193,7 @@ impl NatsReader {
         };
         let policy = DeliverPolicy::ByStartTime { start_time };
         let mut messages = self.fetch(policy, 1).await?;
-        let first = messages.try_next().await.map_err(ReadError::Messages)?;
+        let first = messages.next().await.map_err(ReadError::Messages)?;
         let first = first.map(|message| {
             let info = message.info().map_err(ReadError::Messages)?;
             Ok(info.stream_sequence)
@@ -210,7 +206,7 @@ impl NatsReader {
         &self,
         deliver_policy: DeliverPolicy,
         limit: usize,
-    ) -> Result<pull::Batch, ReadError> {
+    ) -> Result<Fetched, ReadError> {
         let consumer = self
             .stream
             .create_consumer(pull::Config {
@@ -222,8 +218,8 @@ impl NatsReader {
             })
             .await
             .map_err(|error| ReadError::Messages(error.into()))?;
-        let messages = consumer.fetch().max_messages(limit).messages().await;
-        messages.map_err(|error| ReadError::Messages(error.into()))
+        let messages = Fetched::ask(&consumer, limit).await;
+        messages.map_err(ReadError::Messages)
     }
 
     /// Returns the events with this ID, one per source.

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     deliver::{destination::Destination, schedule::Backlog},
-    log::{Start, nats},
+    log::{
+        Start,
+        nats::{self, Fetched},
+    },
 };
 
 /// Added to what two attempts may take, until the server hands a message to
@@ -146,10 +149,19 @@ fn begin(from: Start) -> DeliverPolicy {
     }
 }
 
+/// Asks for what is there. What came before a fault is handed on; the rest comes
+/// again.
 async fn fetch(consumer: &PullConsumer, room: usize) -> Result<Vec<Message>, async_nats::Error> {
+    let mut messages = Vec::new();
     if room == 0 {
-        return Ok(Vec::new());
+        return Ok(messages);
     }
-    let messages = consumer.fetch().max_messages(room).messages().await?;
-    messages.try_collect().await
+    let mut fetched = Fetched::ask(consumer, room).await?;
+    loop {
+        match fetched.next().await {
+            Ok(Some(message)) => messages.push(message),
+            Err(error) if messages.is_empty() => return Err(error),
+            Ok(None) | Err(_) => return Ok(messages),
+        }
+    }
 }

@@ -22,9 +22,6 @@ use crate::log::{
 /// How long attempts are kept.
 const ATTEMPTS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// How long one request to the server may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
-
 /// Says why JetStream can't hold the schedule.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
@@ -77,7 +74,7 @@ pub(super) struct Streams {
 pub(super) async fn connect(server: &ServerAddr) -> Result<Context, OpenError> {
     let client = nats::connect(server).await?;
     Ok(jetstream::context::ContextBuilder::new()
-        .timeout(REQUEST_TIMEOUT)
+        .timeout(nats::REQUEST_TIMEOUT)
         .build(client))
 }
 
