@@ -142,12 +142,19 @@ impl NatsSchedule {
             }
             Settlement::Park { reason } => self.park(name, sequence, attempts, reason).await?,
         }
-        let key = (name.clone(), sequence);
-        let held = self.under_way().get(&key).cloned();
-        if let Some(held) = held {
-            self.finish(&held.message, held.again).await?;
+        let held = self.under_way().remove(&(name.clone(), sequence));
+        if let Some(held) = held
+            && self.finish(&held.message, held.again).await.is_err()
+        {
+            // A server that was restarted answers no acknowledgement of what
+            // it delivered before: to ask again would wait for ever.
+            let attributes = &job.entry.attributes;
+            let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
+            warn!(
+                event_id,
+                trace_id, "the log may not know that an event is dealt with; it may come again"
+            );
         }
-        self.under_way().remove(&key);
         Ok(())
     }
 
@@ -200,8 +207,12 @@ impl NatsSchedule {
         } else {
             (message.info().map_err(failed)?.stream_sequence, None)
         };
-        if self.under_way().contains_key(&(name.clone(), sequence)) {
-            // Comes again because it takes long; it is settled with the first.
+        if let Some(held) = self.under_way().get_mut(&(name.clone(), sequence)) {
+            // Comes again because it takes long. The server may answer only
+            // to the acknowledgement of what it delivered last.
+            if held.again == again {
+                held.message = message;
+            }
             return Ok(());
         }
         let event = if again {
@@ -247,11 +258,11 @@ impl NatsSchedule {
 
     /// Lets the server forget a message that is dealt with.
     async fn finish(&self, message: &Message, again: bool) -> Result<(), ScheduleError> {
-        message.double_ack().await.map_err(failed)?;
+        let acknowledged = message.double_ack().await.map_err(failed);
         if again {
             self.streams.forget_retry(message).await.map_err(failed)?;
         }
-        Ok(())
+        acknowledged
     }
 
     async fn publish(
