@@ -4,13 +4,18 @@
 //! [`Appended::Stored`] only after the backend confirmed that it is durable.
 //! [`Appended::Duplicate`] is answered only if the first copy is durable, with
 //! the first copy's sequence. Every doubt is a [`LogError`], so that the sender
-//! tries again.
+//! tries again. What else a log can do is its [`Capability`].
 
 use std::time::Duration;
 
 mod address;
+pub(crate) mod amqp;
+mod capability;
 mod follow;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 pub(crate) mod nats;
+mod offsets;
 pub(crate) mod reader;
 mod record;
 mod redact;
@@ -19,22 +24,24 @@ mod start;
 mod verify;
 
 pub(crate) use address::{AddressError, LogAddress};
+pub(crate) use capability::{Capability, Incapable};
 pub(crate) use follow::Follower;
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
 pub(crate) use redact::{RedactError, Redacted, Request as RedactRequest, redact};
 pub(crate) use start::Start;
-pub(crate) use verify::VerifyError;
+pub(crate) use verify::{VerifyError, head, verify};
 
 /// Says what became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
     /// It is durable, under this sequence.
     Stored {
-        /// Its place in the log, from 1 without gaps.
-        sequence: u64,
+        /// Its place in the log, from 1; `None` if the log doesn't say.
+        sequence: Option<u64>,
     },
-    /// An event of this identity is already durable.
+    /// An event of this identity is already durable. Not every log can tell:
+    /// see [`Capability::ExactDuplicates`].
     Duplicate {
         /// The place of the first copy.
         sequence: u64,
@@ -62,9 +69,16 @@ pub(crate) enum OpenError {
     /// NATS refused.
     #[error(transparent)]
     Nats(#[from] nats::OpenError),
-    /// Events are to be removed by age, which the log can't do.
-    #[error("--keep: this log doesn't remove events by their age; `sqlite:PATH` does")]
-    NoRetention,
+    /// RabbitMQ refused.
+    #[error(transparent)]
+    Amqp(#[from] amqp::OpenError),
+    /// Kafka refused.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] kafka::OpenError),
+    /// The log can't do what is asked of it.
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
 }
 
 /// Sets what a log takes.
@@ -87,6 +101,11 @@ pub(crate) enum Log {
     Sqlite(sqlite::SqliteLog),
     /// A JetStream stream.
     Nats(Box<nats::NatsLog>),
+    /// A stream of RabbitMQ.
+    Amqp(Box<amqp::AmqpLog>),
+    /// A topic of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::KafkaLog>),
 }
 
 /// Watches over an open [`Log`].
@@ -94,8 +113,8 @@ pub(crate) enum Log {
 pub(crate) enum Keeper {
     /// The writer of the file.
     Sqlite(sqlite::Writing),
-    /// NATS clients reconnect by themselves.
-    Nats,
+    /// Brokers' clients reconnect by themselves.
+    Broker,
 }
 
 impl Log {
@@ -107,17 +126,26 @@ impl Log {
         address: &LogAddress,
         limits: Limits,
     ) -> Result<(Self, Keeper), OpenError> {
-        match address {
+        if limits.keep.is_some() {
+            address.require(Capability::Retention)?;
+        }
+        let log = match address {
             LogAddress::Sqlite(path) => {
                 let (log, writing) = sqlite::open(path, limits)?;
-                Ok((Self::Sqlite(log), Keeper::Sqlite(writing)))
+                return Ok((Self::Sqlite(log), Keeper::Sqlite(writing)));
             }
-            LogAddress::Nats(_) if limits.keep.is_some() => Err(OpenError::NoRetention),
             LogAddress::Nats(server) => {
-                let log = nats::NatsLog::open(server, limits).await?;
-                Ok((Self::Nats(Box::new(log)), Keeper::Nats))
+                Self::Nats(Box::new(nats::NatsLog::open(server, limits).await?))
             }
-        }
+            LogAddress::Amqp(address) => {
+                Self::Amqp(Box::new(amqp::AmqpLog::open(address, limits).await?))
+            }
+            #[cfg(feature = "kafka")]
+            LogAddress::Kafka(address) => {
+                Self::Kafka(Box::new(kafka::KafkaLog::open(address, limits).await?))
+            }
+        };
+        Ok((log, Keeper::Broker))
     }
 
     /// Appends a record and waits until it is durable.
@@ -128,6 +156,9 @@ impl Log {
         match self {
             Self::Sqlite(log) => log.append(record).await,
             Self::Nats(log) => log.append(record).await,
+            Self::Amqp(log) => log.append(record).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(log) => log.append(record).await,
         }
     }
 
@@ -136,6 +167,9 @@ impl Log {
         match self {
             Self::Sqlite(log) => log.is_ready(),
             Self::Nats(log) => log.is_ready().await,
+            Self::Amqp(log) => log.is_ready().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(log) => log.is_ready().await,
         }
     }
 }
@@ -149,7 +183,7 @@ impl Keeper {
     pub(crate) async fn ended(&mut self) -> Result<(), sqlite::WriteError> {
         match self {
             Self::Sqlite(writing) => writing.ended().await,
-            Self::Nats => std::future::pending().await,
+            Self::Broker => std::future::pending().await,
         }
     }
 
@@ -163,7 +197,7 @@ impl Keeper {
             Self::Sqlite(mut writing) => writing.ended().await,
             // An accepted event holds its request open until it is confirmed,
             // so nothing is left once the requests are drained.
-            Self::Nats => Ok(()),
+            Self::Broker => Ok(()),
         }
     }
 }

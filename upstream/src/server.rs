@@ -38,7 +38,7 @@ use crate::{
         destination::Destination,
         engine::{Engine, Instruments, StartError},
     },
-    log::{Limits, Log, LogAddress, OpenError, sqlite::WriteError},
+    log::{Capability, Incapable, Limits, Log, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
     telemetry::{
         otlp::{Collector, Reporting},
@@ -80,6 +80,9 @@ pub(crate) enum ServeError {
         /// The address asked for.
         listen: SocketAddr,
     },
+    /// The log can't do what is asked of it.
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
     /// The log can't be used.
     #[error(transparent)]
     Log(#[from] OpenError),
@@ -130,6 +133,7 @@ pub(crate) enum ServeError {
 /// [`ServeError`].
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Settings { listen, .. } = settings;
+    demand(&settings)?;
     let verification = &settings.acceptance.verification;
     if !verification.is_strict() {
         if !listen.ip().is_loopback() {
@@ -208,6 +212,24 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         reporting.close().await;
     }
     Ok(closed?)
+}
+
+/// Refuses a log that can't do what is asked of it, before anybody waits for
+/// it; and says how far its answers go.
+fn demand(settings: &Settings) -> Result<(), Incapable> {
+    let log = &settings.log;
+    if !settings.destinations.is_empty() {
+        log.require(Capability::Deliveries)?;
+    }
+    if settings.limits.keep.is_some() {
+        log.require(Capability::Retention)?;
+    }
+    for capability in [Capability::ExactDuplicates, Capability::Sequence] {
+        if let Err(limit) = log.require(capability) {
+            info!("{limit}");
+        }
+    }
+    Ok(())
 }
 
 /// Ends a task with its owner.

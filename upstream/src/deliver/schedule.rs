@@ -11,7 +11,7 @@ use super::{
     destination::Destination,
     job::{Attempt, Job, Settlement},
 };
-use crate::log::{self, Entry, LogAddress};
+use crate::log::{self, Capability, Entry, Incapable, LogAddress};
 use nats::NatsSchedule;
 use sqlite::SqliteSchedule;
 
@@ -33,6 +33,9 @@ pub(crate) enum OpenError {
     /// JetStream can't hold it.
     #[error(transparent)]
     Nats(#[from] nats::OpenError),
+    /// The log delivers nothing.
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
 }
 
 /// Says why the schedule can't be read.
@@ -53,6 +56,9 @@ pub(crate) enum ReadError {
     /// NATS refused.
     #[error("can't read the parked events: {0}")]
     Nats(#[source] async_nats::Error),
+    /// The log delivers nothing, and so parks nothing.
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
 }
 
 /// Says that the schedule failed; it has told the operator why.
@@ -116,6 +122,7 @@ pub(crate) async fn parked(
     match log {
         LogAddress::Sqlite(path) => sqlite::parked(path, destination, limit, wanted),
         LogAddress::Nats(server) => nats::parked(server, destination, limit, wanted).await,
+        other => Err(other.lacks(Capability::Deliveries).into()),
     }
 }
 
@@ -134,6 +141,7 @@ impl Schedule {
                 let schedule = NatsSchedule::open(server, destinations).await?;
                 Ok(Self::Nats(Box::new(schedule)))
             }
+            other => Err(other.lacks(Capability::Deliveries).into()),
         }
     }
 

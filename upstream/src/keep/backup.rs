@@ -7,7 +7,7 @@ use serde_json::json;
 use super::progress::Progress;
 use crate::{
     cli::{ArgumentError, BackupArgs},
-    log::{LogAddress, sqlite},
+    log::{Capability, LogAddress, sqlite},
 };
 
 /// Says why there is no backup.
@@ -30,8 +30,9 @@ pub(crate) enum BackupCommandError {
 /// # Errors
 /// [`BackupCommandError`].
 pub(crate) fn backup(args: &BackupArgs) -> Result<bool, BackupCommandError> {
-    let LogAddress::Sqlite(log) = args.log.address()? else {
-        return Err(sqlite::BackupError::Unsupported.into());
+    let log = match args.log.address()? {
+        LogAddress::Sqlite(path) => path,
+        other => return Err(sqlite::BackupError::from(other.lacks(Capability::Backup)).into()),
     };
     let verdict = {
         let progress = Progress::start("pages");

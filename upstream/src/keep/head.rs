@@ -9,7 +9,7 @@ use std::{
 use crate::{
     cli::{ArgumentError, HeadArgs},
     clock,
-    log::{Reader, VerifyError},
+    log::{self, VerifyError},
 };
 
 /// Says why there is no head.
@@ -45,10 +45,7 @@ pub(crate) enum HeadCommandError {
 /// # Errors
 /// [`HeadCommandError`].
 pub(crate) async fn head(args: &HeadArgs) -> Result<(), HeadCommandError> {
-    let reader = Reader::open(&args.log.address()?)
-        .await
-        .map_err(VerifyError::from)?;
-    let head = reader.head(clock::now()).await?;
+    let head = log::head(&args.log.address()?, clock::now()).await?;
     if let Some(path) = &args.out {
         return write(path, &head.to_json());
     }

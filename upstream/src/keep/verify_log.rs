@@ -12,7 +12,7 @@ use super::progress::Progress;
 use crate::{
     cli::{ArgumentError, VerifyLogArgs},
     evidence::{Head, HeadError, Redaction, Verdict},
-    log::{Reader, VerifyError},
+    log::{self, VerifyError},
 };
 
 /// Says why a log can't be verified.
@@ -51,13 +51,11 @@ pub(crate) enum VerifyLogError {
 /// [`VerifyLogError`].
 pub(crate) async fn verify_log(args: &VerifyLogArgs) -> Result<bool, VerifyLogError> {
     let head = args.head.as_deref().map(read_head).transpose()?;
-    let reader = Reader::open(&args.log.address()?)
-        .await
-        .map_err(VerifyError::from)?;
+    let address = args.log.address()?;
     let verdict = {
         let progress = Progress::start("events");
         let tell = |done, total| progress.at(done, total);
-        reader.verify(head, tell).await?
+        log::verify(&address, head, tell).await?
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     if args.json {

@@ -1,8 +1,16 @@
-//! Where a log is: `sqlite:PATH` or `nats://HOST:PORT`.
+//! Where a log is: `sqlite:PATH`, or the address of a broker.
+
+mod amqp;
+#[cfg(feature = "kafka")]
+mod kafka;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use async_nats::ServerAddr;
+
+pub(crate) use amqp::AmqpAddress;
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::KafkaAddress;
 
 /// Names a log. `Display` leaves out user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +19,11 @@ pub(crate) enum LogAddress {
     Sqlite(PathBuf),
     /// A NATS server with JetStream.
     Nats(ServerAddr),
+    /// A stream of a RabbitMQ server.
+    Amqp(AmqpAddress),
+    /// A topic of a Kafka cluster.
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaAddress),
 }
 
 /// Says that a text names no log. The text itself may hold a password and is
@@ -21,11 +34,31 @@ pub(crate) enum AddressError {
     #[error("found no path after `sqlite:`, expected for example `sqlite:./data/hookgate.db`")]
     NoPath,
     /// A scheme that isn't known.
-    #[error("expected `sqlite:PATH` or `nats://HOST:PORT`")]
+    #[error(
+        "expected `sqlite:PATH`, `nats://HOST:PORT`, `amqp://HOST:PORT/VHOST` or `kafka://HOST:PORT/TOPIC`"
+    )]
     Scheme,
     /// Not the address of a NATS server.
     #[error("expected `nats://HOST:PORT`, for example `nats://127.0.0.1:4222`")]
     Server,
+    /// Not the address of a stream of RabbitMQ.
+    #[error(
+        "expected `amqp://USER:PASSWORD@HOST:PORT/VHOST[?stream=NAME]`, for example `amqp://127.0.0.1:5672/?stream=hookgate`"
+    )]
+    Amqp,
+    /// RabbitMQ over TLS.
+    #[error("`amqps://` is not spoken yet: use `amqp://` through a TLS proxy on this machine")]
+    Amqps,
+    /// Not the address of a topic of Kafka.
+    #[cfg(feature = "kafka")]
+    #[error(
+        "expected `kafka://HOST:PORT[,HOST:PORT]/TOPIC`, for example `kafka://127.0.0.1:9092/hookgate`"
+    )]
+    Kafka,
+    /// Kafka, and we were built without it.
+    #[cfg(not(feature = "kafka"))]
+    #[error("this hookgate was built without Kafka (cargo feature `kafka`)")]
+    NoKafka,
 }
 
 impl FromStr for LogAddress {
@@ -38,23 +71,36 @@ impl FromStr for LogAddress {
             }
             return Ok(Self::Sqlite(path.into()));
         }
-        if !text.starts_with("nats://") && !text.starts_with("tls://") {
-            return Err(AddressError::Scheme);
+        let (scheme, _) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        match scheme {
+            "nats" | "tls" => {
+                let server: ServerAddr = text.parse().map_err(|_| AddressError::Server)?;
+                if server.host().is_empty() {
+                    return Err(AddressError::Server);
+                }
+                Ok(Self::Nats(server))
+            }
+            "amqp" => Ok(Self::Amqp(text.parse()?)),
+            "amqps" => Err(AddressError::Amqps),
+            #[cfg(feature = "kafka")]
+            "kafka" => Ok(Self::Kafka(text.parse()?)),
+            #[cfg(not(feature = "kafka"))]
+            "kafka" => Err(AddressError::NoKafka),
+            _ => Err(AddressError::Scheme),
         }
-        let server: ServerAddr = text.parse().map_err(|_| AddressError::Server)?;
-        if server.host().is_empty() {
-            return Err(AddressError::Server);
-        }
-        Ok(Self::Nats(server))
     }
 }
 
 impl LogAddress {
-    /// Says where the state of deliveries is, for people.
+    /// Says where the state of deliveries is, for people; `None` if the log has
+    /// no deliveries.
     pub(crate) fn deliveries(&self) -> Option<String> {
         match self {
             Self::Sqlite(path) => Some(format!("`{}.deliveries`", path.display())),
             Self::Nats(_) => Some("streams beside the log's".to_owned()),
+            Self::Amqp(_) => None,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => None,
         }
     }
 }
@@ -72,6 +118,9 @@ impl fmt::Display for LogAddress {
                     server.port()
                 )
             }
+            Self::Amqp(address) => write!(f, "{address}"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(address) => write!(f, "{address}"),
         }
     }
 }
@@ -81,12 +130,25 @@ mod tests {
     use super::{AddressError, LogAddress};
 
     #[test]
-    fn reads_both_kinds_of_address() {
+    fn reads_every_kind_of_address() {
         for text in [
             "sqlite:/var/lib/hookgate/events.db",
             "sqlite:./data/hookgate.db",
             "nats://127.0.0.1:4222",
             "tls://nats.example.com:4443",
+            "amqp://127.0.0.1:5672/",
+            "amqp://rabbit.example.com/shop?stream=events",
+        ] {
+            assert_eq!(text.parse::<LogAddress>().unwrap().to_string(), text);
+        }
+    }
+
+    #[cfg(feature = "kafka")]
+    #[test]
+    fn reads_one_or_more_kafka_servers() {
+        for text in [
+            "kafka://127.0.0.1:9092/hookgate",
+            "kafka://a:9092,b:9092,[::1]:9092/hookgate.events",
         ] {
             assert_eq!(text.parse::<LogAddress>().unwrap().to_string(), text);
         }
@@ -94,8 +156,18 @@ mod tests {
 
     #[test]
     fn shows_no_password() {
-        let address: LogAddress = "nats://gate:hunter2@127.0.0.1:4222".parse().unwrap();
-        assert_eq!(address.to_string(), "nats://127.0.0.1:4222");
+        for (text, shown) in [
+            (
+                "nats://gate:hunter2@127.0.0.1:4222",
+                "nats://127.0.0.1:4222",
+            ),
+            (
+                "amqp://gate:hunter2@rabbit:5672/shop?stream=hookgate",
+                "amqp://rabbit:5672/shop",
+            ),
+        ] {
+            assert_eq!(text.parse::<LogAddress>().unwrap().to_string(), shown);
+        }
     }
 
     #[test]
@@ -103,12 +175,39 @@ mod tests {
         for (text, error) in [
             ("", AddressError::Scheme),
             ("./data/hookgate.db", AddressError::Scheme),
-            ("kafka://127.0.0.1:9092", AddressError::Scheme),
+            ("http://127.0.0.1:9092", AddressError::Scheme),
             ("sqlite:", AddressError::NoPath),
             ("nats://", AddressError::Server),
             ("nats://127.0.0.1:port", AddressError::Server),
+            ("amqp:///shop", AddressError::Amqp),
+            ("amqp://rabbit/shop?stream=", AddressError::Amqp),
+            ("amqp://rabbit/shop?queue=events", AddressError::Amqp),
+            ("amqps://rabbit/shop", AddressError::Amqps),
         ] {
             assert_eq!(text.parse::<LogAddress>().unwrap_err(), error, "{text}");
         }
+    }
+
+    #[cfg(feature = "kafka")]
+    #[test]
+    fn refuses_what_names_no_topic() {
+        for text in [
+            "kafka://127.0.0.1:9092",
+            "kafka://127.0.0.1:9092/",
+            "kafka://127.0.0.1/hookgate",
+            "kafka://a:9092,/hookgate",
+            "kafka://a:9092/one/two",
+            "kafka://user:password@a:9092/hookgate",
+        ] {
+            let error = text.parse::<LogAddress>().unwrap_err();
+            assert_eq!(error, AddressError::Kafka, "{text}");
+        }
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    #[test]
+    fn says_that_it_was_built_without_kafka() {
+        let error = "kafka://a:9092/hookgate".parse::<LogAddress>().unwrap_err();
+        assert_eq!(error, AddressError::NoKafka);
     }
 }

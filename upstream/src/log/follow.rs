@@ -4,13 +4,18 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use tokio::time::sleep;
 
+#[cfg(feature = "kafka")]
+use super::kafka::KafkaReader;
 use super::{
     Entry, LogAddress, ReadError, Start,
+    amqp::AmqpReader,
     nats::{Following, NatsReader},
+    offsets,
     sqlite::SqliteReader,
 };
 
-/// Time between two looks at a file. One costs a read of its newest page.
+/// Time between two looks at a file, or at a log that is read by offset. One
+/// costs a read of the newest page, or a question to the broker.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Events of one look, at most.
@@ -28,6 +33,21 @@ pub(crate) enum Follower {
     },
     /// Of a JetStream stream.
     Nats(Box<Following>),
+    /// Of a stream of RabbitMQ.
+    Amqp {
+        /// Reads it.
+        reader: Box<AmqpReader>,
+        /// The first sequence that wasn't handed out.
+        next: u64,
+    },
+    /// Of a topic of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka {
+        /// Reads it.
+        reader: Box<KafkaReader>,
+        /// The first sequence that wasn't handed out.
+        next: u64,
+    },
 }
 
 impl Follower {
@@ -56,6 +76,17 @@ impl Follower {
                 let reader = NatsReader::open(server).await?;
                 Self::Nats(Box::new(reader.follow(start).await?))
             }
+            LogAddress::Amqp(address) => {
+                let reader = Box::new(AmqpReader::open(address).await?);
+                let next = offsets::begin(&*reader, start).await?;
+                Self::Amqp { reader, next }
+            }
+            #[cfg(feature = "kafka")]
+            LogAddress::Kafka(address) => {
+                let reader = Box::new(KafkaReader::open(address).await?);
+                let next = offsets::begin(&*reader, start).await?;
+                Self::Kafka { reader, next }
+            }
         })
     }
 
@@ -75,6 +106,21 @@ impl Follower {
                 sleep(POLL_INTERVAL).await;
             },
             Self::Nats(following) => Ok(vec![following.next().await?]),
+            Self::Amqp { reader, next } => onwards(&**reader, next).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka { reader, next } => onwards(&**reader, next).await,
         }
+    }
+}
+
+/// Waits until the log has something from a sequence on.
+async fn onwards(reader: &impl offsets::Offsets, next: &mut u64) -> Result<Vec<Entry>, ReadError> {
+    loop {
+        let found = offsets::onwards(reader, *next).await?;
+        if let Some(last) = found.last() {
+            *next = last.sequence.saturating_add(1);
+            return Ok(found);
+        }
+        sleep(POLL_INTERVAL).await;
     }
 }

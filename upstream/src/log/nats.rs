@@ -131,7 +131,7 @@ impl NatsLog {
         };
         match timeout(REQUEST_TIMEOUT, published).await {
             Ok(Ok(ack)) => Ok(Appended::Stored {
-                sequence: ack.sequence,
+                sequence: Some(ack.sequence),
             }),
             Ok(Err(error)) if is_refusal(&error) => {
                 self.first_copy(&subject, attributes, &error).await

@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 use bytes::Bytes;
 use hookgate_core::{identity::Source, time::Timestamp};
 
-use super::{Damage, Entry, LogAddress, nats, sqlite};
+#[cfg(feature = "kafka")]
+use super::kafka;
+use super::{Damage, Entry, LogAddress, amqp, nats, offsets, offsets::Offsets as _, sqlite};
 
 /// Most bytes of payload of one scan, but for its last event.
-const SCAN_BYTES: usize = 8 * 1_024 * 1_024;
+pub(super) const SCAN_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Chooses events of the log.
 #[derive(Debug, Clone)]
@@ -52,6 +54,13 @@ pub(crate) enum ReadError {
     /// NATS refused.
     #[error(transparent)]
     Nats(#[from] nats::ReadError),
+    /// RabbitMQ refused.
+    #[error(transparent)]
+    Amqp(#[from] amqp::ReadError),
+    /// Kafka refused.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] kafka::ReadError),
 }
 
 /// Reads a log, also while a server appends to it.
@@ -61,6 +70,11 @@ pub(crate) enum Reader {
     Sqlite(sqlite::SqliteReader),
     /// A JetStream stream.
     Nats(Box<nats::NatsReader>),
+    /// A stream of RabbitMQ.
+    Amqp(Box<amqp::AmqpReader>),
+    /// A topic of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::KafkaReader>),
 }
 
 impl Reader {
@@ -72,6 +86,13 @@ impl Reader {
         Ok(match address {
             LogAddress::Sqlite(path) => Self::Sqlite(sqlite::SqliteReader::open(path)?),
             LogAddress::Nats(server) => Self::Nats(Box::new(nats::NatsReader::open(server).await?)),
+            LogAddress::Amqp(address) => {
+                Self::Amqp(Box::new(amqp::AmqpReader::open(address).await?))
+            }
+            #[cfg(feature = "kafka")]
+            LogAddress::Kafka(address) => {
+                Self::Kafka(Box::new(kafka::KafkaReader::open(address).await?))
+            }
         })
     }
 
@@ -83,6 +104,9 @@ impl Reader {
         match self {
             Self::Sqlite(reader) => reader.events(query),
             Self::Nats(reader) => reader.events(query).await,
+            Self::Amqp(reader) => offsets::events(&**reader, query).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(reader) => offsets::events(&**reader, query).await,
         }
     }
 
@@ -100,6 +124,9 @@ impl Reader {
         let found = match self {
             Self::Sqlite(reader) => reader.scan(from, limit, SCAN_BYTES)?,
             Self::Nats(reader) => reader.scan(from, limit, SCAN_BYTES).await?,
+            Self::Amqp(reader) => whole(reader.read(from, limit, SCAN_BYTES).await?)?,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(reader) => whole(reader.read(from, limit, SCAN_BYTES).await?)?,
         };
         for (entry, payload) in &found {
             entry.verify(payload)?;
@@ -116,6 +143,9 @@ impl Reader {
         Ok(match self {
             Self::Sqlite(reader) => reader.first_at(time)?,
             Self::Nats(reader) => reader.first_at(time).await?,
+            Self::Amqp(reader) => offsets::first_at(&**reader, time).await?,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(reader) => offsets::first_at(&**reader, time).await?,
         })
     }
 
@@ -132,10 +162,18 @@ impl Reader {
         let found = match self {
             Self::Sqlite(reader) => reader.event(id, source)?,
             Self::Nats(reader) => reader.event(id, source).await?,
+            Self::Amqp(reader) => offsets::event(&**reader, id, source).await?,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(reader) => offsets::event(&**reader, id, source).await?,
         };
         for (entry, payload) in &found {
             entry.verify(payload)?;
         }
         Ok(found)
     }
+}
+
+fn whole(found: Vec<offsets::Found>) -> Result<Vec<(Entry, Bytes)>, ReadError> {
+    let events = found.into_iter().map(|found| Ok(found.event?));
+    events.collect()
 }

@@ -2,7 +2,7 @@
 
 use hookgate_core::{identity::Source, time::Timestamp};
 
-use super::{Damage, LogAddress, sqlite};
+use super::{Capability, Damage, Incapable, LogAddress, sqlite};
 use crate::evidence::Redaction;
 
 /// Asks for one payload to be removed.
@@ -63,8 +63,8 @@ pub(crate) enum RedactError {
     #[error("can't redact: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The log can't do this.
-    #[error("payloads can't be removed from this log: `sqlite:PATH` can do it")]
-    Unsupported,
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
 }
 
 /// Removes one payload from a log, also while a server appends to it.
@@ -77,6 +77,6 @@ pub(crate) async fn redact(
 ) -> Result<Redacted, RedactError> {
     match address {
         LogAddress::Sqlite(path) => sqlite::redact(path, request),
-        LogAddress::Nats(_) => Err(RedactError::Unsupported),
+        other => Err(other.lacks(Capability::Redaction).into()),
     }
 }

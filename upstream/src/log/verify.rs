@@ -2,7 +2,7 @@
 
 use hookgate_core::time::Timestamp;
 
-use super::{ReadError, Reader, sqlite};
+use super::{Capability, Incapable, LogAddress, ReadError, sqlite};
 use crate::evidence::{AuditError, Head, Verdict};
 
 /// Says why a log can't be verified. Damage is no such error.
@@ -15,8 +15,8 @@ pub(crate) enum VerifyError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The log has no evidence of its own.
-    #[error("this log keeps no chain of evidence: `sqlite:PATH` does")]
-    NoEvidence,
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
 }
 
 impl From<rusqlite::Error> for VerifyError {
@@ -25,31 +25,35 @@ impl From<rusqlite::Error> for VerifyError {
     }
 }
 
-impl Reader {
-    /// Returns the newest links of the log.
-    ///
-    /// # Errors
-    /// [`VerifyError`].
-    pub(crate) async fn head(&self, now: Timestamp) -> Result<Head, VerifyError> {
-        match self {
-            Self::Sqlite(reader) => Ok(reader.head(now).map_err(ReadError::from)?),
-            Self::Nats(_) => Err(VerifyError::NoEvidence),
+/// Returns the newest links of a log.
+///
+/// # Errors
+/// [`VerifyError`].
+pub(crate) async fn head(address: &LogAddress, now: Timestamp) -> Result<Head, VerifyError> {
+    match address {
+        LogAddress::Sqlite(path) => {
+            let reader = sqlite::SqliteReader::open(path).map_err(ReadError::from)?;
+            Ok(reader.head(now).map_err(ReadError::from)?)
         }
+        other => Err(other.lacks(Capability::Evidence).into()),
     }
+}
 
-    /// Verifies the whole log; `progress` is told how many events of how many
-    /// are done.
-    ///
-    /// # Errors
-    /// [`VerifyError`].
-    pub(crate) async fn verify(
-        &self,
-        head: Option<Head>,
-        progress: impl FnMut(u64, u64),
-    ) -> Result<Verdict, VerifyError> {
-        match self {
-            Self::Sqlite(reader) => reader.verify(head, progress),
-            Self::Nats(_) => Err(VerifyError::NoEvidence),
+/// Verifies a whole log; `progress` is told how many events of how many are
+/// done.
+///
+/// # Errors
+/// [`VerifyError`].
+pub(crate) async fn verify(
+    address: &LogAddress,
+    head: Option<Head>,
+    progress: impl FnMut(u64, u64),
+) -> Result<Verdict, VerifyError> {
+    match address {
+        LogAddress::Sqlite(path) => {
+            let reader = sqlite::SqliteReader::open(path).map_err(ReadError::from)?;
+            reader.verify(head, progress)
         }
+        other => Err(other.lacks(Capability::Evidence).into()),
     }
 }

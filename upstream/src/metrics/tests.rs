@@ -25,7 +25,7 @@ fn slice(metrics: &Metrics) -> Slice {
 /// Counts something of everything.
 fn exercised() -> Metrics {
     let metrics = metrics();
-    let stored = Ok(Appended::Stored { sequence: 1 });
+    let stored = Ok(Appended::Stored { sequence: Some(1) });
     metrics.appended(&slice(&metrics), stored, Duration::from_millis(4));
     metrics.attempt("orders", "primary", "delivered", Duration::from_millis(20));
     metrics.backlog(
@@ -125,7 +125,7 @@ fn the_age_of_the_oldest_grows_between_two_looks_at_the_backlog() {
 fn counts_an_event_once_however_often_it_comes() {
     let metrics = metrics();
     for answer in [
-        Ok(Appended::Stored { sequence: 1 }),
+        Ok(Appended::Stored { sequence: Some(1) }),
         Ok(Appended::Duplicate { sequence: 1 }),
         Err(LogError::Unavailable),
         Err(LogError::QueueFull),

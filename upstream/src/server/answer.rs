@@ -125,11 +125,15 @@ impl IntoResponse for Refusal {
 
 impl IntoResponse for Appended {
     fn into_response(self) -> Response {
-        let (status, sequence) = match self {
-            Self::Stored { sequence } => ("stored", sequence),
-            Self::Duplicate { sequence } => ("duplicate", sequence),
+        let body = match self {
+            Self::Stored {
+                sequence: Some(sequence),
+            } => format!(r#"{{"status":"stored","sequence":{sequence}}}"#),
+            Self::Stored { sequence: None } => r#"{"status":"stored"}"#.to_owned(),
+            Self::Duplicate { sequence } => {
+                format!(r#"{{"status":"duplicate","sequence":{sequence}}}"#)
+            }
         };
-        let body = format!(r#"{{"status":"{status}","sequence":{sequence}}}"#);
         ([(CONTENT_TYPE, "application/json")], body).into_response()
     }
 }

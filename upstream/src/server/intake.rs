@@ -146,7 +146,11 @@ impl Intake {
         let answer = answer.unwrap_or(Err(LogError::Unavailable));
         self.metrics.appended(&slice, answer, start.elapsed());
         span.appended(answer);
-        if let Ok(Appended::Stored { sequence }) = answer {
+        // A log that doesn't say where has no deliveries to tell.
+        if let Ok(Appended::Stored {
+            sequence: Some(sequence),
+        }) = answer
+        {
             self.news.send_replace(sequence);
         }
         answer

@@ -126,13 +126,16 @@ impl Span {
 
     /// Ends the span of an append.
     pub(crate) fn appended(mut self, answer: Result<Appended, LogError>) {
-        match answer {
-            Ok(Appended::Stored { sequence: at } | Appended::Duplicate { sequence: at }) => {
-                if let Some(reported) = &mut self.reported {
-                    reported.span.set_attribute(sequence(at));
-                }
+        let at = match answer {
+            Ok(Appended::Stored { sequence }) => sequence,
+            Ok(Appended::Duplicate { sequence }) => Some(sequence),
+            Err(_) => {
+                self.fail();
+                None
             }
-            Err(_) => self.fail(),
+        };
+        if let (Some(at), Some(reported)) = (at, &mut self.reported) {
+            reported.span.set_attribute(sequence(at));
         }
         self.end(match answer {
             Ok(Appended::Stored { .. }) => "stored",

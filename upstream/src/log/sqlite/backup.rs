@@ -18,7 +18,7 @@ use rusqlite::{
 use super::{SqliteReader, folder};
 use crate::{
     evidence::Verdict,
-    log::{ReadError, VerifyError},
+    log::{Incapable, ReadError, VerifyError},
 };
 
 /// How many pages are copied between two calls of `progress`.
@@ -50,11 +50,9 @@ pub(crate) enum BackupError {
     /// The copy can't be verified.
     #[error("the copy can't be verified: {0}")]
     Verify(#[from] VerifyError),
-    /// The log has its own ways.
-    #[error(
-        "only a log in a file is backed up here: use the broker's own tools, or `hookgate export`"
-    )]
-    Unsupported,
+    /// The log can't be copied.
+    #[error(transparent)]
+    Incapable(#[from] Incapable),
 }
 
 /// Copies the log to a new file and verifies the copy, which is there under its

@@ -270,7 +270,9 @@ impl Writer {
                         chain.extend(&digest).hash.0
                     ])?;
                     bytes += record.payload.len() + ROW_BYTES;
-                    answers.push(Appended::Stored { sequence });
+                    answers.push(Appended::Stored {
+                        sequence: Some(sequence),
+                    });
                 } else {
                     let attributes = &record.attributes;
                     let found: Option<i64> = first_copy
@@ -401,8 +403,8 @@ mod tests {
         assert_eq!(
             writer.commit(&batch(&["evt_1", "evt_2", "evt_1"], 10)),
             Ok(vec![
-                Appended::Stored { sequence: 1 },
-                Appended::Stored { sequence: 2 },
+                Appended::Stored { sequence: Some(1) },
+                Appended::Stored { sequence: Some(2) },
                 Appended::Duplicate { sequence: 1 },
             ])
         );
@@ -410,7 +412,7 @@ mod tests {
             writer.commit(&batch(&["evt_2", "evt_3"], 10)),
             Ok(vec![
                 Appended::Duplicate { sequence: 2 },
-                Appended::Stored { sequence: 3 },
+                Appended::Stored { sequence: Some(3) },
             ])
         );
     }
@@ -445,8 +447,8 @@ mod tests {
         assert_eq!(
             writer.commit(&full),
             Ok(vec![
-                Appended::Stored { sequence: 2 },
-                Appended::Stored { sequence: 3 },
+                Appended::Stored { sequence: Some(2) },
+                Appended::Stored { sequence: Some(3) },
             ])
         );
     }
