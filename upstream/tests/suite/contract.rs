@@ -1,6 +1,6 @@
 //! What every log must do, on each of them.
 
-use std::{collections::BTreeSet, sync::Barrier, thread};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Barrier, thread};
 
 use hookgate_core::time::Timestamp;
 use serde_json::json;
@@ -9,21 +9,82 @@ use tempfile::TempDir;
 use crate::{
     delivery::{Answer, Connection, Delivery, payload},
     harness::{CONNECT_SECRET, Server, assert_no_gaps, events, hookgate, output, until},
-    load::{Load, assert_kept},
+    load::{Load, Promises, assert_kept},
     nats_server::Nats,
 };
 
-/// A log, and a way to make it hang.
+/// What a log says of an event that is sent again. The upstream's table of
+/// capabilities says the same; here it is seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// It is stored once, and answered as a duplicate of the first copy.
+    AreKnown,
+    /// It is stored again under the same `source` and `id`, by which whoever
+    /// reads the log knows it.
+    #[allow(
+        dead_code,
+        reason = "the logs of brokers with less capability are about to use it"
+    )]
+    AreStored,
+}
+
+/// A log, what it promises beside durability, and a way to make it hang.
 pub(crate) trait Backend: Sync {
+    const REPEATS: Repeats;
+    /// Whether the answer says at which sequence an event is stored.
+    const SAYS_SEQUENCE: bool;
+    /// An empty log; others may share its server.
     fn new() -> Self;
+    /// An empty log whose server nobody else uses.
+    fn alone() -> Self
+    where
+        Self: Sized,
+    {
+        Self::new()
+    }
     fn address(&self) -> String;
-    /// Runs something while the log confirms nothing.
+    /// Runs something while the log confirms nothing; needs [`Self::alone`].
     fn while_hung(&self, run: impl FnOnce());
+}
+
+/// What a log of this kind must answer, event by event.
+struct Answers<B> {
+    stored: Vec<String>,
+    log: PhantomData<B>,
+}
+
+impl<B: Backend> Answers<B> {
+    const fn of(_: &B) -> Self {
+        Self {
+            stored: Vec::new(),
+            log: PhantomData,
+        }
+    }
+
+    /// The outcome of the next event to be sent.
+    fn next(&mut self, identity: &str) -> (u16, &'static str, Option<u64>) {
+        let first = self.stored.iter().position(|stored| stored == identity);
+        match (first, B::REPEATS) {
+            (Some(first), Repeats::AreKnown) => (200, "duplicate", Some(first as u64 + 1)),
+            _ => {
+                self.stored.push(identity.to_owned());
+                (200, "stored", said::<B>(self.stored.len() as u64))
+            }
+        }
+    }
+}
+
+/// The sequence of an event, if the answer of a log of this kind has it.
+fn said<B: Backend>(sequence: u64) -> Option<u64> {
+    B::SAYS_SEQUENCE.then_some(sequence)
 }
 
 pub(crate) struct Sqlite(TempDir);
 
 impl Backend for Sqlite {
+    const REPEATS: Repeats = Repeats::AreKnown;
+    const SAYS_SEQUENCE: bool = true;
+
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -41,6 +102,9 @@ impl Backend for Sqlite {
 }
 
 impl Backend for Nats {
+    const REPEATS: Repeats = Repeats::AreKnown;
+    const SAYS_SEQUENCE: bool = true;
+
     fn new() -> Self {
         Self::start()
     }
@@ -56,73 +120,93 @@ impl Backend for Nats {
     }
 }
 
+/// Runs each test on each log: the expectations differ where the logs do, the
+/// list doesn't.
 macro_rules! on_every_log {
-    ($($name:ident)+) => {
-        mod on_sqlite { $(#[test] fn $name() { super::$name(&<super::Sqlite as super::Backend>::new()); })+ }
-        mod on_nats { $(#[test] fn $name() { super::$name(&<super::Nats as super::Backend>::new()); })+ }
+    ({ $($module:ident: $log:ty;)+ } $tests:tt) => {
+        $(mod $module { on_every_log! { @tests $log, $tests } })+
+    };
+    (@tests $log:ty, { $($name:ident($make:ident))+ }) => {
+        $(#[test] fn $name() { super::$name(&<$log as super::Backend>::$make()); })+
     };
 }
 
 on_every_log! {
-    stores_once_and_answers_duplicates_with_the_first_sequence
-    keeps_the_same_id_of_two_sources
-    keeps_every_attribute_and_byte
-    numbers_events_without_gaps_while_duplicates_race
-    answers_queue_full_while_the_log_hangs
-    keeps_every_promise_over_kill_9
-    drains_at_sigterm
-    is_ready
+    {
+        on_sqlite: super::Sqlite;
+        on_nats: super::Nats;
+    }
+    {
+        answers_an_event_that_comes_again(new)
+        keeps_the_same_id_of_two_sources(new)
+        keeps_every_attribute_and_byte(new)
+        numbers_events_without_gaps_while_repeats_race(new)
+        answers_queue_full_while_the_log_hangs(alone)
+        keeps_every_promise_over_kill_9(new)
+        drains_at_sigterm(new)
+        is_ready(new)
+    }
 }
 
-fn stores_once_and_answers_duplicates_with_the_first_sequence(log: &impl Backend) {
+fn answers_an_event_that_comes_again<B: Backend>(log: &B) {
+    let mut answers = Answers::of(log);
     let server = Server::start(&log.address(), &[]);
-    for (id, outcome) in [
-        ("evt_1", (200, "stored", Some(1))),
-        ("evt_2", (200, "stored", Some(2))),
-        ("evt_1", (200, "duplicate", Some(1))),
-        ("evt_3", (200, "stored", Some(3))),
-        ("evt_2", (200, "duplicate", Some(2))),
-    ] {
-        assert_eq!(Delivery::new(id).send(&server).outcome(), outcome, "{id}");
+    for id in ["evt_1", "evt_2", "evt_1", "evt_3", "evt_2"] {
+        let answer = Delivery::new(id).send(&server);
+        assert_eq!(answer.outcome(), answers.next(id), "{id}");
     }
     drop(server);
 
     let server = Server::start(&log.address(), &[]);
-    let again = Delivery::new("evt_1").send(&server);
-    assert_eq!(again.outcome(), (200, "duplicate", Some(1)));
-    let next = Delivery::new("evt_4").send(&server);
-    assert_eq!(next.outcome(), (200, "stored", Some(4)));
-    assert_eq!(events(&log.address()).len(), 4);
-}
-
-fn keeps_the_same_id_of_two_sources(log: &impl Backend) {
-    let server = Server::start(&log.address(), &[]);
-    let connect = || Delivery::new("evt_1").of_source("stripe-connect", CONNECT_SECRET);
-    assert_eq!(Delivery::new("evt_1").send(&server).outcome().2, Some(1));
-    assert_eq!(connect().send(&server).outcome(), (200, "stored", Some(2)));
-    assert_eq!(
-        connect().send(&server).outcome(),
-        (200, "duplicate", Some(2))
-    );
-    let sources: Vec<_> = events(&log.address())
+    for id in ["evt_1", "evt_4"] {
+        let answer = Delivery::new(id).send(&server);
+        assert_eq!(answer.outcome(), answers.next(id), "{id}");
+    }
+    let listed = events(&log.address());
+    let ids: Vec<_> = listed
         .iter()
-        .map(|event| (event["source"].clone(), event["id"].clone()))
+        .map(|event| event["id"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        sources,
-        [
-            (json!("stripe"), json!("evt_1")),
-            (json!("stripe-connect"), json!("evt_1"))
-        ]
-    );
+    assert_eq!(ids, answers.stored);
+    assert_no_gaps(&listed);
 }
 
-fn keeps_every_attribute_and_byte(log: &impl Backend) {
+fn keeps_the_same_id_of_two_sources<B: Backend>(log: &B) {
+    let mut answers = Answers::of(log);
+    let server = Server::start(&log.address(), &[]);
+    let platform = || Delivery::new("evt_1");
+    let connect = || Delivery::new("evt_1").of_source("stripe-connect", CONNECT_SECRET);
+    for (delivery, source) in [
+        (platform(), "stripe"),
+        (connect(), "stripe-connect"),
+        (connect(), "stripe-connect"),
+    ] {
+        assert_eq!(delivery.send(&server).outcome(), answers.next(source));
+    }
+    let listed = events(&log.address());
+    let sources: Vec<_> = listed
+        .iter()
+        .map(|event| event["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, answers.stored);
+    assert!(listed.iter().all(|event| event["id"] == "evt_1"));
+    // One by one, the first copy of each.
+    let lines = output(hookgate().args(["event", "evt_1", "--json", "--log", &log.address()]));
+    let lines = String::from_utf8(lines).unwrap();
+    let found: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(found, listed[..2]);
+}
+
+fn keeps_every_attribute_and_byte<B: Backend>(log: &B) {
     let server = Server::start(&log.address(), &[]);
     let mut large = payload("evt_1", 2 * 1_024 * 1_024 - 1_000);
     large.extend(" \t\r\n".bytes());
     let delivery = Delivery::with_payload("evt_1", large.clone());
-    assert_eq!(delivery.send(&server).outcome(), (200, "stored", Some(1)));
+    let answer = delivery.send(&server);
+    assert_eq!(answer.outcome(), (200, "stored", said::<B>(1)));
 
     let of_event =
         |form| output(hookgate().args(["event", "evt_1", form, "--log", &log.address()]));
@@ -167,7 +251,7 @@ fn sha256(bytes: &[u8]) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn numbers_events_without_gaps_while_duplicates_race(log: &impl Backend) {
+fn numbers_events_without_gaps_while_repeats_race<B: Backend>(log: &B) {
     const SENDERS: usize = 64;
     const ROUNDS: usize = 5;
     let server = Server::start(&log.address(), &[]);
@@ -193,19 +277,28 @@ fn numbers_events_without_gaps_while_duplicates_race(log: &impl Backend) {
     });
 
     let listed = events(&log.address());
-    assert_eq!(listed.len(), SENDERS / 2 * ROUNDS);
     assert_no_gaps(&listed);
-    let mut stored = BTreeSet::new();
+    let mut stored: BTreeMap<&str, usize> = BTreeMap::new();
     for (id, answer) in answers.iter().flatten() {
         let (status, name, sequence) = answer.outcome();
         assert_eq!(status, 200, "{answer:?}");
-        if name == "stored" {
-            assert!(stored.insert(id), "stored twice: {id}");
+        let copies = stored.entry(id).or_default();
+        *copies += usize::from(name == "stored");
+        let mut at = listed.iter().filter(|event| event["id"] == **id);
+        if B::SAYS_SEQUENCE {
+            let is_there = at.any(|event| event["sequence"].as_u64() == sequence);
+            assert!(is_there, "{id}: {answer:?}");
+        } else {
+            assert_eq!((sequence, at.count()), (None, 2), "{id}");
         }
-        let event = listed.iter().find(|event| event["id"] == **id).unwrap();
-        assert_eq!(event["sequence"].as_u64(), sequence, "{id}");
     }
-    assert_eq!(stored.len(), listed.len());
+    let copies = match B::REPEATS {
+        Repeats::AreKnown => 1,
+        Repeats::AreStored => 2,
+    };
+    assert!(stored.values().all(|it| *it == copies), "{stored:?}");
+    assert_eq!(listed.len(), SENDERS / 2 * ROUNDS * copies);
+    assert_eq!(stored.len() * copies, listed.len());
 }
 
 fn answers_queue_full_while_the_log_hangs(log: &impl Backend) {
@@ -232,7 +325,7 @@ fn answers_queue_full_while_the_log_hangs(log: &impl Backend) {
     for sender in senders {
         let answer = sender.join().unwrap();
         match answer.outcome() {
-            (200, "stored", Some(_)) => stored += 1,
+            (200, "stored", _) => stored += 1,
             outcome => {
                 assert_eq!(outcome, (429, "queue_full", None));
                 assert_eq!(answer.header("retry-after"), Some("1"));
@@ -247,8 +340,8 @@ fn answers_queue_full_while_the_log_hangs(log: &impl Backend) {
     assert_eq!(events(&log.address()).len(), stored);
 }
 
-fn keeps_every_promise_over_kill_9(log: &impl Backend) {
-    let mut promises = std::collections::BTreeMap::new();
+fn keeps_every_promise_over_kill_9<B: Backend>(log: &B) {
+    let mut promises = Promises::new();
     for round in 0..3 {
         let server = Server::start(&log.address(), &[]);
         let load = Load::start(&server, &format!("r{round}"), 16);
@@ -265,11 +358,15 @@ fn keeps_every_promise_over_kill_9(log: &impl Backend) {
     assert_kept(&promises, &listed);
     assert_no_gaps(&listed);
     // Whatever is there is durable, and is answered so.
+    let mut answers = Answers::of(log);
+    for event in &listed {
+        answers.next(event["id"].as_str().unwrap());
+    }
     let server = Server::start(&log.address(), &[]);
     for event in listed.iter().rev().take(20) {
-        let again = Delivery::new(event["id"].as_str().unwrap()).send(&server);
-        let sequence = event["sequence"].as_u64();
-        assert_eq!(again.outcome(), (200, "duplicate", sequence));
+        let id = event["id"].as_str().unwrap();
+        let again = Delivery::new(id).send(&server);
+        assert_eq!(again.outcome(), answers.next(id));
     }
 }
 
