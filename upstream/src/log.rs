@@ -12,6 +12,7 @@ mod address;
 pub(crate) mod amqp;
 mod capability;
 mod follow;
+mod headers;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 pub(crate) mod nats;
