@@ -20,7 +20,7 @@ pub(crate) struct Options {
 /// # Errors
 /// If something doesn't build or the measurement fails.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let tools = tools::all(workspace)?;
+    let tools = tools::host(workspace)?;
     build::run(workspace)?;
     process::run(
         host::cargo(workspace, &tools, &Envoy::Native)?

@@ -60,7 +60,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Up(options) => return up::run(&workspace, &options),
         Task::Test(options) => return test::run(&workspace, &options),
         Task::Build => build::run(&workspace)?,
-        Task::Tools => drop(tools::all(&workspace)?),
+        Task::Tools => tools::all(&workspace)?,
         Task::Audit => return audit::run(&workspace),
         Task::Soak => return soak::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options)?,

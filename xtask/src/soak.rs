@@ -13,7 +13,7 @@ use crate::{build, test, tools};
 /// # Errors
 /// If something doesn't build; a failing test is an outcome, not an error.
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
-    let tools = tools::all(workspace)?;
+    let tools = tools::host(workspace)?;
     build::run(workspace)?;
     build::trap_module(workspace)?;
     build::consumer(workspace)?;

