@@ -28,6 +28,7 @@ pub mod gate;
 pub mod identity;
 pub mod keyring;
 pub mod metric;
+mod object;
 pub mod outcome;
 pub mod policy;
 pub mod quota;

@@ -20,6 +20,7 @@ use super::{
     MIN_UPSTREAM_TIMEOUT_SECONDS, RETENTION_SECONDS,
     check::{bounded, count, seconds, unique},
 };
+use crate::object::Objects;
 pub use endpoint::DEFAULT_ENDPOINT;
 use endpoint::RawEndpoint;
 use keyring::RawKeyring;
@@ -118,7 +119,7 @@ const fn default_upstream_timeout_seconds() -> u64 {
 impl Config {
     pub(super) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         let mut parser = serde_json::Deserializer::from_slice(json);
-        let config = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let config = serde_path_to_error::deserialize(Objects(&mut parser)).map_err(|error| {
             ConfigError::shape(&error.path().to_string(), &error.inner().to_string())
         })?;
         parser

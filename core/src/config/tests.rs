@@ -84,6 +84,20 @@ fn refuses_unknown_and_missing_fields_and_what_is_not_json() {
 }
 
 #[test]
+fn a_list_of_values_is_no_object() {
+    for (json, path) in [
+        (with_endpoint(r#"["a", "/a"]"#), "endpoints[0]"),
+        (with(r#", "dedup": [1000, 60, 30]"#), "dedup"),
+        (with(r#", "quotas": {"overall": [5, 1]}"#), "quotas.overall"),
+        (with(r#", "keyrings": [["k", "k"]]"#), "keyrings[0]"),
+    ] {
+        let error = refusal(&json);
+        let start = format!("{path}: invalid type: sequence, expected ");
+        assert!(error.starts_with(&start), "{json}: {error}");
+    }
+}
+
+#[test]
 fn refuses_endpoints_that_could_be_taken_for_each_other() {
     let endpoint = |name: &str, path: &str, more: &str| {
         format!(

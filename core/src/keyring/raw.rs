@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{KeyringError, MAX_KEYRING_BYTES, Problem, Scope, Signer, Validity};
-use crate::{config::MAX_SECRETS, identity::Source, scheme::Scheme, time::Timestamp};
+use crate::{
+    config::MAX_SECRETS, identity::Source, object::Objects, scheme::Scheme, time::Timestamp,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +49,9 @@ struct Kv2Data<'a> {
 
 pub(super) fn parse(text: &[u8]) -> Result<BTreeMap<String, Vec<RawSecret>>, KeyringError> {
     bounded(text)?;
-    let keyring: RawKeyring = serde_json::from_slice(text).map_err(|error| form(&error))?;
+    let mut parser = serde_json::Deserializer::from_slice(text);
+    let keyring = RawKeyring::deserialize(Objects(&mut parser)).map_err(|error| form(&error))?;
+    parser.end().map_err(|error| form(&error))?;
     Ok(keyring.endpoints)
 }
 

@@ -70,6 +70,8 @@ fn refuses_whole_and_shows_nothing_of_the_text() {
         "{}",
         r#"{"endpoints": "whsec_hidden"}"#,
         r#"{"endpoints": {"stripe": [{"name": "a", "secret": 1}]}}"#,
+        r#"{"endpoints": {"stripe": [["a", "whsec_hidden"]]}}"#,
+        r#"[{"stripe": []}]"#,
         r#"{"endpoints": {"stripe": [{"name": "a", "secret": "whsec_hidden", "whsec_hidden": 1}]}}"#,
         r#"{"endpoints": {"stripe": [], "stripe": []}}"#,
         r#"{"endpoints": {}, "more": 1}"#,

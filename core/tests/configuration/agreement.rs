@@ -90,6 +90,33 @@ fn every_field_and_every_value_of_one_is_in_the_other() {
 #[test]
 fn the_example_has_every_field_and_is_taken_by_both() {
     let root = config::schema().to_value();
+#[test]
+fn a_list_of_values_is_no_object_for_either() {
+    let root = config::schema().to_value();
+    let validator = Validator::new();
+    let mut objects = 0;
+    for place in place::all(&root) {
+        if place.schema.get("properties").is_none() {
+            continue;
+        }
+        for pointer in place.pointers(&example()) {
+            objects += 1;
+            let fields = example().pointer(&pointer).unwrap().clone();
+            let values = fields.as_object().unwrap().values().cloned().collect();
+            let instance = with(&pointer, values);
+            let error = parse(&instance).unwrap_err();
+            let path = match spelled(&pointer).as_str() {
+                "" => "configuration".to_owned(),
+                path => path.to_owned(),
+            };
+            let start = format!("{path}: invalid type: sequence, expected ");
+            assert!(error.starts_with(&start), "{error} ({start})");
+            assert!(!validator.takes(&instance), "{pointer}");
+        }
+    }
+    assert!(objects > 20, "{objects}");
+}
+
     let example = example();
     parse(&example).unwrap();
     assert!(Validator::new().takes(&example));
