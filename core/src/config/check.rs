@@ -51,7 +51,7 @@ pub(super) fn seconds(
 }
 
 pub(super) fn name(path: &str, found: &str) -> Result<Source, ConfigError> {
-    Source::new(found).map_err(|error| ConfigError::value(path, found, expected(error)))
+    Source::new(found).map_err(|error| ConfigError::text(path, found, expected(error)))
 }
 
 /// Checks that no earlier item has the same name.
@@ -62,7 +62,7 @@ pub(super) fn unique<'a>(
 ) -> Result<(), ConfigError> {
     if earlier.any(|other| other == found) {
         let expected = "one that no other has";
-        return Err(ConfigError::value(path, found, expected));
+        return Err(ConfigError::text(path, found, expected));
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ pub(super) fn patterns(
     let pattern = |(index, text): (usize, &String)| {
         TypePattern::new(text).ok_or_else(|| {
             let expected = "an event type, `*` for any characters, such as `invoice.*`";
-            ConfigError::value(&format!("{path}[{index}]"), text, expected)
+            ConfigError::text(&format!("{path}[{index}]"), text, expected)
         })
     };
     found.iter().enumerate().map(pattern).collect()
@@ -86,13 +86,13 @@ pub(super) fn timestamp(path: &str, found: Option<&str>) -> Result<Option<Timest
     let read = |text: &str| {
         Timestamp::parse_rfc3339(text).ok_or_else(|| {
             let expected = "an RFC 3339 time such as `2026-11-01T00:00:00Z`";
-            ConfigError::value(path, "…", expected)
+            ConfigError::text(path, text, expected)
         })
     };
     found.map(read).transpose()
 }
 
-pub(super) fn expected(error: NameError) -> String {
+fn expected(error: NameError) -> String {
     let text = error.to_string();
     text.strip_prefix("expected ").unwrap_or(&text).to_string()
 }

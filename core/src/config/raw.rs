@@ -168,7 +168,7 @@ impl Config {
         if let Some((index, keyring)) = (keyrings.iter().enumerate()).find(|(i, _)| !is_used(*i)) {
             let expected = "a keyring that an endpoint names in its `keyring`";
             let path = format!("keyrings[{index}].name");
-            return Err(ConfigError::value(&path, &keyring.name, expected));
+            return Err(ConfigError::text(&path, &keyring.name, expected));
         }
         Ok(super::Config {
             endpoints,
@@ -231,7 +231,8 @@ fn check_sources(endpoints: &[Endpoint], named: &[bool]) -> Result<(), ConfigErr
         if all().take(index).any(|earlier| shares(&earlier)) {
             let path = format!("endpoints[{index}].source");
             let expected = "a source of its own, or both endpoints to name the shared one and to have one scheme";
-            return Err(ConfigError::value(&path, &endpoint.source, expected));
+            let found = endpoint.source.as_str();
+            return Err(ConfigError::text(&path, found, expected));
         }
     }
     Ok(())

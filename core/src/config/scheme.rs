@@ -175,7 +175,7 @@ impl RawHmac {
         let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         if self.prefix.len() > MAX_PREFIX_BYTES || !visible(&self.prefix) {
             let expected = format!("up to {MAX_PREFIX_BYTES} visible ASCII characters");
-            return Err(ConfigError::value(&at("prefix"), &self.prefix, expected));
+            return Err(ConfigError::text(&at("prefix"), &self.prefix, expected));
         }
         let (before, after) = parts(&at("signed"), self.signed)?;
         let description = Description {
@@ -195,13 +195,13 @@ impl RawHmac {
         if description.signs_header(&description.signature_header) {
             let expected = "a header that is not among the signed ones";
             let found = &description.signature_header;
-            return Err(ConfigError::value(&at("signature_header"), found, expected));
+            return Err(ConfigError::text(&at("signature_header"), found, expected));
         }
         if let Some(name) = &description.timestamp_header
             && !description.signs_header(name)
         {
             let expected = "one of the headers in `signed`: an unsigned time proves nothing";
-            return Err(ConfigError::value(&at("timestamp_header"), name, expected));
+            return Err(ConfigError::text(&at("timestamp_header"), name, expected));
         }
         Ok(description)
     }
@@ -248,7 +248,7 @@ fn parts(path: &str, raw: Vec<RawPart>) -> Result<(Vec<Part>, Vec<Part>), Config
                 let fits = (1..=MAX_NAME_BYTES).contains(&text.len());
                 if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
                     let expected = format!("1 to {MAX_NAME_BYTES} visible ASCII characters");
-                    return Err(ConfigError::value(&at("text"), &text, expected));
+                    return Err(ConfigError::text(&at("text"), &text, expected));
                 }
                 parts.push(Part::Text(text));
             }
@@ -267,7 +267,7 @@ fn place(path: &str, raw: Option<RawPlace>) -> Result<Option<Place>, ConfigError
         Some(RawPlace::Field(key)) => {
             if !(1..=MAX_NAME_BYTES).contains(&key.len()) {
                 let expected = format!("a key of 1 to {MAX_NAME_BYTES} bytes");
-                return Err(ConfigError::value(&format!("{path}.field"), &key, expected));
+                return Err(ConfigError::text(&format!("{path}.field"), &key, expected));
             }
             Ok(Some(Place::Field(key)))
         }
@@ -281,7 +281,7 @@ fn header(path: &str, name: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     let expected = format!("a header's name in lower case, 1 to {MAX_NAME_BYTES} characters");
-    Err(ConfigError::value(path, name, expected))
+    Err(ConfigError::text(path, name, expected))
 }
 
 #[cfg(test)]
@@ -329,7 +329,7 @@ mod tests {
         for (fields, problem) in [
             (
                 r#", "prefix": "a b""#,
-                "scheme.hmac.prefix: found `a b`, expected up to 32 visible ASCII characters",
+                "scheme.hmac.prefix: found `…`, expected up to 32 visible ASCII characters",
             ),
             (
                 r#", "signed": []"#,
@@ -341,23 +341,23 @@ mod tests {
             ),
             (
                 r#", "signed": [{"header": "X-Time"}, {"text": "."}, "body"]"#,
-                "scheme.hmac.signed[0].header: found `X-Time`, expected a header's name in lower case, 1 to 64 characters",
+                "scheme.hmac.signed[0].header: found `…`, expected a header's name in lower case, 1 to 64 characters",
             ),
             (
                 r#", "signed": [{"text": ""}, "body"]"#,
-                "scheme.hmac.signed[0].text: found ``, expected 1 to 64 visible ASCII characters",
+                "scheme.hmac.signed[0].text: found `…`, expected 1 to 64 visible ASCII characters",
             ),
             (
                 r#", "signed": [{"header": "x-sig"}, {"text": "."}, "body"]"#,
-                "scheme.hmac.signature_header: found `x-sig`, expected a header that is not among the signed ones",
+                "scheme.hmac.signature_header: found `…`, expected a header that is not among the signed ones",
             ),
             (
                 r#", "timestamp_header": "x-time""#,
-                "scheme.hmac.timestamp_header: found `x-time`, expected one of the headers in `signed`: an unsigned time proves nothing",
+                "scheme.hmac.timestamp_header: found `…`, expected one of the headers in `signed`: an unsigned time proves nothing",
             ),
             (
                 r#", "id": {"field": ""}"#,
-                "scheme.hmac.id.field: found ``, expected a key of 1 to 64 bytes",
+                "scheme.hmac.id.field: found `…`, expected a key of 1 to 64 bytes",
             ),
         ] {
             assert_eq!(hmac(fields), Err(problem.to_string()));

@@ -178,6 +178,116 @@ fn never_shows_a_secret_pasted_into_a_wrong_field() {
             assert!(!refusal(&json).contains(hidden), "{json}");
         }
     }
+    // Fields in which a secret of any form may be looked for a place for.
+    for pasted in [
+        format!("whsec_{hidden}"),
+        hidden.to_string(),
+        format!("{hidden}`, x\\\"y"),
+        hidden.to_lowercase(),
+    ] {
+        for (endpoint, keyring) in [
+            (format!(r#""keyring": "{pasted}""#), String::new()),
+            (format!(r#""keyring": ["{pasted}"]"#), String::new()),
+            (format!(r#""scheme": "{pasted}""#), String::new()),
+            (format!(r#""scheme": {{"{pasted}": 1}}"#), String::new()),
+            (
+                format!(r#""scheme": {{"hmac": "{pasted}"}}"#),
+                String::new(),
+            ),
+            (
+                format!(r#""scheme": {{"hmac": {{"{pasted}": 1}}}}"#),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "x", "encoding": "{pasted}"}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "{pasted}{pasted}", "encoding": "hex"}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "x", "encoding": "hex", "prefix": "{pasted}{pasted}"}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "x", "encoding": "hex", "signed": ["body", {{"text": "{pasted} {pasted}"}}]}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "x", "encoding": "hex", "signed": ["body", "{pasted}"]}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "x", "encoding": "hex", "id": {{"{pasted}": "id"}}}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                format!(
+                    r#""scheme": {{"hmac": {{"signature_header": "x", "encoding": "hex", "timestamp_header": "{pasted}"}}}}"#
+                ),
+                String::new(),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(r#""name": "k", "filter_state": "{pasted} {pasted}""#),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(r#""name": "k", "filter_state": ["{pasted}"]"#),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(r#""name": "k", "filter_state": "k", "{pasted}": 1"#),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(r#""name": "k", "http": "{pasted}""#),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(
+                    r#""name": "k", "http": {{"cluster": "{pasted} ", "authority": "a", "path": "/a"}}"#
+                ),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(
+                    r#""name": "k", "http": {{"cluster": "a", "authority": "a", "path": "{pasted}"}}"#
+                ),
+            ),
+            (
+                r#""keyring": "k""#.into(),
+                format!(r#""name": "{pasted}", "filter_state": "k""#),
+            ),
+        ] {
+            let keyring = if keyring.is_empty() {
+                keyring
+            } else {
+                format!("{{{keyring}}}")
+            };
+            let json = format!(
+                r#"{{"keyrings": [{keyring}], "endpoints": [{{"name": "a", "path": "/a", {endpoint}}}]}}"#
+            );
+            let error = refusal(&json);
+            assert!(
+                !error.to_lowercase().contains(&hidden.to_lowercase()),
+                "{json}: {error}"
+            );
+        }
+    }
     for endpoint in [
         format!(r#"{{"name": "a", "path": "/a", "whsec_{hidden}": 1, "secrets": []}}"#),
         format!(r#"{{"name": "whsec_{hidden}", "path": "/a", "secrets": []}}"#),
@@ -195,11 +305,15 @@ fn says_what_is_wrong_among_secrets_without_quoting_it() {
     for (secrets, text) in [
         (
             r#"["pasted"]"#,
-            "endpoints[0].secrets: invalid type: string …, expected an object with name and env at line 1 column 63",
+            "endpoints[0].secrets[0]: invalid type: string …, expected an object with name and env at line 1 column 63",
         ),
         (
-            r#"[{"pasted": 1}]"#,
-            "endpoints[0].secrets: unknown field, expected one of `name`, `env`, `not_before`, `not_after`, `livemode`, `connect` at line 1 column 64",
+            r#"[{"secret": "pasted"}]"#,
+            "endpoints[0].secrets[0].secret: unknown field `secret`, expected one of `name`, `env`, `not_before`, `not_after`, `livemode`, `connect` at line 1 column 64",
+        ),
+        (
+            r#"[{"Pasted": 1}]"#,
+            "endpoints[0].secrets[0]: unknown field, expected one of `name`, `env`, `not_before`, `not_after`, `livemode`, `connect` at line 1 column 64",
         ),
         (
             r#"[{"name": "a", "env": "pasted"}]"#,

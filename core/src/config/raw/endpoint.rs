@@ -12,14 +12,13 @@ use super::{
     super::{
         ConfigError, Endpoint, Keyring, MAX_BODY_BYTES, MAX_SECRETS, SecretReference,
         TOLERANCE_SECONDS,
-        check::{bounded, count, expected, name, seconds, timestamp, unique},
+        check::{bounded, count, name, seconds, timestamp, unique},
         scheme::RawScheme,
     },
     policy::RawPolicy,
     quota::RawEndpointQuotas,
 };
 use crate::{
-    identity::Source,
     keyring::{Scope, Validity},
     signature::Tolerance,
 };
@@ -145,7 +144,7 @@ impl RawEndpoint {
         name(&at("name"), &self.name)?;
         let source = name(&at("source"), self.source())?;
         if !is_exact_path(&self.path) {
-            return Err(ConfigError::value(
+            return Err(ConfigError::text(
                 &at("path"),
                 &self.path,
                 "a normalized absolute path without query, such as `/webhooks/stripe`",
@@ -159,7 +158,7 @@ impl RawEndpoint {
                 names
                     .position(|keyring| keyring.name == found)
                     .ok_or_else(|| {
-                        ConfigError::value(&at("keyring"), found, "the name of one of `keyrings`")
+                        ConfigError::text(&at("keyring"), found, "the name of one of `keyrings`")
                     })
             })
             .transpose()?;
@@ -213,22 +212,22 @@ impl RawEndpoint {
 }
 
 impl RawSecret {
-    /// Quotes nothing: a secret pasted into a wrong field can have any form.
     fn check(self, path: &str) -> Result<SecretReference, ConfigError> {
-        const FOUND: &str = "…";
-        if let Err(error) = Source::new(&self.name) {
-            let expected = expected(error);
-            return Err(ConfigError::value(&format!("{path}.name"), FOUND, expected));
-        }
+        name(&format!("{path}.name"), &self.name)?;
         if !is_variable(&self.env) {
             let expected = "the name of an environment variable, [A-Z_][A-Z0-9_]*, not the secret";
-            return Err(ConfigError::value(&format!("{path}.env"), FOUND, expected));
+            return Err(ConfigError::text(
+                &format!("{path}.env"),
+                &self.env,
+                expected,
+            ));
         }
         let not_before = timestamp(&format!("{path}.not_before"), self.not_before.as_deref())?;
         let not_after = timestamp(&format!("{path}.not_after"), self.not_after.as_deref())?;
         let validity = Validity::new(not_before, not_after).ok_or_else(|| {
+            let found = self.not_after.as_deref().unwrap_or_default();
             let expected = "a time after not_before";
-            ConfigError::value(&format!("{path}.not_after"), FOUND, expected)
+            ConfigError::text(&format!("{path}.not_after"), found, expected)
         })?;
         Ok(SecretReference {
             name: self.name,

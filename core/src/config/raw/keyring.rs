@@ -116,7 +116,7 @@ impl RawHttp {
         text(&at("authority"), &self.authority, "a host name")?;
         if !self.path.starts_with('/') {
             let expected = "an absolute path such as `/v1/secret/data/hookgate`";
-            return Err(ConfigError::value(&at("path"), &self.path, expected));
+            return Err(ConfigError::text(&at("path"), &self.path, expected));
         }
         text(&at("path"), &self.path, "a path without spaces")?;
         Ok(HttpSource {
@@ -144,5 +144,5 @@ fn text(path: &str, found: &str, expected: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     let expected = format!("{expected}: 1 to 255 visible ASCII characters");
-    Err(ConfigError::value(path, found, expected))
+    Err(ConfigError::text(path, found, expected))
 }

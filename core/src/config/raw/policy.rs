@@ -260,7 +260,7 @@ impl RawAccounts {
         for (index, account) in self.known.iter().enumerate() {
             if !is_name(account) {
                 let expected = "an account ID, [A-Za-z0-9_.:/-]{1,255}";
-                return Err(ConfigError::value(
+                return Err(ConfigError::text(
                     &format!("{known}[{index}]"),
                     account,
                     expected,
@@ -306,6 +306,6 @@ fn unsigned(scheme: &Scheme) -> String {
 fn range(path: &str, text: &str) -> Result<IpRange, ConfigError> {
     text.parse().map_err(|_| {
         let expected = "an address or a range such as `198.51.100.0/24` or `2001:db8::/32`";
-        ConfigError::value(path, text, expected)
+        ConfigError::text(path, text, expected)
     })
 }

@@ -29,18 +29,18 @@ fn an_endpoint_names_its_keyring() {
     for (json, text) in [
         (
             keyrings(FILE, r#", "keyring": "files""#),
-            "endpoints[0].keyring: found `files`, expected the name of one of `keyrings`",
+            "endpoints[0].keyring: found `…`, expected the name of one of `keyrings`",
         ),
         (
             keyrings(
                 &format!(r#"{FILE}, {{"name": "b", "filter_state": "b"}}"#),
                 r#", "keyring": "file""#,
             ),
-            "keyrings[1].name: found `b`, expected a keyring that an endpoint names in its `keyring`",
+            "keyrings[1].name: found `…`, expected a keyring that an endpoint names in its `keyring`",
         ),
         (
             keyrings(&format!("{FILE}, {FILE}"), r#", "keyring": "file""#),
-            "keyrings[1].name: found `file`, expected one that no other has",
+            "keyrings[1].name: found `…`, expected one that no other has",
         ),
         (
             keyrings(r#"{"name": "file"}"#, r#", "keyring": "file""#),
@@ -51,7 +51,7 @@ fn an_endpoint_names_its_keyring() {
                 r#"{"name": "v", "http": {"cluster": "vault", "authority": "vault", "path": "v1"}}"#,
                 r#", "keyring": "v""#,
             ),
-            "keyrings[0].http.path: found `v1`, expected an absolute path such as `/v1/secret/data/hookgate`",
+            "keyrings[0].http.path: found `…`, expected an absolute path such as `/v1/secret/data/hookgate`",
         ),
         (
             keyrings(
