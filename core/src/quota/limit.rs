@@ -14,6 +14,13 @@ pub const MAX_BURST: u32 = 1_000_000;
 /// The longest time that a spent burst may take to be full again.
 pub const MAX_REFILL: Duration = Duration::from_secs(366 * 86_400);
 
+/// What the clock counts by which quotas are kept, in nanoseconds.
+const TICK: u64 = 1_000_000;
+
+/// Intervals of this many ticks may be rounded up to whole ones: that costs less
+/// than a twentieth of the rate.
+const MANY_TICKS: u64 = 20;
+
 /// Holds a checked limit: `rate` in each `per`, and `burst` at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -24,19 +31,33 @@ pub struct Limit {
 
 impl Limit {
     /// Makes a limit; `None` unless `rate` is at most [`MAX_RATE`], `per` from
-    /// [`MIN_PER`] to [`MAX_PER`], `burst` at most [`MAX_BURST`], and a burst
-    /// is full again within [`MAX_REFILL`].
+    /// [`MIN_PER`] to [`MAX_PER`], `burst` from [`Self::least_burst`] to
+    /// [`MAX_BURST`], and a burst is full again within [`MAX_REFILL`].
     #[must_use]
     pub fn new(rate: NonZeroU32, per: Duration, burst: NonZeroU32) -> Option<Self> {
         let fits = rate.get() <= MAX_RATE
             && (MIN_PER..=MAX_PER).contains(&per)
-            && burst.get() <= MAX_BURST;
-        let interval = u64::try_from(per.as_nanos())
-            .ok()?
-            .div_ceil(rate.get().into());
+            && burst.get() <= MAX_BURST
+            && u64::from(burst.get()) >= Self::least_burst(rate, per);
+        let interval = interval(rate, per);
         let refill = interval.checked_mul(burst.get().into())?;
         let limit = Self { interval, burst };
         (fits && Duration::from_nanos(refill) <= MAX_REFILL).then_some(limit)
+    }
+
+    /// Returns the smallest burst with which a rate can be reached: the clock
+    /// counts milliseconds, and what comes back in one and finds the burst full
+    /// is lost.
+    #[must_use]
+    pub fn least_burst(rate: NonZeroU32, per: Duration) -> u64 {
+        let interval = interval(rate, per).max(1);
+        if TICK.is_multiple_of(interval) {
+            TICK / interval
+        } else if interval.is_multiple_of(TICK) || interval >= MANY_TICKS * TICK {
+            1
+        } else {
+            TICK / interval + 2
+        }
     }
 
     /// Returns the item that states this limit in a `RateLimit-Policy` field
@@ -63,6 +84,15 @@ impl Limit {
     pub(super) fn refill(&self) -> u64 {
         self.interval.saturating_mul(self.burst.get().into())
     }
+}
+
+/// Returns the nanoseconds between two at a rate, rounded up.
+fn interval(rate: NonZeroU32, per: Duration) -> u64 {
+    nanos(per).div_ceil(rate.get().into())
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Rounds up: who waits so long isn't refused again.

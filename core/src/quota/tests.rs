@@ -258,7 +258,12 @@ fn fails_on_a_store_that_fails_conflicts_forever_or_holds_no_bucket() {
 
 #[test]
 fn takes_limits_within_the_bounds_only() {
-    for (rate, seconds, burst) in [(1, 1, 1), (1_000_000, 1, 1_000_000), (1, 86_400, 366)] {
+    for (rate, seconds, burst) in [
+        (1, 1, 1),
+        (1_000_000, 1, 1_000_000),
+        (1_000_000, 1, 1_000),
+        (1, 86_400, 366),
+    ] {
         assert!(
             try_limit(rate, seconds, burst).is_some(),
             "{rate} {seconds} {burst}"
@@ -271,9 +276,45 @@ fn takes_limits_within_the_bounds_only() {
         (1, 1, 1_000_001),
         (1, 86_400, 367),
         (1, 86_400, 1_000_000),
+        (1_000_000, 1, 999),
+        (1_001, 1, 1),
     ];
     for (rate, seconds, burst) in outside {
         assert_eq!(try_limit(rate, seconds, burst), None);
+    }
+}
+
+#[test]
+fn the_least_burst_reaches_its_rate_though_the_clock_counts_milliseconds() {
+    let rates = [
+        7, 49, 51, 60, 99, 333, 500, 600, 999, 1_000, 1_001, 1_500, 3_000, 50_000, 333_333,
+        1_000_000,
+    ];
+    for (rate, seconds) in rates
+        .into_iter()
+        .map(|rate| (rate, 1))
+        .chain([(1_000_000, 60)])
+    {
+        let per = Duration::from_secs(seconds);
+        let least = Limit::least_burst(NonZeroU32::new(rate).unwrap(), per);
+        let least = u32::try_from(least).unwrap();
+        let limit = limit(rate, seconds, least);
+        let (quotas, mut store) = (Quotas::new(1), Memory::default());
+        let mut passed = 0_u32;
+        let time = if rate < 10_000 { 2_000 } else { 50 };
+        for millis in 0..time {
+            while quotas.charge(&mut store, key(1), limit, after(millis)) == Verdict::Within {
+                passed += 1;
+            }
+        }
+        let due = u64::from(rate) * time / 1_000 / seconds;
+        let due = least + u32::try_from(due).unwrap();
+        // One may be due just after the end.
+        let enough = due - due / 20 - 1;
+        assert!(
+            (enough..=due).contains(&passed),
+            "{rate} in {seconds} s: {passed} of {due}"
+        );
     }
 }
 

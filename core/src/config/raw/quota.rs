@@ -106,7 +106,8 @@ struct RawLimit {
     #[serde(default = "one_second")]
     #[cfg_attr(feature = "schema", schemars(range(min = *PER_SECONDS.start(), max = *PER_SECONDS.end())))]
     per_seconds: u64,
-    /// How many at once, after a rest; `rate` if absent.
+    /// How many at once, after a rest; `rate` if absent. At least what comes back
+    /// in a millisecond and, above 50 a second, two more: the clock counts those.
     #[cfg_attr(feature = "schema", schemars(range(min = *BURST.start(), max = *BURST.end())))]
     burst: Option<u64>,
     /// What happens over it: `count` in `hookgate_quota_exceeded` alone, or
@@ -173,13 +174,20 @@ impl RawLimit {
         let per_seconds = bounded(&at("per_seconds"), self.per_seconds, PER_SECONDS)?;
         let burst = bounded(&at("burst"), self.burst.unwrap_or(self.rate), BURST)?;
         let number = |value| u32::try_from(value).ok().and_then(NonZeroU32::new);
-        let limit = number(rate)
-            .zip(number(burst))
-            .and_then(|(rate, burst)| Limit::new(rate, Duration::from_secs(per_seconds), burst))
-            .ok_or_else(|| {
-                let expected = "a burst that is full again within 366 days";
-                ConfigError::value(&at("burst"), burst, expected)
-            })?;
+        let per = Duration::from_secs(per_seconds);
+        let numbers = number(rate).zip(number(burst));
+        let limit = numbers.and_then(|(rate, burst)| Limit::new(rate, per, burst));
+        let limit = limit.ok_or_else(|| {
+            let least = number(rate).map_or(1, |rate| Limit::least_burst(rate, per));
+            let expected = if burst < least {
+                format!(
+                    "at least {least}: the clock counts milliseconds, and less would miss the rate"
+                )
+            } else {
+                "a burst that is full again within 366 days".into()
+            };
+            ConfigError::value(&at("burst"), burst, expected)
+        })?;
         Ok(Quota {
             limit,
             exceeded: match self.exceeded {

@@ -105,6 +105,14 @@ fn refuses_what_no_quota_and_no_policy_can_be() {
             "quotas.overall.burst: found `1000`, expected a burst that is full again within 366 days",
         ),
         (
+            with(r#", "quotas": {"overall": {"rate": 1000000, "burst": 999}}"#),
+            "quotas.overall.burst: found `999`, expected at least 1000: the clock counts milliseconds, and less would miss the rate",
+        ),
+        (
+            with(r#", "quotas": {"overall": {"rate": 3000, "burst": 2}}"#),
+            "quotas.overall.burst: found `2`, expected at least 4: the clock counts milliseconds, and less would miss the rate",
+        ),
+        (
             with(r#", "quotas": {"max_keys": 1}"#),
             "quotas.max_keys: found `1`, expected 64 to 10000000",
         ),
@@ -130,6 +138,17 @@ fn refuses_what_no_quota_and_no_policy_can_be() {
         ),
     ] {
         assert_eq!(refusal(&json), text);
+    }
+    for taken in [
+        r#"{"rate": 1000000, "burst": 1000}"#,
+        r#"{"rate": 1000000, "per_seconds": 60, "burst": 18}"#,
+        r#"{"rate": 60, "per_seconds": 60, "burst": 1}"#,
+        r#"{"rate": 500, "burst": 1}"#,
+        r#"{"rate": 1000, "burst": 1}"#,
+        r#"{"rate": 1000000}"#,
+    ] {
+        let json = with(&format!(r#", "quotas": {{"overall": {taken}}}"#));
+        assert!(Config::from_json(json.as_bytes()).is_ok(), "{taken}");
     }
 }
 
