@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod raw;
+mod header;
 mod scheme;
 
 use alloc::{string::String, vec::Vec};

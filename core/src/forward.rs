@@ -43,20 +43,27 @@ pub(crate) fn untrusted<'a>(
     trust_traceparent: bool,
 ) -> Vec<String> {
     let mut untrusted: Vec<String> = names
-        .filter(|name| {
-            let own = OWN_PREFIXES
-                .iter()
-                .any(|prefix| starts_with_ignoring_case(name, prefix));
-            let trace = TRACE_CONTEXT
-                .iter()
-                .any(|header| name.eq_ignore_ascii_case(header));
-            own || (trace && !trust_traceparent)
-        })
+        .filter(|name| is_ours(name) || (is_of_trace(name) && !trust_traceparent))
         .map(ToString::to_string)
         .collect();
     untrusted.sort_unstable();
     untrusted.dedup();
     untrusted
+}
+
+/// Tells whether a header is the gate's own to write, whatever is trusted.
+pub(crate) fn is_own(name: &str) -> bool {
+    is_ours(name) || is_of_trace(name)
+}
+
+fn is_ours(name: &str) -> bool {
+    let mut prefixes = OWN_PREFIXES.iter();
+    prefixes.any(|prefix| starts_with_ignoring_case(name, prefix))
+}
+
+fn is_of_trace(name: &str) -> bool {
+    let mut headers = TRACE_CONTEXT.iter();
+    headers.any(|header| name.eq_ignore_ascii_case(header))
 }
 
 /// Holds what the headers of one forwarded delivery are made of.

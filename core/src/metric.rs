@@ -14,7 +14,7 @@
 //! ```
 //! After a trap the left sides are larger by [`LOST`].
 
-use alloc::{format, string::String};
+use alloc::{collections::BTreeSet, format, string::String};
 
 /// Says how a family is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,18 @@ families! {
         "How long before its arrival a delivery was signed, in seconds.";
     UPSTREAM_MILLISECONDS = Histogram, "hookgate_upstream_milliseconds", ["endpoint"],
         "How long the upstream took to answer, in milliseconds.";
+}
+
+/// What the upstream counts names under that come late, and no label of ours.
+pub const OTHER: &str = "other";
+
+/// Lists the words that no endpoint and no keyring can be called: labels, which
+/// stand between the values in a statistic's name and are found there by what
+/// they are, and [`OTHER`].
+#[must_use]
+pub fn words() -> BTreeSet<&'static str> {
+    let labels = Family::ALL.iter().flat_map(|family| family.labels);
+    labels.copied().chain([OTHER]).collect()
 }
 
 impl Family {

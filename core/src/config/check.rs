@@ -10,6 +10,7 @@ use core::{fmt::Display, ops::RangeInclusive, time::Duration};
 use super::ConfigError;
 use crate::{
     identity::{NameError, Source},
+    metric,
     policy::TypePattern,
     time::Timestamp,
 };
@@ -52,6 +53,21 @@ pub(super) fn seconds(
 
 pub(super) fn name(path: &str, found: &str) -> Result<Source, ConfigError> {
     Source::new(found).map_err(|error| ConfigError::text(path, found, expected(error)))
+}
+
+/// Checks a name by which statistics are kept.
+pub(super) fn counted_name(path: &str, found: &str) -> Result<(), ConfigError> {
+    name(path, found)?;
+    let words = metric::words();
+    if !words.contains(found) {
+        return Ok(());
+    }
+    let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    let expected = format!(
+        "another name: statistics are taken apart by the words {}",
+        words.join(", ")
+    );
+    Err(ConfigError::text(path, found, expected))
 }
 
 /// Checks that no earlier item has the same name.

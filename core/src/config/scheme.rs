@@ -6,15 +6,15 @@ use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use serde::Deserialize;
 
-use super::ConfigError;
 #[cfg(feature = "schema")]
 use super::raw::pattern;
+use super::{ConfigError, header::header};
 use crate::scheme::{
     Scheme,
     hmac::{Description, Encoding, Part, Place},
 };
 
-/// Longest name of a header or of a JSON key, and longest signed text, in bytes.
+/// Longest name of a JSON key, and longest signed text, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 /// Longest prefix of a signature, in bytes.
 const MAX_PREFIX_BYTES: usize = 32;
@@ -65,8 +65,11 @@ pub(super) enum RawScheme {
 )]
 #[serde(deny_unknown_fields, expecting = "the description of a scheme")]
 pub(super) struct RawHmac {
-    /// Name of the header that carries the signature, in lower case.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))]
+    /// Name of the header that carries the signature, in lower case. No header
+    /// that this filter or Envoy writes or takes out (`ce-…`, `x-hookgate-…`,
+    /// `x-envoy-…`, `x-forwarded-…`, `x-request-id`, `host`, `connection`, …), here
+    /// and below.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER), extend("not" = {"pattern": pattern::NO_HEADER})))]
     signature_header: String,
     /// How the signature is spelled.
     encoding: RawEncoding,
@@ -83,7 +86,7 @@ pub(super) struct RawHmac {
     /// Name of the header that holds the time of signing in unix seconds; has
     /// to be one of the signed headers. Without it a captured delivery can be
     /// replayed once the event is forgotten.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER), extend("not" = {"pattern": pattern::NO_HEADER})))]
     timestamp_header: Option<String>,
     /// Where the event's ID is. An ID in a header that isn't signed becomes
     /// part of a digest that is the event's ID instead, and so does everything
@@ -127,8 +130,11 @@ enum RawPart {
     Body,
     /// This text.
     Text(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::SHORT_TEXT)))] String),
-    /// The value of this header, which has to be there. Envoy rewrites `x-request-id` and `x-forwarded-…`: no signature over those holds.
-    Header(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))] String),
+    /// The value of this header, which has to be there.
+    Header(
+        #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER), extend("not" = {"pattern": pattern::NO_HEADER})))]
+         String,
+    ),
 }
 
 /// Where an attribute is.
@@ -144,7 +150,10 @@ enum RawPart {
 )]
 enum RawPlace {
     /// In this header.
-    Header(#[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER)))] String),
+    Header(
+        #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::HEADER), extend("not" = {"pattern": pattern::NO_HEADER})))]
+         String,
+    ),
     /// Under this key at the top level of the payload, which then has to be a
     /// JSON object.
     Field(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_NAME_BYTES)))] String),
@@ -176,6 +185,9 @@ impl RawHmac {
         if self.prefix.len() > MAX_PREFIX_BYTES || !visible(&self.prefix) {
             let expected = format!("up to {MAX_PREFIX_BYTES} visible ASCII characters");
             return Err(ConfigError::text(&at("prefix"), &self.prefix, expected));
+        }
+        if let Some(name) = &self.timestamp_header {
+            header(&at("timestamp_header"), name)?;
         }
         let (before, after) = parts(&at("signed"), self.signed)?;
         let description = Description {
@@ -274,16 +286,6 @@ fn place(path: &str, raw: Option<RawPlace>) -> Result<Option<Place>, ConfigError
     }
 }
 
-fn header(path: &str, name: &str) -> Result<(), ConfigError> {
-    let fits = (1..=MAX_NAME_BYTES).contains(&name.len());
-    let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    if fits && name.bytes().all(allowed) {
-        return Ok(());
-    }
-    let expected = format!("a header's name in lower case, 1 to {MAX_NAME_BYTES} characters");
-    Err(ConfigError::text(path, name, expected))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{ConfigError, RawScheme};
@@ -372,5 +374,50 @@ mod tests {
         }
         let problem = hmac(r#", "secret": "x""#).unwrap_err();
         assert!(problem.starts_with("unknown field `secret`"), "{problem}");
+    }
+
+    #[test]
+    fn refuses_headers_that_do_not_arrive_as_they_were_sent() {
+        let place =
+            |field: &str, name: &str| hmac(&format!(r#", "{field}": {{"header": "{name}"}}"#));
+        for (names, expected) in [
+            (
+                &["ce-id", "x-hookgate-route", "x-envoy-a", "traceparent"][..],
+                "a header of the sender's: the gate strips and writes `ce-…`, `x-hookgate-…`, `x-envoy-…`, `traceparent` and `tracestate`",
+            ),
+            (
+                &[
+                    "host",
+                    "te",
+                    "connection",
+                    "x-forwarded-for",
+                    "x-request-id",
+                ],
+                "a header that arrives as it was sent: Envoy writes or takes out this one",
+            ),
+            (
+                &["", ":path", "X-Id", "x id"],
+                "a header's name in lower case, 1 to 64 characters",
+            ),
+        ] {
+            for name in names {
+                let refused =
+                    |path: &str| format!("scheme.hmac.{path}: found `…`, expected {expected}");
+                for field in ["id", "type", "account"] {
+                    assert_eq!(place(field, name), Err(refused(&format!("{field}.header"))));
+                }
+                let time = hmac(&format!(r#", "timestamp_header": "{name}""#));
+                assert_eq!(time, Err(refused("timestamp_header")));
+                let signed =
+                    format!(r#", "signed": [{{"header": "{name}"}}, {{"text": "."}}, "body"]"#);
+                assert_eq!(hmac(&signed), Err(refused("signed[0].header")));
+                let signature =
+                    format!(r#"{{"hmac": {{"signature_header": "{name}", "encoding": "hex"}}}}"#);
+                assert_eq!(read(&signature), Err(refused("signature_header")));
+            }
+        }
+        for name in ["x-ce-id", "x-host", "tea", "ce"] {
+            assert!(place("id", name).is_ok(), "{name}");
+        }
     }
 }

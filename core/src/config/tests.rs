@@ -98,6 +98,27 @@ fn a_list_of_values_is_no_object() {
 }
 
 #[test]
+fn no_endpoint_and_no_keyring_is_called_like_a_word_of_the_counters() {
+    let words = "expected another name: statistics are taken apart by the words `action`, `endpoint`, `keyring`, `other`, `outcome`, `quota`, `reason`, `result`, `scheme`, `secret`, `stage`, `worker`";
+    for word in ["action", "endpoint", "keyring", "other", "secret", "worker"] {
+        let endpoint = with("").replace(r#""name": "stripe""#, &format!(r#""name": "{word}""#));
+        assert_eq!(
+            refusal(&endpoint),
+            format!("endpoints[0].name: found `{word}`, {words}")
+        );
+        let keyring = with(&format!(
+            r#", "keyrings": [{{"name": "{word}", "filter_state": "k"}}]"#
+        ));
+        assert_eq!(
+            refusal(&keyring),
+            format!("keyrings[0].name: found `…`, {words}")
+        );
+    }
+    let secret = with("").replace(r#""name": "primary""#, r#""name": "secret""#);
+    assert!(Config::from_json(secret.as_bytes()).is_ok());
+}
+
+#[test]
 fn refuses_endpoints_that_could_be_taken_for_each_other() {
     let endpoint = |name: &str, path: &str, more: &str| {
         format!(

@@ -5,11 +5,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use hookgate_core::metric::OTHER;
+
 /// Most names of one kind that are told apart.
 pub(super) const MAX_NAMES: usize = 64;
-
-/// What names beyond these are called.
-const OTHER: &str = "other";
 
 /// Keeps something for each of the first names that came, and one for all others.
 #[derive(Debug)]

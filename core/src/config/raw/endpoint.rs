@@ -12,12 +12,14 @@ use super::{
     super::{
         ConfigError, Endpoint, Keyring, MAX_BODY_BYTES, MAX_SECRETS, SecretReference,
         TOLERANCE_SECONDS,
-        check::{bounded, count, name, seconds, timestamp, unique},
+        check::{bounded, count, counted_name, name, seconds, timestamp, unique},
         scheme::RawScheme,
     },
     policy::RawPolicy,
     quota::RawEndpointQuotas,
 };
+#[cfg(feature = "schema")]
+use crate::metric;
 use crate::{
     keyring::{Scope, Validity},
     signature::Tolerance,
@@ -47,8 +49,9 @@ pub const DEFAULT_ENDPOINT: EndpointDefaults = EndpointDefaults {
 ])))]
 #[serde(deny_unknown_fields, expecting = "an endpoint")]
 pub(super) struct RawEndpoint {
-    /// Name in metrics, in `ce-endpoint` and in keyrings.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
+    /// Name in metrics, in `ce-endpoint` and in keyrings. None of the words that
+    /// metrics are made of: their labels, such as `secret`, and `other`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME), extend("not" = {"enum": metric::words()})))]
     pub(super) name: String,
     /// Path, matched exactly after Envoy's normalization; a query is ignored.
     #[cfg_attr(
@@ -141,7 +144,7 @@ impl RawEndpoint {
 
     pub(super) fn check(self, path: &str, keyrings: &[Keyring]) -> Result<Endpoint, ConfigError> {
         let at = |field: &str| format!("{path}.{field}");
-        name(&at("name"), &self.name)?;
+        counted_name(&at("name"), &self.name)?;
         let source = name(&at("source"), self.source())?;
         if !is_exact_path(&self.path) {
             return Err(ConfigError::text(

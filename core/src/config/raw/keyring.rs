@@ -8,10 +8,12 @@ use serde::Deserialize;
 
 use super::super::{
     ConfigError, HttpSource, KEYRING_TIMEOUT_SECONDS, Keyring, KeyringSource, REFRESH_SECONDS,
-    check::{name, seconds},
+    check::{counted_name, seconds},
 };
 #[cfg(feature = "schema")]
 use super::pattern;
+#[cfg(feature = "schema")]
+use crate::metric;
 
 const DEFAULT_REFRESH_SECONDS: u64 = 30;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 5;
@@ -25,8 +27,9 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 5;
 ])))]
 #[serde(deny_unknown_fields, expecting = "a keyring with name and source")]
 pub(super) struct RawKeyring {
-    /// Name in metrics and in an endpoint's `keyring`.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
+    /// Name in metrics and in an endpoint's `keyring`. None of the words that
+    /// metrics are made of: their labels, such as `secret`, and `other`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME), extend("not" = {"enum": metric::words()})))]
     pub(super) name: String,
     /// Key of a filter state object with the keyring's text, which a
     /// `set_filter_state` filter before this one fills from a watched file.
@@ -78,7 +81,7 @@ const fn default_timeout_seconds() -> u64 {
 
 impl RawKeyring {
     pub(super) fn check(self, path: &str) -> Result<Keyring, ConfigError> {
-        name(&format!("{path}.name"), &self.name)?;
+        counted_name(&format!("{path}.name"), &self.name)?;
         let source = match (self.filter_state, self.http) {
             (Some(key), None) => {
                 text(
