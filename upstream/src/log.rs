@@ -6,7 +6,7 @@
 //! the first copy's sequence. Every doubt is a [`LogError`], so that the sender
 //! tries again. What else a log can do is its [`Capability`].
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 mod address;
 pub(crate) mod amqp;
@@ -93,6 +93,8 @@ pub(crate) struct Limits {
     /// How long events are kept; `None` for ever. Identities are remembered for
     /// at least 30 days all the same.
     pub(crate) keep: Option<Duration>,
+    /// Servers that have each event.
+    pub(crate) replicas: NonZeroUsize,
 }
 
 /// Appends to one backend.
@@ -129,6 +131,9 @@ impl Log {
     ) -> Result<(Self, Keeper), OpenError> {
         if limits.keep.is_some() {
             address.require(Capability::Retention)?;
+        }
+        if limits.replicas.get() > 1 {
+            address.require(Capability::Replicas)?;
         }
         let log = match address {
             LogAddress::Sqlite(path) => {

@@ -180,6 +180,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
             queue: usize::try_from(merged.queue.value())?,
             max_payload_bytes: max_body_bytes,
             keep: merged.keep.map(Keep::value),
+            replicas: merged.replicas.as_size(),
         },
         acceptance: Acceptance {
             verification,

@@ -13,7 +13,7 @@ use crate::{
 /// Which log, and the file that may name it.
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
-    /// The durable log: `sqlite:PATH`, `nats://HOST:PORT`, `amqp://HOST:PORT/VHOST` or
+    /// The durable log: `sqlite:PATH`, `nats://HOST:PORT[,…]`, `amqp://HOST:PORT/VHOST` or
     /// `kafka://HOST:PORT/TOPIC` [default: `log` of the configuration]
     #[arg(
         long = "log",

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{ArgumentError, LogArgs};
 use crate::{
-    config::{BodyTimeout, Keep, MaxBodyBytes, Queue, ToleranceTime},
+    config::{BodyTimeout, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime},
     metrics::Scrape,
     secrets::{Binding, BindingError},
     telemetry::{LogFormat, otlp::Collector},
@@ -39,12 +39,17 @@ RUST_LOG=hookgate=debug logs every event. SIGTERM and SIGINT drain, then stop.
 Examples:
   hookgate serve --log sqlite:./data/hookgate.db
   hookgate serve --log nats://127.0.0.1:4222 --listen 0.0.0.0:8080 --log-format json
+  hookgate serve --log nats://a:4222,nats://b:4222,nats://c:4222 --replicas 3
   hookgate serve --log sqlite:./log.db --secret shop=SHOP_SECRET --secret shop=SHOP_SECRET_NEW
   hookgate serve --log sqlite:./log.db --gate /etc/hookgate/envoy.yaml \
     --keyring /etc/hookgate/secrets/keys.json")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    /// Servers of a NATS cluster that have each event: an acknowledged one is on more than half of
+    /// them [default: 1]
+    #[arg(long, value_name = "SERVERS", env = "HOOKGATE_REPLICAS")]
+    pub(crate) replicas: Option<Replicas>,
     /// Where to listen; port 0 lets the system choose one [default: 127.0.0.1:8080]
     #[arg(
         long,

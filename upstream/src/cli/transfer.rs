@@ -6,6 +6,7 @@ use clap::Args;
 use hookgate_core::time::Timestamp;
 
 use super::LogArgs;
+use crate::config::Replicas;
 
 /// `hookgate backup`
 #[derive(Debug, Args)]
@@ -59,6 +60,10 @@ pub(crate) struct ImportArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    /// Servers of a NATS cluster that have each event, as for `serve` [default: `replicas` of the
+    /// configuration, or 1]
+    #[arg(long, value_name = "SERVERS", env = "HOOKGATE_REPLICAS")]
+    pub(crate) replicas: Option<Replicas>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, ToleranceTime};
+use super::{BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime};
 use crate::{
     cli::{ArgumentError, ServeArgs},
     log::LogAddress,
@@ -31,6 +31,8 @@ pub(crate) const DEFAULT_LOG_FORMAT: LogFormat = LogFormat::Text;
 pub(crate) struct Merged {
     /// The durable log.
     pub(crate) log: LogAddress,
+    /// Servers of a NATS cluster that have each event.
+    pub(crate) replicas: Replicas,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// Where Prometheus reads.
@@ -98,6 +100,7 @@ impl Merged {
         }
         Ok(Self {
             log,
+            replicas: args.replicas.or(config.replicas).unwrap_or_default(),
             listen: args.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN),
             metrics: args.metrics.or(config.metrics).unwrap_or(DEFAULT_METRICS),
             account_groups: config.telemetry.account_groups,

@@ -198,6 +198,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 settings! {
     /// Largest payload in bytes.
     MaxBodyBytes: u64, 1..=67_108_864, default 2_097_152;
+    /// Servers of a cluster that have each event.
+    Replicas: u64, 1..=5, default 1;
     /// Events that may wait for the log.
     Queue: u64, 1..=1_000_000, default 1_024;
     /// How long a payload may take to arrive.
@@ -231,10 +233,14 @@ settings! {
 impl Concurrency {
     /// Returns it as a number of things.
     pub(crate) fn as_size(self) -> NonZeroUsize {
-        let size = usize::try_from(self.value())
-            .ok()
-            .and_then(NonZeroUsize::new);
-        size.unwrap_or(NonZeroUsize::MIN)
+        size(self.value())
+    }
+}
+
+impl Replicas {
+    /// Returns it as a number of things.
+    pub(crate) fn as_size(self) -> NonZeroUsize {
+        size(self.value())
     }
 }
 
@@ -253,6 +259,12 @@ impl Attempts {
 }
 
 /// Narrows what the bounds have made small and positive.
+fn size(number: u64) -> NonZeroUsize {
+    let size = usize::try_from(number).ok().and_then(NonZeroUsize::new);
+    size.unwrap_or(NonZeroUsize::MIN)
+}
+
+/// As [`size`].
 fn count(number: u64) -> NonZeroU32 {
     let count = u32::try_from(number).ok().and_then(NonZeroU32::new);
     count.unwrap_or(NonZeroU32::MIN)

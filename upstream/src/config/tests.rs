@@ -1,7 +1,7 @@
 //! The commented file is the documentation: it can't differ from the types.
 
 use super::{
-    BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, ToleranceTime,
+    BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
     merged::{DEFAULT_LISTEN, DEFAULT_LOG_FORMAT, DEFAULT_METRICS},
     setting::{
         Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest, Rate,
@@ -138,6 +138,12 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
             "max_body_bytes",
             Some(MaxBodyBytes::default().to_string()),
             bounds!(MaxBodyBytes),
+        ),
+        (
+            "",
+            "replicas",
+            Some(Replicas::default().to_string()),
+            bounds!(Replicas),
         ),
         (
             "",

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     cli::{ArgumentError, ImportArgs},
+    config::Replicas,
     log::{Appended, Limits, Log, LogError, OpenError, Record, sqlite::WriteError},
 };
 
@@ -22,12 +23,15 @@ use crate::{
 /// taken in the order in which they are handed over.
 const IN_FLIGHT: usize = 64;
 
-/// As `hookgate serve` takes them.
-const LIMITS: Limits = Limits {
-    queue: IN_FLIGHT * 2,
-    max_payload_bytes: 2 * 1_024 * 1_024,
-    keep: None,
-};
+/// Returns what the log takes: as from `hookgate serve`.
+fn limits(replicas: Replicas) -> Limits {
+    Limits {
+        queue: IN_FLIGHT * 2,
+        max_payload_bytes: 2 * 1_024 * 1_024,
+        keep: None,
+        replicas: replicas.as_size(),
+    }
+}
 
 /// Says why an import ended. What it appended before stays.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +89,11 @@ struct Count {
 /// # Errors
 /// [`ImportError`].
 pub(crate) async fn import(args: &ImportArgs) -> Result<(), ImportError> {
-    let address = args.log.address()?;
+    let config = args.log.config().map_err(ArgumentError::from)?;
+    let address = args.log.address_in(&config)?;
+    let replicas = args.replicas.or(config.replicas).unwrap_or_default();
     let (lines, size) = open(&args.file)?;
-    let (log, keeper) = Log::open(&address, LIMITS).await?;
+    let (log, keeper) = Log::open(&address, limits(replicas)).await?;
     let in_flight = match &log {
         Log::Sqlite(_) => IN_FLIGHT,
         // Publishes overtake each other, and the order of events matters.

@@ -6,7 +6,7 @@ mod kafka;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use async_nats::ServerAddr;
+use super::nats::{Servers, ServersError};
 
 pub(crate) use amqp::AmqpAddress;
 #[cfg(feature = "kafka")]
@@ -17,8 +17,8 @@ pub(crate) use kafka::KafkaAddress;
 pub(crate) enum LogAddress {
     /// A file of this machine.
     Sqlite(PathBuf),
-    /// A NATS server with JetStream.
-    Nats(ServerAddr),
+    /// A NATS server with JetStream, or a cluster of them.
+    Nats(Servers),
     /// A stream of a RabbitMQ server.
     Amqp(AmqpAddress),
     /// A topic of a Kafka cluster.
@@ -38,9 +38,9 @@ pub(crate) enum AddressError {
         "expected `sqlite:PATH`, `nats://HOST:PORT`, `amqp://HOST:PORT/VHOST` or `kafka://HOST:PORT/TOPIC`"
     )]
     Scheme,
-    /// Not the address of a NATS server.
-    #[error("expected `nats://HOST:PORT`, for example `nats://127.0.0.1:4222`")]
-    Server,
+    /// Not the addresses of NATS servers.
+    #[error(transparent)]
+    Servers(#[from] ServersError),
     /// Not the address of a stream of RabbitMQ.
     #[error(
         "expected `amqp://USER:PASSWORD@HOST:PORT/VHOST[?stream=NAME]`, for example `amqp://127.0.0.1:5672/?stream=hookgate`"
@@ -73,13 +73,7 @@ impl FromStr for LogAddress {
         }
         let (scheme, _) = text.split_once("://").ok_or(AddressError::Scheme)?;
         match scheme {
-            "nats" | "tls" => {
-                let server: ServerAddr = text.parse().map_err(|_| AddressError::Server)?;
-                if server.host().is_empty() {
-                    return Err(AddressError::Server);
-                }
-                Ok(Self::Nats(server))
-            }
+            "nats" | "tls" => Ok(Self::Nats(text.parse()?)),
             "amqp" => Ok(Self::Amqp(text.parse()?)),
             "amqps" => Err(AddressError::Amqps),
             #[cfg(feature = "kafka")]
@@ -109,15 +103,7 @@ impl fmt::Display for LogAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Nats(server) => {
-                write!(
-                    f,
-                    "{}://{}:{}",
-                    server.scheme(),
-                    server.host(),
-                    server.port()
-                )
-            }
+            Self::Nats(servers) => write!(f, "{servers}"),
             Self::Amqp(address) => write!(f, "{address}"),
             #[cfg(feature = "kafka")]
             Self::Kafka(address) => write!(f, "{address}"),
@@ -127,7 +113,7 @@ impl fmt::Display for LogAddress {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressError, LogAddress};
+    use super::{AddressError, LogAddress, ServersError};
 
     #[test]
     fn reads_every_kind_of_address() {
@@ -136,6 +122,7 @@ mod tests {
             "sqlite:./data/hookgate.db",
             "nats://127.0.0.1:4222",
             "tls://nats.example.com:4443",
+            "nats://a:4222,nats://b:4222,nats://c:4222",
             "amqp://127.0.0.1:5672/",
             "amqp://rabbit.example.com/shop?stream=events",
         ] {
@@ -177,8 +164,8 @@ mod tests {
             ("./data/hookgate.db", AddressError::Scheme),
             ("http://127.0.0.1:9092", AddressError::Scheme),
             ("sqlite:", AddressError::NoPath),
-            ("nats://", AddressError::Server),
-            ("nats://127.0.0.1:port", AddressError::Server),
+            ("nats://", ServersError::Form.into()),
+            ("nats://127.0.0.1:port", ServersError::Form.into()),
             ("amqp:///shop", AddressError::Amqp),
             ("amqp://rabbit/shop?stream=", AddressError::Amqp),
             ("amqp://rabbit/shop?queue=events", AddressError::Amqp),

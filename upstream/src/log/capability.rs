@@ -27,6 +27,8 @@ pub(crate) enum Capability {
     Redaction,
     /// A verified copy of the log as it is.
     Backup,
+    /// Several servers have each event, as many as are asked for.
+    Replicas,
 }
 
 /// Names a kind of log.
@@ -54,6 +56,7 @@ impl Capability {
     const fn kinds(self) -> &'static [Kind] {
         match self {
             Self::ExactDuplicates | Self::Deliveries => &[Kind::Sqlite, Kind::Nats],
+            Self::Replicas => &[Kind::Nats],
             Self::Sequence => &[Kind::Sqlite, Kind::Nats, Kind::Kafka],
             Self::Retention | Self::Evidence | Self::Redaction | Self::Backup => &[Kind::Sqlite],
         }
@@ -118,6 +121,16 @@ impl Kind {
         }
     }
 
+    /// Returns who says how many copies there are.
+    const fn own_replicas(self) -> &'static str {
+        match self {
+            Self::Sqlite => "has one copy, on this machine",
+            Self::Nats => "has as many copies as --replicas says",
+            Self::Amqp => "has as many copies as RabbitMQ's cluster gives it",
+            Self::Kafka => "has as many copies as its `replication.factor` says",
+        }
+    }
+
     /// Returns where the broker itself limits the age of events.
     const fn own_retention(self) -> &'static str {
         match self {
@@ -162,6 +175,7 @@ impl fmt::Display for Incapable {
                 f,
                 "`hookgate backup` copies files, and {name} is none: `hookgate export` writes its events to one"
             ),
+            Capability::Replicas => write!(f, "--replicas: {name} {}", log.own_replicas()),
         }?;
         let forms: Vec<&str> = lacks.kinds().iter().map(|kind| kind.form()).collect();
         write!(f, ". A log at {} can do it", forms.join(" or "))

@@ -11,17 +11,15 @@ mod fetched;
 mod follow;
 mod message;
 mod reader;
+mod servers;
 mod stream;
 
 use std::time::Duration;
 
-use async_nats::{
-    ServerAddr,
-    jetstream::{
-        self,
-        context::{Context, PublishError},
-        stream::{LastRawMessageErrorKind, Stream},
-    },
+use async_nats::jetstream::{
+    self,
+    context::{Context, PublishError},
+    stream::{LastRawMessageErrorKind, Stream},
 };
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::{debug, warn};
@@ -31,6 +29,7 @@ pub(crate) use event::{event_in, event_of, subjects_of};
 pub(crate) use fetched::Fetched;
 pub(crate) use follow::Following;
 pub(crate) use reader::{NatsReader, ReadError};
+pub(crate) use servers::{Servers, ServersError};
 pub(crate) use stream::{NAME as STREAM, StreamError};
 
 use super::{Appended, Attributes, Limits, LogAddress, LogError, Record};
@@ -81,7 +80,7 @@ impl NatsLog {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) async fn open(server: &ServerAddr, limits: Limits) -> Result<Self, OpenError> {
+    pub(crate) async fn open(server: &Servers, limits: Limits) -> Result<Self, OpenError> {
         let client = connection::connect(server).await?;
         let found = client.server_info().max_payload;
         let expected = limits.max_payload_bytes.saturating_add(HEADER_BYTES);
@@ -98,7 +97,7 @@ impl NatsLog {
             .backpressure_on_inflight(false)
             .build(client);
         let address = LogAddress::Nats(server.clone());
-        let stream = stream::ensure(&context, &address, limits.max_payload_bytes).await?;
+        let stream = stream::ensure(&context, &address, limits).await?;
         Ok(Self {
             context,
             stream,

@@ -12,6 +12,7 @@
 
 mod check;
 mod cli;
+mod cluster;
 mod collector;
 mod config;
 mod contract;
@@ -25,6 +26,7 @@ mod lines;
 mod load;
 mod metrics;
 mod nats;
+mod nats_cluster;
 mod nats_server;
 mod observed;
 mod patience;

@@ -1,6 +1,6 @@
 //! What only JetStream can get wrong.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use async_nats::jetstream::stream::{DiscardPolicy, StorageType};
 
@@ -8,6 +8,7 @@ use crate::{
     delivery::{Delivery, payload},
     harness::{Server, events, failure, hookgate, refusal, until},
     nats_server::Nats,
+    receiver::{Reaction, Receiver},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -141,4 +142,35 @@ fn says_when_there_is_no_stream() {
         message.contains("there is no stream `HOOKGATE`"),
         "{message}"
     );
+}
+
+#[test]
+fn shows_the_user_of_its_address_to_the_server() {
+    let user = "authorization { user: gate, password: \"p@ss, word\" }\nmax_payload: 4MB";
+    let nats = Nats::start_with(user);
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("hookgate.toml");
+    let text = format!(
+        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n",
+        receiver.url()
+    );
+    fs::write(&configuration, text).unwrap();
+    let with_user = |user: &str| nats.address().replace("//", &format!("//{user}@"));
+    let serve = |user: &str| {
+        let mut command = hookgate();
+        command
+            .args(["serve", "--config"])
+            .arg(&configuration)
+            .env("HOOKGATE_LOG", with_user(user));
+        command
+    };
+
+    let server = Server::spawn(serve("gate:p%40ss%2C%20word"));
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    receiver.until_got(1);
+    assert!(!server.stderr().contains("p%40ss"), "{}", server.stderr());
+    let wrong = failure(serve("gate:hunter2").args(["--listen", "127.0.0.1:0"]));
+    assert!(wrong.contains("authorization violation"), "{wrong}");
+    assert!(!wrong.contains("hunter2"), "{wrong}");
 }

@@ -17,10 +17,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use async_nats::{
-    ServerAddr,
-    jetstream::{self, AckKind, Message, context::Context},
-};
+use async_nats::jetstream::{self, AckKind, Message, context::Context};
 use futures_util::future::try_join_all;
 use tracing::warn;
 
@@ -35,7 +32,10 @@ use crate::{
         destination::{Destination, Order},
         job::{Attempt, Job, ParkReason, Settlement},
     },
-    log::{ReadError, nats::event_of},
+    log::{
+        ReadError,
+        nats::{Servers, event_of},
+    },
 };
 
 /// Asks the server.
@@ -68,11 +68,12 @@ impl NatsSchedule {
     /// # Errors
     /// [`OpenError`].
     pub(crate) async fn open(
-        server: &ServerAddr,
+        server: &Servers,
         destinations: &[Arc<Destination>],
     ) -> Result<Self, OpenError> {
         let context = streams::connect(server).await?;
         let streams = Streams::ensure(&context).await?;
+        streams.check_replicas(server)?;
         let mut places = HashMap::new();
         for destination in destinations {
             if destination.order == Order::Object {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{
-    Client, ConnectOptions, HeaderMap, ServerAddr,
+    Client, HeaderMap, ServerAddr,
     connection::State,
     header,
     jetstream::{self, context::PublishErrorKind},
@@ -12,12 +12,15 @@ use reqwest::Url;
 use tokio::{sync::OnceCell, time::timeout};
 
 use super::{Answer, SenderError};
-use crate::deliver::{destination::Target, job::Outcome, message::Message};
+use crate::{
+    deliver::{destination::Target, job::Outcome, message::Message},
+    log::nats::Servers,
+};
 
 /// Publishes to one subject. The stream behind it is the receiver's.
 #[derive(Debug)]
 pub(crate) struct NatsSender {
-    server: ServerAddr,
+    server: Servers,
     subject: String,
     timeout: Duration,
     client: OnceCell<Client>,
@@ -37,7 +40,9 @@ impl NatsSender {
         server.set_path("");
         let server = ServerAddr::from_url(server).ok().filter(|_| is_subject);
         Ok(Self {
-            server: server.ok_or_else(|| SenderError::Target { target: target() })?,
+            server: server
+                .ok_or_else(|| SenderError::Target { target: target() })?
+                .into(),
             subject,
             timeout,
             client: OnceCell::new(),
@@ -90,10 +95,11 @@ impl NatsSender {
     }
 
     async fn connect(&self) -> Result<Client, async_nats::ConnectError> {
-        ConnectOptions::new()
+        self.server
+            .options()
             .name("hookgate destination")
             .connection_timeout(self.timeout)
-            .connect(self.server.clone())
+            .connect(self.server.addresses())
             .await
     }
 }

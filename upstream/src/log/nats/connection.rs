@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, Event};
 use tracing::{info, warn};
 
-use super::REQUEST_TIMEOUT;
+use super::{REQUEST_TIMEOUT, Servers};
 use crate::log::LogAddress;
 
 /// How long the server may take to accept a connection.
@@ -28,14 +28,15 @@ pub(crate) struct ConnectError {
 ///
 /// # Errors
 /// [`ConnectError`].
-pub(crate) async fn connect(server: &ServerAddr) -> Result<Client, ConnectError> {
-    ConnectOptions::new()
+pub(crate) async fn connect(server: &Servers) -> Result<Client, ConnectError> {
+    server
+        .options()
         .name("hookgate")
         .connection_timeout(CONNECT_TIMEOUT)
         .request_timeout(Some(REQUEST_TIMEOUT))
         .ping_interval(PING_INTERVAL)
         .event_callback(report)
-        .connect(server.clone())
+        .connect(server.addresses())
         .await
         .map_err(|source| ConnectError {
             address: LogAddress::Nats(server.clone()),

@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use async_nats::{
-    ServerAddr,
     datetime::DateTime,
     jetstream::{
         self,
@@ -16,7 +15,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hookgate_core::{identity::Source, time::Timestamp};
 
-use super::{ConnectError, Fetched, REQUEST_TIMEOUT, connection, message, stream};
+use super::{ConnectError, Fetched, REQUEST_TIMEOUT, Servers, connection, message, stream};
 use crate::log::{Entry, LogAddress, Query, reader};
 
 /// How many messages are looked through at a time, from the newest backwards.
@@ -65,7 +64,7 @@ impl NatsReader {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub(crate) async fn open(server: &ServerAddr) -> Result<Self, ReadError> {
+    pub(crate) async fn open(server: &Servers) -> Result<Self, ReadError> {
         let client = connection::connect(server).await?;
         let context = jetstream::context::ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)

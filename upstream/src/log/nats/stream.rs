@@ -3,17 +3,19 @@
 //! Every setting checked here breaks a promise if it is wrong, so a stream
 //! that somebody made otherwise is not used.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use async_nats::jetstream::{
     ErrorCode,
-    context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
+    context::{
+        Context, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+    },
     stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType, Stream},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use super::HEADER_BYTES;
-use crate::log::LogAddress;
+use crate::log::{Limits, LogAddress};
 
 /// Name of the stream.
 pub(crate) const NAME: &str = "HOOKGATE";
@@ -36,6 +38,16 @@ pub(crate) enum StreamError {
         "the NATS server does not answer for the stream `{NAME}`: {0}. JetStream must be on (`jetstream {{}}` in the server's configuration, or `nats-server -js`)"
     )]
     Get(#[from] GetStreamError),
+    /// There are fewer servers than copies asked for.
+    #[error(
+        "can't keep {replicas} copies of each event: {source}. --replicas {replicas} needs a cluster of at least {replicas} servers with JetStream, all of them running when the stream is made; with one server leave it out"
+    )]
+    Replicas {
+        /// How many were asked for.
+        replicas: NonZeroUsize,
+        /// What the server said.
+        source: CreateStreamError,
+    },
     /// It can't be made.
     #[error("the NATS server does not make the stream `{NAME}`: {0}")]
     Create(#[from] CreateStreamError),
@@ -66,19 +78,27 @@ struct WrongSetting {
 pub(super) async fn ensure(
     context: &Context,
     server: &LogAddress,
-    max_payload_bytes: usize,
+    limits: Limits,
 ) -> Result<Stream<()>, StreamError> {
-    let config = match context.get_stream(NAME).await {
-        Ok(stream) => stream.cached_info().config.clone(),
+    let Limits { replicas, .. } = limits;
+    let stream = match context.get_stream(NAME).await {
+        Ok(stream) => stream,
         Err(error) if is_missing(&error) => {
-            let stream = context.create_stream(wanted()).await?;
-            info!(stream = NAME, "made the stream");
+            let stream = context.create_stream(wanted(replicas)).await;
+            let stream = stream.map_err(|source| refused(replicas, source))?;
+            info!(stream = NAME, %replicas, "made the stream");
             // What the server made of it is checked like any other.
-            stream.cached_info().config.clone()
+            stream
         }
         Err(error) => return Err(error.into()),
     };
-    let found = wrong_settings(&config, max_payload_bytes);
+    let info = stream.cached_info();
+    if info.cluster.is_some() && info.config.num_replicas == 1 {
+        warn!(
+            "the stream has one copy, on one server of the cluster: whoever loses that server loses the log. --replicas 3 asks for three"
+        );
+    }
+    let found = wrong_settings(&info.config, limits);
     if !found.is_empty() {
         let server = server.to_string();
         return Err(StreamError::Settings(Box::new(WrongSettings {
@@ -94,8 +114,23 @@ fn is_missing(error: &GetStreamError) -> bool {
         if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
+/// Tells what is wrong with the cluster from what is wrong with the stream.
+fn refused(replicas: NonZeroUsize, source: CreateStreamError) -> StreamError {
+    let too_few = matches!(source.kind(), CreateStreamErrorKind::JetStream(error) if [
+        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
+        ErrorCode::CLUSTER_NO_PEERS,
+        ErrorCode::CLUSTER_INCOMPLETE,
+    ]
+    .contains(&error.error_code()));
+    if too_few {
+        StreamError::Replicas { replicas, source }
+    } else {
+        source.into()
+    }
+}
+
 /// The stream that is made where there is none.
-fn wanted() -> Config {
+fn wanted(replicas: NonZeroUsize) -> Config {
     Config {
         name: NAME.to_owned(),
         description: Some("Hookgate's durable log: one subject per event".to_owned()),
@@ -108,7 +143,7 @@ fn wanted() -> Config {
         max_messages: -1,
         max_bytes: -1,
         max_age: Duration::ZERO,
-        num_replicas: 1,
+        num_replicas: replicas.get(),
         ..Config::default()
     }
 }
@@ -117,7 +152,7 @@ fn all_subjects() -> String {
     format!("{SUBJECT_PREFIX}.>")
 }
 
-fn wrong_settings(config: &Config, max_payload_bytes: usize) -> Vec<WrongSetting> {
+fn wrong_settings(config: &Config, limits: Limits) -> Vec<WrongSetting> {
     let mut wrong = Vec::new();
     let mut check = |holds: bool, name, found: String, expected: &str, flag: Option<&str>| {
         if !holds {
@@ -172,7 +207,16 @@ fn wrong_settings(config: &Config, max_payload_bytes: usize) -> Vec<WrongSetting
         "false",
         Some("--ack"),
     );
-    let largest = max_payload_bytes.saturating_add(HEADER_BYTES);
+    let replicas = limits.replicas;
+    check(
+        // A server without a cluster may say 0.
+        config.num_replicas.max(1) >= replicas.get(),
+        "num_replicas",
+        config.num_replicas.to_string(),
+        &format!("at least {replicas}"),
+        Some(&format!("--replicas={replicas}")),
+    );
+    let largest = limits.max_payload_bytes.saturating_add(HEADER_BYTES);
     check(
         usize::try_from(config.max_message_size).map_or(true, |size| size == 0 || size >= largest),
         "max_msg_size",
@@ -257,14 +301,27 @@ impl std::error::Error for WrongSettings {}
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, StorageType, WrongSettings, wanted, wrong_settings};
+    use super::{Config, Limits, StorageType, WrongSettings, wrong_settings};
     use async_nats::jetstream::stream::Source;
-    use std::time::Duration;
+    use std::{num::NonZeroUsize, time::Duration};
 
     const DAY: Duration = Duration::from_secs(86_400);
 
+    fn limits(replicas: usize) -> Limits {
+        Limits {
+            queue: 1,
+            max_payload_bytes: 1_000,
+            keep: None,
+            replicas: NonZeroUsize::new(replicas).unwrap(),
+        }
+    }
+
+    fn wanted() -> Config {
+        super::wanted(NonZeroUsize::MIN)
+    }
+
     fn names(config: &Config) -> Vec<&'static str> {
-        wrong_settings(config, 1_000)
+        wrong_settings(config, limits(1))
             .iter()
             .map(|wrong| wrong.name)
             .collect()
@@ -287,6 +344,18 @@ mod tests {
                 ..wanted()
             };
             assert_eq!(names(&config), wrong, "{max_age:?}");
+        }
+    }
+
+    #[test]
+    fn takes_more_copies_than_asked_for_and_no_fewer() {
+        for (found, wrong) in [(1, true), (2, true), (3, false), (5, false)] {
+            let config = Config {
+                num_replicas: found,
+                ..wanted()
+            };
+            let wrong_ones = wrong_settings(&config, limits(3));
+            assert_eq!(!wrong_ones.is_empty(), wrong, "{found}: {wrong_ones:?}");
         }
     }
 
@@ -317,7 +386,7 @@ mod tests {
         };
         let wrong = WrongSettings {
             server: "nats://127.0.0.1:4222".to_owned(),
-            found: wrong_settings(&config, 1_000),
+            found: wrong_settings(&config, limits(1)),
         };
         assert_eq!(
             wrong.to_string(),
@@ -339,7 +408,7 @@ mod tests {
         assert_eq!(names(&config), ["max_msg_size", "storage"]);
         let wrong = WrongSettings {
             server: "nats://127.0.0.1:4222".to_owned(),
-            found: wrong_settings(&config, 1_000),
+            found: wrong_settings(&config, limits(1)),
         };
         assert!(wrong.to_string().ends_with("stream rm HOOKGATE"), "{wrong}");
     }

@@ -2,21 +2,23 @@
 
 use std::num::NonZeroUsize;
 
-use async_nats::ServerAddr;
 use futures_util::TryStreamExt as _;
 
 use super::{
     records,
     streams::{self, Streams},
 };
-use crate::deliver::schedule::{Parked, ReadError};
+use crate::{
+    deliver::schedule::{Parked, ReadError},
+    log::nats::Servers,
+};
 
 /// Returns what is parked and wanted, the oldest event first.
 ///
 /// # Errors
 /// [`ReadError`].
 pub(crate) async fn parked(
-    server: &ServerAddr,
+    server: &Servers,
     destination: Option<&str>,
     limit: NonZeroUsize,
     wanted: impl Fn(&Parked) -> bool,

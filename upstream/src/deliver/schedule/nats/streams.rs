@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use async_nats::{
-    ServerAddr,
-    jetstream::{
-        self, ErrorCode, Message,
-        context::{Context, CreateStreamError, GetStreamError},
-        stream::ConsumerError,
-        stream::{Config, DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream},
-    },
+use async_nats::jetstream::{
+    self, ErrorCode, Message,
+    context::{Context, CreateStreamError, GetStreamError},
+    stream::ConsumerError,
+    stream::{Config, DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream},
 };
 use bytes::Bytes;
 
 use super::records;
 use crate::log::{
     Entry, ReadError,
-    nats::{self, ConnectError},
+    nats::{self, ConnectError, Servers},
 };
 
 /// How long attempts are kept.
@@ -49,6 +46,20 @@ pub(crate) enum OpenError {
     /// The log's stream isn't there.
     #[error("the NATS server does not show the log's stream: {0}")]
     Log(#[from] GetStreamError),
+    /// What was acknowledged in the log's stream would be on fewer servers here.
+    #[error(
+        "the stream `{name}` has {found} copies, expected at least {expected} as the log's stream has. Mend it, then start hookgate again:\n  nats --server {server} stream edit {name} --replicas={expected}"
+    )]
+    Replicas {
+        /// Which.
+        name: String,
+        /// Copies that it has.
+        found: usize,
+        /// Copies that the log has.
+        expected: usize,
+        /// Where.
+        server: Servers,
+    },
     /// A consumer can't be made.
     #[error("the NATS server does not make the consumer of destination `{name}`: {source}")]
     Consumer {
@@ -65,13 +76,14 @@ pub(super) struct Streams {
     pub(super) log: Stream,
     pub(super) retry: Stream,
     pub(super) review: Stream,
+    attempts: Stream,
 }
 
 /// Connects for the schedule.
 ///
 /// # Errors
 /// [`OpenError::Connect`].
-pub(super) async fn connect(server: &ServerAddr) -> Result<Context, OpenError> {
+pub(super) async fn connect(server: &Servers) -> Result<Context, OpenError> {
     let client = nats::connect(server).await?;
     Ok(jetstream::context::ContextBuilder::new()
         .timeout(nats::REQUEST_TIMEOUT)
@@ -118,12 +130,35 @@ impl Streams {
             max_age: ATTEMPTS_KEPT,
             ..Config::default()
         };
-        make("HOOKGATE_ATTEMPTS", attempts).await?;
         Ok(Self {
+            attempts: make("HOOKGATE_ATTEMPTS", attempts).await?,
             retry: make("HOOKGATE_RETRY", retry).await?,
             review: make("HOOKGATE_REVIEW", review).await?,
             log,
         })
+    }
+
+    /// Checks that no stream has fewer copies than the log's.
+    ///
+    /// # Errors
+    /// [`OpenError::Replicas`].
+    pub(super) fn check_replicas(&self, server: &Servers) -> Result<(), OpenError> {
+        let config = |stream: &Stream| stream.cached_info().config.clone();
+        let expected = config(&self.log).num_replicas;
+        for stream in [&self.retry, &self.review, &self.attempts] {
+            let Config {
+                name, num_replicas, ..
+            } = config(stream);
+            if num_replicas < expected {
+                return Err(OpenError::Replicas {
+                    name,
+                    found: num_replicas,
+                    expected,
+                    server: server.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Reads an event of the log; `None` if the log doesn't have it any more.

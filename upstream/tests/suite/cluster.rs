@@ -1,0 +1,330 @@
+//! Three nats-servers, of which one may be lost at any moment.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    delivery::{Connection, Delivery},
+    harness::{Server, assert_no_gaps, events, hookgate, refusal, until},
+    load::assert_kept,
+    nats_cluster::Cluster,
+    nats_server::Nats,
+    receiver::{Reaction, Receiver},
+};
+
+/// How long the loss of a server may be felt.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// How many servers are lost in one test: each was the leader.
+const ROUNDS: usize = 2;
+
+fn start(cluster: &Cluster) -> Server {
+    Server::start(&cluster.address(), &["--replicas", "3"])
+}
+
+/// Senders that repeat each event until it is acknowledged, as Stripe does, at
+/// whichever upstream answers.
+struct Senders {
+    stop: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+    promises: Arc<Mutex<BTreeMap<String, u64>>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Senders {
+    fn start(upstreams: &[Server]) -> Self {
+        let addresses: Vec<_> = upstreams.iter().map(|server| server.address).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let refused = Arc::new(AtomicUsize::new(0));
+        let promises = Arc::new(Mutex::new(BTreeMap::new()));
+        let sender = |sender: usize| {
+            let (stop, refused) = (Arc::clone(&stop), Arc::clone(&refused));
+            let (promises, addresses) = (Arc::clone(&promises), addresses.clone());
+            thread::spawn(move || {
+                let mut connections: Vec<Connection> = addresses
+                    .iter()
+                    .map(|address| Connection::open(*address).unwrap())
+                    .collect();
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let id = format!("evt_{sender}_{number}");
+                    let delivery = Delivery::new(&id);
+                    let sequence = (sender..)
+                        .find_map(|turn| {
+                            let upstream = turn % connections.len();
+                            let answer = connections[upstream].send(&delivery).unwrap();
+                            if let (200, _, Some(sequence)) = answer.outcome() {
+                                return Some(sequence);
+                            }
+                            assert_eq!(answer.outcome(), (503, "unavailable", None));
+                            refused.fetch_add(1, Ordering::Relaxed);
+                            None
+                        })
+                        .unwrap();
+                    promises.lock().unwrap().insert(id, sequence);
+                }
+            })
+        };
+        let threads = (0..8).map(sender).collect();
+        Self {
+            stop,
+            refused,
+            promises,
+            threads,
+        }
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.promises.lock().unwrap().len()
+    }
+
+    /// Waits until so many more are acknowledged.
+    fn more(&self, count: usize) {
+        let before = self.acknowledged();
+        until("more events are acknowledged", || {
+            (self.acknowledged() >= before + count).then_some(())
+        });
+    }
+
+    /// Waits until every sender has its last event acknowledged.
+    fn finish(self) -> (BTreeMap<String, u64>, usize) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        let promises = self.promises.lock().unwrap().clone();
+        (promises, self.refused.load(Ordering::Relaxed))
+    }
+}
+
+/// Takes the leader away again and again, and brings it back.
+fn survives(
+    cluster: &mut Cluster,
+    take: impl Fn(&mut Cluster, usize),
+    bring_back: impl Fn(&mut Cluster, usize),
+) {
+    let upstreams = [start(cluster), start(cluster)];
+    let senders = Senders::start(&upstreams);
+    for round in 0..ROUNDS {
+        senders.more(200);
+        let leader = cluster.leader();
+        take(cluster, leader);
+        let lost_at = Instant::now();
+        // What was under way is answered, and then enough that isn't luck.
+        senders.more(200);
+        let felt = lost_at.elapsed();
+        assert!(felt < RECOVERY, "round {round}: {felt:?}");
+        eprintln!("round {round}: 200 events acknowledged {felt:?} after the loss of the leader");
+        bring_back(cluster, leader);
+        cluster.wait_until_well(leader);
+    }
+    let (promises, refused) = senders.finish();
+    assert!(refused > 0, "nobody felt the loss of the leader");
+    let listed = events(&cluster.address());
+    // Everything was repeated until it was acknowledged.
+    assert_eq!(listed.len(), promises.len());
+    assert_kept(&promises, &listed);
+    assert_no_gaps(&listed);
+}
+
+#[test]
+fn a_leader_killed_under_load_loses_and_repeats_nothing() {
+    let mut cluster = Cluster::start();
+    survives(&mut cluster, Cluster::kill, Cluster::restart);
+}
+
+#[test]
+fn a_leader_frozen_under_load_loses_and_repeats_nothing() {
+    let mut cluster = Cluster::start();
+    survives(
+        &mut cluster,
+        |cluster, server| cluster.freeze(server),
+        |cluster, server| cluster.thaw(server),
+    );
+}
+
+#[test]
+fn without_a_quorum_nothing_is_stored_and_nothing_a_duplicate() {
+    let mut cluster = Cluster::start();
+    let server = start(&cluster);
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    let leader = cluster.leader();
+    for other in cluster.others(leader) {
+        cluster.kill(other);
+    }
+    // The leader has the first copy, and nobody else.
+    let unconfirmed = Delivery::new("evt_2");
+    for _ in 0..3 {
+        let answer = unconfirmed.send(&server);
+        assert_eq!(answer.outcome(), (503, "unavailable", None));
+    }
+    // The two that don't have it are the quorum.
+    cluster.kill(leader);
+    for other in cluster.others(leader) {
+        cluster.restart(other);
+    }
+    let retried = until("a quorum is back", || {
+        let answer = unconfirmed.send(&server);
+        if answer.status == 200 {
+            return Some(answer);
+        }
+        assert_eq!(answer.outcome(), (503, "unavailable", None));
+        None
+    });
+    assert_eq!(retried.outcome(), (200, "stored", Some(2)));
+    cluster.restart(leader);
+    cluster.wait_until_well(leader);
+    let again = unconfirmed.send(&server);
+    assert_eq!(again.outcome(), (200, "duplicate", Some(2)));
+    let listed = events(&cluster.address());
+    assert_eq!(listed.len(), 2);
+    assert_no_gaps(&listed);
+}
+
+#[test]
+fn a_quorum_that_comes_back_says_what_it_has() {
+    let mut cluster = Cluster::start();
+    let server = start(&cluster);
+    let leader = cluster.leader();
+    for other in cluster.others(leader) {
+        cluster.kill(other);
+    }
+    let unconfirmed = Delivery::new("evt_1");
+    let answer = unconfirmed.send(&server);
+    assert_eq!(answer.outcome(), (503, "unavailable", None));
+    // The one that has the first copy is of the quorum: it may become durable.
+    for other in cluster.others(leader) {
+        cluster.restart(other);
+    }
+    let sequence = until("a quorum is back", || {
+        let answer = unconfirmed.send(&server);
+        match answer.outcome() {
+            (200, "stored" | "duplicate", Some(sequence)) => Some(sequence),
+            outcome => {
+                assert_eq!(outcome, (503, "unavailable", None));
+                None
+            }
+        }
+    });
+    assert_eq!(sequence, 1);
+    let again = unconfirmed.send(&server);
+    assert_eq!(again.outcome(), (200, "duplicate", Some(1)));
+    for other in cluster.others(leader) {
+        cluster.wait_until_well(other);
+    }
+    assert_eq!(events(&cluster.address()).len(), 1);
+}
+
+#[test]
+fn deliveries_go_on_without_the_leader() {
+    let mut cluster = Cluster::start();
+    // Half of the events wait for their second attempt, in a stream of their own.
+    let receiver = Receiver::start(|got, _| match got.attempt() {
+        1 if got.id().ends_with(['1', '3', '5', '7', '9']) => Reaction::Status(500),
+        _ => Reaction::Status(200),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("hookgate.toml");
+    let text = format!(
+        "log = \"{}\"\nreplicas = 3\n[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n\
+         timeout = \"1s\"\n[destinations.retry]\ninitial = \"3s\"\n",
+        cluster.address(),
+        receiver.url()
+    );
+    fs::write(&configuration, text).unwrap();
+    let serve = || {
+        let mut command = hookgate();
+        command.args(["serve", "--config"]).arg(&configuration);
+        Server::spawn(command)
+    };
+    let upstreams = [serve(), serve()];
+    let senders = Senders::start(&upstreams);
+    senders.more(100);
+    let leader = cluster.leader();
+    cluster.kill(leader);
+    senders.more(100);
+    let (promises, _) = senders.finish();
+    until("each event is delivered", || {
+        let got = receiver.got();
+        let delivered = got
+            .iter()
+            .filter(|got| got.attempt() > 1 || got.id().ends_with(['0', '2', '4', '6', '8']));
+        let mut ids: Vec<&str> = delivered.map(crate::receiver::Got::id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        (ids.len() == promises.len()).then_some(())
+    });
+}
+
+#[test]
+fn refuses_streams_with_fewer_copies_than_asked_for() {
+    let cluster = Cluster::start();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("hookgate.toml");
+    let text = format!(
+        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n",
+        receiver.url()
+    );
+    fs::write(&configuration, text).unwrap();
+    let configuration = configuration.to_str().unwrap();
+    let options = ["--config", configuration, "--replicas", "3"];
+    let (single, _) = options.split_at(2);
+
+    let server = Server::start(&cluster.address(), single);
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    assert!(
+        server.stderr().contains("the stream has one copy"),
+        "{}",
+        server.stderr()
+    );
+    drop(server);
+    for (stream, flag) in [
+        ("HOOKGATE", "--replicas=3"),
+        ("HOOKGATE_RETRY", "--replicas=3"),
+        ("HOOKGATE_REVIEW", "--replicas=3"),
+        ("HOOKGATE_ATTEMPTS", "--replicas=3"),
+    ] {
+        let message = refusal(&cluster.address(), &options);
+        let shown = cluster.address().replace(",1", ",nats://1");
+        let mend = format!("nats --server {shown} stream edit {stream} {flag}");
+        assert!(message.contains(&mend), "{mend}: {message}");
+        cluster.set_replicas(stream, 3);
+    }
+    let server = Server::start(&cluster.address(), &options);
+    assert_eq!(Delivery::new("evt_2").send(&server).outcome().1, "stored");
+    assert!(
+        !server.stderr().contains("the stream has one copy"),
+        "{}",
+        server.stderr()
+    );
+}
+
+#[test]
+fn refuses_more_copies_than_there_are_servers() {
+    let nats = Nats::start();
+    let message = refusal(&nats.address(), &["--replicas", "3"]);
+    assert!(
+        message.contains("--replicas 3 needs a cluster of at least 3 servers"),
+        "{message}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let log = format!("sqlite:{}", folder.path().join("log.db").display());
+    let message = refusal(&log, &["--replicas", "3"]);
+    assert!(
+        message.contains("--replicas: the file has one copy"),
+        "{message}"
+    );
+    assert!(!folder.path().join("log.db").exists());
+    Server::start(&nats.address(), &["--replicas", "1"]);
+}
