@@ -50,11 +50,13 @@ fn the_images_of_envoy_are_of_the_pinned_version() -> Result<()> {
     let files = texts(&[
         "envoy/Containerfile",
         "envoy/compose.yaml",
+        "envoy/compose.cluster.yaml",
         "envoy/README.md",
     ])?;
     let marker = "envoyproxy/envoy:v";
     assert!(!versions_after(&files[0].1, marker).is_empty());
     assert!(!versions_after(&files[1].1, marker).is_empty());
+    assert!(!versions_after(&files[2].1, marker).is_empty());
     assert_eq!(strays(&files, marker, pinned.trim()), Vec::<String>::new());
     Ok(())
 }
@@ -67,8 +69,9 @@ fn compose_runs_the_nats_server_that_is_tested() -> Result<()> {
         .and_then(|(_, rest)| rest.split_once('"'))
         .context("xtask/src/tools/nats_server.rs pins a version")?
         .0;
-    let files = texts(&["envoy/compose.yaml"])?;
-    assert_eq!(versions_after(&files[0].1, "library/nats:"), [pinned]);
+    for (file, text) in texts(&["envoy/compose.yaml", "envoy/compose.cluster.yaml"])? {
+        assert_eq!(versions_after(&text, "library/nats:"), [pinned], "{file}");
+    }
     Ok(())
 }
 
@@ -80,18 +83,19 @@ fn envoy_lets_in_no_more_than_nats_takes() -> Result<()> {
         .and_then(|(_, rest)| rest.split_whitespace().next())
         .context("envoy.yaml sets a body limit")?
         .parse()?;
-    let nats = read("envoy/nats.conf")?;
-    let payload: u64 = nats
-        .split_once("max_payload: ")
-        .and_then(|(_, rest)| rest.split_once("MB"))
-        .context("nats.conf sets a payload limit in MB")?
-        .0
-        .parse()?;
-    // Attributes and the signature header travel in the same message.
-    assert!(
-        limit + 65_536 <= payload * 1_048_576,
-        "{limit} of {payload} MB"
-    );
+    for (file, nats) in texts(&["envoy/nats.conf", "envoy/nats.cluster.conf"])? {
+        let payload: u64 = nats
+            .split_once("max_payload: ")
+            .and_then(|(_, rest)| rest.split_once("MB"))
+            .with_context(|| format!("{file} sets a payload limit in MB"))?
+            .0
+            .parse()?;
+        // Attributes and the signature header travel in the same message.
+        assert!(
+            limit + 65_536 <= payload * 1_048_576,
+            "{file}: {limit} of {payload} MB"
+        );
+    }
     Ok(())
 }
 

@@ -99,6 +99,7 @@ fn with_nobody_there(mut setup: Setup, blocks: &[&str]) -> Result<Setup> {
         ("global-quota", 8081),
         ("routing-by-type", 8082),
         ("decider", 8083),
+        ("second-upstream", 8084),
         ("http-keyring", 8200),
     ] {
         if blocks.contains(&block) {

@@ -26,6 +26,7 @@ mod refusals;
 mod requests;
 mod samples;
 mod schemes;
+mod second_upstream;
 mod secrets;
 mod sizes;
 mod tls;

@@ -9,8 +9,12 @@ use crate::yaml::{documents, texts};
 const FILE: &str = "envoy/compose.yaml";
 const CONFIGURATION: &str = "./envoy.yaml:/etc/hookgate/envoy.yaml:ro";
 
-fn service(name: &str) -> Result<Value> {
-    let compose = documents(FILE)?;
+/// Returns a service of a compose file.
+///
+/// # Errors
+/// If the file has none of this name.
+pub(crate) fn service(file: &str, name: &str) -> Result<Value> {
+    let compose = documents(file)?;
     let service = compose
         .first()
         .and_then(|document| document.get("services")?.get(name));
@@ -18,7 +22,7 @@ fn service(name: &str) -> Result<Value> {
 }
 
 /// Tells whether a folder of the host is mounted there, read-only.
-fn is_mounted(service: &Value, folder: &str) -> bool {
+pub(crate) fn is_mounted(service: &Value, folder: &str) -> bool {
     let end = format!("}}:{folder}:ro");
     texts(&service["volumes"])
         .iter()
@@ -29,7 +33,7 @@ fn is_mounted(service: &Value, folder: &str) -> bool {
 fn compose_mounts_the_watched_folder_in_both() -> Result<()> {
     let shipped = Shipped::read()?;
     for name in ["envoy", "upstream"] {
-        let service = service(name)?;
+        let service = service(FILE, name)?;
         assert!(is_mounted(&service, &shipped.watched), "{service:#}");
         let volumes = texts(&service["volumes"]);
         assert!(volumes.contains(&CONFIGURATION), "{volumes:?}");
@@ -37,7 +41,7 @@ fn compose_mounts_the_watched_folder_in_both() -> Result<()> {
         assert_eq!(service.get("environment"), None, "{name}");
         assert_eq!(service["read_only"], true, "{name}");
     }
-    assert!(is_mounted(&service("envoy")?, &shipped.certificate));
+    assert!(is_mounted(&service(FILE, "envoy")?, &shipped.certificate));
     // At debug this logger prints the keyring.
     let image = crate::read("envoy/Containerfile")?;
     assert!(image.contains(r#""--component-log-level", "config:info"]"#));
@@ -47,7 +51,7 @@ fn compose_mounts_the_watched_folder_in_both() -> Result<()> {
 #[test]
 fn the_upstream_of_compose_reads_what_envoy_reads() -> Result<()> {
     let shipped = Shipped::read()?;
-    let upstream = service("upstream")?;
+    let upstream = service(FILE, "upstream")?;
     let command = texts(&upstream["command"]);
     let keyring = format!("--keyring={}", shipped.keyring);
     assert!(command.contains(&keyring.as_str()), "{command:?}");

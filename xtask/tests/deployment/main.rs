@@ -1,5 +1,6 @@
 //! The manifests that operators copy give each process what the shipped `envoy.yaml` names.
 
+mod cluster;
 mod compose;
 mod kubernetes;
 mod shipped;
