@@ -8,6 +8,8 @@ mod log;
 mod manual;
 mod parked;
 mod redact;
+#[cfg(test)]
+mod reference;
 mod send;
 mod serve;
 mod tail;

@@ -12,11 +12,11 @@ Examples:
   hookgate send http://127.0.0.1:10000/webhooks/stripe
   hookgate send http://127.0.0.1:10000/webhooks/stripe --id evt_again --json
   hookgate send http://127.0.0.1:10000/webhooks/stripe --file invoice.paid.json
-  hookgate send http://127.0.0.1:10000/webhooks/stripe --age 10m       (answered 400)
+  hookgate send http://127.0.0.1:10000/webhooks/stripe --age 10m       # answered 400
   hookgate send https://localhost:10443/webhooks/stripe/connect --ca tls.crt
   hookgate send http://127.0.0.1:10000/webhooks/github --scheme github --secret-env GITHUB_SECRET \
     --header x-github-event=pull_request
-  hookgate send http://127.0.0.1:10000/webhooks/shop --gate envoy/envoy.yaml   (as its endpoint has it)
+  hookgate send http://127.0.0.1:10000/webhooks/shop --gate envoy/envoy.yaml   # as its endpoint has it
   WRONG=whsec_wrong hookgate send http://127.0.0.1:10000/webhooks/stripe --secret-env WRONG")]
 pub(crate) struct SendArgs {
     /// Where to send it
