@@ -34,5 +34,6 @@ mod receiver;
 mod redaction;
 mod retention;
 mod sqlite;
+mod tail;
 mod traces;
 mod transfer;

@@ -76,21 +76,33 @@ impl Nats {
         self.child = spawn(&self.folder, i32::from(self.port));
     }
 
+    /// Removes the stream, as an operator might.
+    pub(crate) fn remove_stream(&self) {
+        self.ask(async |context| {
+            context.delete_stream("HOOKGATE").await.unwrap();
+        });
+    }
+
     /// Makes or changes the stream, as an operator would.
     pub(crate) fn set_stream(&self, change: impl FnOnce(&mut stream::Config)) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let client = async_nats::connect(self.address()).await.unwrap();
-            let context = jetstream::new(client);
+        self.ask(async |context| {
             let mut config = match context.get_stream("HOOKGATE").await {
                 Ok(stream) => stream.cached_info().config.clone(),
                 Err(_) => right_settings(),
             };
             change(&mut config);
             context.create_or_update_stream(config).await.unwrap();
+        });
+    }
+
+    fn ask(&self, question: impl AsyncFnOnce(jetstream::Context)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let client = async_nats::connect(self.address()).await.unwrap();
+            question(jetstream::new(client)).await;
         });
     }
 }
