@@ -35,7 +35,8 @@ pub(crate) use self::{
     transfer::{BackupArgs, ExportArgs, From, ImportArgs},
 };
 use crate::{
-    config::ConfigError, log::AddressError, secrets::BindingError, telemetry::otlp::CollectorError,
+    config::ConfigError, deliver::destination::is_account, log::AddressError,
+    secrets::BindingError, telemetry::otlp::CollectorError,
 };
 
 /// The durable log behind Hookgate's door, and the tools around it.
@@ -139,6 +140,19 @@ pub(crate) fn command() -> clap::Command {
 
 fn type_pattern(text: &str) -> Result<TypePattern, &'static str> {
     TypePattern::new(text).ok_or("expected an event type, `*` for any characters: `invoice.*`")
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    if is_account(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a connected account's ID, such as acct_1032D82eZvKYlo2C")
+    }
+}
+
+/// Reads the name of a destination, which is of the form of a source's.
+fn destination(name: &str) -> Result<String, NameError> {
+    Source::new(name).map(|name| name.as_str().to_owned())
 }
 
 /// Reads the name of a source.

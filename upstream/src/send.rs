@@ -89,8 +89,11 @@ pub(crate) enum SendError {
         /// Where.
         path: PathBuf,
     },
+    /// The URL is none that can be sent to.
+    #[error("found no URL, expected one such as `http://127.0.0.1:10000/webhooks/stripe`")]
+    Url,
     /// No answer came.
-    #[error("no answer from {url}: {source}")]
+    #[error("no answer from {url}: {source}. {}", advice(url))]
     NoAnswer {
         /// Where it was sent.
         url: String,
@@ -128,6 +131,9 @@ struct Body {
 /// # Errors
 /// [`SendError`]. Any answer, whatever its status, is `Ok`.
 pub(crate) fn send(args: &SendArgs) -> Result<Answer, SendError> {
+    if !is_url(&args.url) {
+        return Err(SendError::Url);
+    }
     let Sender { scheme, variable } = sender(args)?;
     let secret = secret(&scheme, &variable)?;
     let id = match &args.id {
@@ -299,6 +305,23 @@ fn agent(url: &str, ca: Option<&Path>) -> Result<Agent, SendError> {
         .http_status_as_error(false)
         .build();
     Ok(config.into())
+}
+
+fn is_url(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
+/// Says what to look at when no answer came.
+fn advice(url: &str) -> &'static str {
+    if url.starts_with("https:") {
+        "Does anything listen there with TLS, and is its certificate a public authority's, or one of --ca FILE?"
+    } else {
+        "Does anything listen there, without TLS?"
+    }
 }
 
 fn is_local(url: &str) -> bool {

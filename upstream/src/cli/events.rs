@@ -3,16 +3,16 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use hookgate_core::identity::Source;
+use hookgate_core::{identity::Source, policy::TypePattern};
 
-use super::{LogArgs, source};
+use super::{LogArgs, source, type_pattern};
 
 /// `hookgate events`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   hookgate events --log sqlite:./data/hookgate.db
-  hookgate events --log nats://127.0.0.1:4222 --type invoice.paid --limit 5
+  hookgate events --log nats://127.0.0.1:4222 --type 'invoice.*' --limit 5
   hookgate events --log sqlite:./data/hookgate.db --limit 1000 --json | jq -r .id")]
 pub(crate) struct EventsArgs {
     #[command(flatten)]
@@ -20,9 +20,9 @@ pub(crate) struct EventsArgs {
     /// How many at most
     #[arg(long, value_name = "N", default_value = "20")]
     pub(crate) limit: NonZeroUsize,
-    /// Only events of this type
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) type_name: Option<String>,
+    /// Only events of this type, `*` for any characters
+    #[arg(long = "type", value_name = "TYPE", value_parser = type_pattern)]
+    pub(crate) type_name: Option<TypePattern>,
     /// Only events of this source
     #[arg(long, value_name = "SOURCE", value_parser = source)]
     pub(crate) source: Option<Source>,

@@ -5,13 +5,14 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use hookgate_core::{identity::Source, policy::TypePattern};
 
-use super::{LogArgs, source, type_pattern};
+use super::{LogArgs, destination, source, type_pattern};
 
 /// `hookgate parked`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An event is parked at a destination that refused it (a 4xx but 429, or unroutable), or that
-could not take it until retries ended. It stays in the log, and the others don't wait for it.
+could not take it until retries ended; or, anywhere, if the log's copy is damaged. It stays in the
+log, and the others don't wait for it.
 
 Examples:
   hookgate parked --log sqlite:./data/hookgate.db
@@ -21,7 +22,7 @@ pub(crate) struct ParkedArgs {
     #[command(flatten)]
     pub(crate) log: LogArgs,
     /// Only at this destination
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = destination)]
     pub(crate) destination: Option<String>,
     /// Only what was given up for this reason
     #[arg(long, value_enum, value_name = "REASON")]
@@ -47,6 +48,8 @@ pub(crate) enum Reason {
     Refused,
     /// Retries ended
     Exhausted,
+    /// The log holds something else than it was given: it is never delivered
+    Damaged,
 }
 
 impl Reason {
@@ -55,6 +58,7 @@ impl Reason {
         match self {
             Self::Refused => "refused",
             Self::Exhausted => "exhausted",
+            Self::Damaged => "damaged",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use axum::http::{HeaderName, HeaderValue};
 use clap::Args;
 use hookgate_core::scheme::Scheme;
 
@@ -84,9 +85,12 @@ impl From<SchemeName> for Scheme {
 }
 
 fn header(text: &str) -> Result<(String, Vec<u8>), &'static str> {
+    let is_header = |(name, value): &(&str, &str)| {
+        HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
+    };
     let (name, value) = text
         .split_once('=')
-        .filter(|(name, _)| !name.is_empty())
+        .filter(is_header)
         .ok_or("expected NAME=VALUE, for example x-github-event=push")?;
     Ok((name.to_ascii_lowercase(), value.as_bytes().to_vec()))
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use hookgate_core::{identity::Source, policy::TypePattern};
 
-use super::{LogArgs, source, type_pattern};
+use super::{LogArgs, account, source, type_pattern};
 use crate::log::Start;
 
 /// `hookgate tail`
@@ -29,7 +29,7 @@ pub(crate) struct TailArgs {
     #[arg(long = "source", value_name = "SOURCE", value_parser = source)]
     pub(crate) sources: Vec<Source>,
     /// Only events of this connected account; may be repeated
-    #[arg(long = "account", value_name = "ACCOUNT")]
+    #[arg(long = "account", value_name = "ACCOUNT", value_parser = account)]
     pub(crate) accounts: Vec<String>,
     /// Only events of live mode, or of test mode
     #[arg(long, value_name = "BOOL")]

@@ -39,8 +39,8 @@ Examples:
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) log: LogArgs,
-    /// The first event: a sequence, or a time (RFC 3339) at which it was stored or later
-    #[arg(long, value_name = "SEQUENCE|TIME", default_value = "1")]
+    /// The first event: `beginning`, a sequence, or a time (RFC 3339) at which it was stored or later
+    #[arg(long, value_name = "PLACE", default_value = "beginning")]
     pub(crate) from: From,
 }
 
@@ -82,9 +82,12 @@ impl FromStr for From {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
+        if text == "beginning" {
+            return Ok(Self::Sequence(1));
+        }
         let sequence = text.parse().ok().map(Self::Sequence);
         sequence
             .or_else(|| Timestamp::parse_rfc3339(text).map(Self::Time))
-            .ok_or("expected a sequence or a time such as 2025-10-01T00:00:00Z")
+            .ok_or("expected `beginning`, a sequence, or a time such as 2025-10-01T00:00:00Z")
     }
 }

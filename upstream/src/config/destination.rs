@@ -107,6 +107,7 @@ struct FilterTable {
     sources: Vec<Source>,
     #[serde(deserialize_with = "types")]
     types: Vec<TypePattern>,
+    #[serde(deserialize_with = "accounts")]
     accounts: Vec<String>,
     livemode: Option<bool>,
 }
@@ -304,6 +305,14 @@ fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Source>, D:
         deserializer,
         |text| Source::new(text).ok(),
         "sources of 1 to 64 of the characters a-z, 0-9 and -",
+    )
+}
+
+fn accounts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    value::list(
+        deserializer,
+        |text| destination::is_account(text).then(|| text.to_owned()),
+        "the IDs of connected accounts, such as `acct_1032D82eZvKYlo2C`",
     )
 }
 

@@ -127,6 +127,13 @@ impl Filter {
     }
 }
 
+/// Tells whether an account's ID is of the form that those of events have;
+/// another one would choose nothing.
+pub(crate) fn is_account(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
+    (1..=255).contains(&text.len()) && text.bytes().all(plain)
+}
+
 /// Says which events wait for each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

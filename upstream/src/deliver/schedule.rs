@@ -85,7 +85,7 @@ pub(crate) struct Parked {
     pub(crate) entry: Option<Entry>,
     /// Its place in the log.
     pub(crate) sequence: u64,
-    /// Why automation gave up: `refused` or `exhausted`.
+    /// Why automation gave up: `refused`, `exhausted` or `damaged`.
     pub(crate) reason: String,
     /// How often it was tried.
     pub(crate) attempts: u32,

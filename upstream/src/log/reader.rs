@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
-use hookgate_core::{identity::Source, time::Timestamp};
+use hookgate_core::{identity::Source, policy::TypePattern, time::Timestamp};
 
 #[cfg(feature = "kafka")]
 use super::kafka;
@@ -19,8 +19,8 @@ pub(crate) struct Query {
     pub(crate) limit: NonZeroUsize,
     /// Only events of this source.
     pub(crate) source: Option<Source>,
-    /// Only events of this type.
-    pub(crate) type_name: Option<String>,
+    /// Only events of such types.
+    pub(crate) type_name: Option<TypePattern>,
 }
 
 impl Query {
@@ -28,7 +28,7 @@ impl Query {
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
         let attributes = &entry.attributes;
         let of_source = |source: &Source| *source == attributes.source;
-        let of_type = |type_name: &String| *type_name == attributes.type_name;
+        let of_type = |pattern: &TypePattern| pattern.matches(&attributes.type_name);
         self.source.as_ref().is_none_or(of_source) && self.type_name.as_ref().is_none_or(of_type)
     }
 }

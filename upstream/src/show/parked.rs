@@ -43,7 +43,12 @@ pub(crate) async fn parked(args: &ParkedArgs) -> Result<(), ShowError> {
             writeln!(out)?;
         }
     } else if found.is_empty() {
-        writeln!(out, "Nothing is parked.")?;
+        let filtered = args.destination.is_some()
+            || args.reason.is_some()
+            || args.source.is_some()
+            || args.type_name.is_some();
+        let matching = if filtered { " of this kind" } else { "" };
+        writeln!(out, "Nothing{matching} is parked.")?;
     } else {
         writeln!(out, "{}", table(&found))?;
     }

@@ -174,8 +174,24 @@ fn says_what_it_lacks_to_send() {
         message.contains("no answer from http://127.0.0.1:9/"),
         "{message}"
     );
+    assert!(message.contains("Does anything listen there"), "{message}");
+    let message = failure(hookgate().args(["send", "https://127.0.0.1:9/"]));
+    assert!(message.contains("--ca FILE"), "{message}");
     let message = failure(hookgate().args(["send", "http://127.0.0.1:9/", "--file", "/nowhere"]));
     assert!(message.contains("can't read `/nowhere`"), "{message}");
+    for url in [
+        "127.0.0.1:10000",
+        "localhost",
+        "ftp://127.0.0.1/",
+        "http://",
+        "",
+    ] {
+        let message = failure(hookgate().args(["send", url]));
+        assert!(
+            message.contains("expected one such as `http://"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -202,6 +218,9 @@ fn shows_events_as_a_table_and_by_filter() {
     assert_eq!(ids(&[]), [1, 2, 3, 4]);
     assert_eq!(ids(&["--limit", "2"]), [3, 4]);
     assert_eq!(ids(&["--source", "stripe", "--limit", "2"]), [2, 3]);
+    assert_eq!(ids(&["--type", "invoice.*", "--limit", "3"]), [2, 3, 4]);
+    assert_eq!(ids(&["--type", "*.paid"]), [1, 2, 3, 4]);
+    assert_eq!(ids(&["--type", "invoice.pai"]), [0; 0]);
     assert_eq!(ids(&["--type", "a.b"]), [0; 0]);
     assert_eq!(
         list(&["--type", "a.b"]),
@@ -274,6 +293,30 @@ fn repeats_no_argument_that_may_hold_a_secret() {
             variable.args(command).env("HOOKGATE_LOG", log);
             quiet(&mut variable, "hunter2", "--log (or HOOKGATE_LOG): ");
         }
+    }
+}
+
+/// What would choose nothing at all is a mistake, and told as one.
+#[test]
+fn refuses_arguments_that_no_event_can_match() {
+    for arguments in [
+        &["tail", "--account", ""][..],
+        &["tail", "--account", "acct 1"],
+        &["tail", "--from", "0"],
+        &["tail", "--from", "yesterday"],
+        &["events", "--type", "invoice paid"],
+        &["events", "--source", "Stripe"],
+        &["events", "--limit", "0"],
+        &["parked", "--destination", "Orders"],
+        &["parked", "--reason", "tired"],
+        &["export", "--from", "yesterday"],
+        &["send", "http://127.0.0.1:9/", "--header", "a b=c"],
+        &["send", "http://127.0.0.1:9/", "--header", "a=b\nc: d"],
+    ] {
+        let result = hookgate().args(arguments).output().unwrap();
+        assert_eq!(result.status.code(), Some(2), "{arguments:?}");
+        let message = String::from_utf8(result.stderr).unwrap();
+        assert!(message.starts_with("error: invalid value"), "{message}");
     }
 }
 

@@ -237,6 +237,10 @@ fn names_path_line_found_and_expected() {
             "line 4, destinations[0].filter.types: found another text, expected event types",
         ),
         (
+            destination("filter = {accounts = [\"\"]}"),
+            "line 4, destinations[0].filter.accounts: found another text, expected the IDs of connected accounts",
+        ),
+        (
             destination("[destinations.retry]\nfactor = 0.5"),
             "line 5, destinations[0].retry.factor: found `0.5`, expected 1 to 10",
         ),

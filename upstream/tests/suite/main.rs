@@ -20,6 +20,7 @@ mod delivery;
 mod destinations;
 mod door;
 mod evidence;
+mod exit;
 mod gate;
 mod harness;
 mod lines;

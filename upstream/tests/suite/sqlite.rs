@@ -62,9 +62,15 @@ fn refuses_files_of_other_programs_and_versions() {
 
 #[test]
 fn says_when_there_is_no_log_and_when_it_is_empty() {
-    let (_folder, log) = log();
+    let (folder, log) = log();
     let message = failure(hookgate().args(["events", "--log", &log]));
     assert!(message.contains("there is no log at"), "{message}");
+    let only_the_folder = format!("sqlite:{}", folder.path().display());
+    let message = failure(hookgate().args(["events", "--log", &only_the_folder]));
+    assert!(
+        message.contains("is a folder, expected the file of a log"),
+        "{message}"
+    );
     let server = Server::start(&log, &[]);
     let list = || crate::harness::output(hookgate().args(["events", "--log", &log]));
     assert_eq!(list(), b"The log has no events yet.\n");

@@ -104,6 +104,7 @@ fn an_export_begins_where_it_is_asked_to() {
             };
             exported.lines().map(sequence).collect()
         };
+        assert_eq!(sequences("beginning"), [1, 2, 3]);
         assert_eq!(sequences("2"), [2, 3]);
         assert_eq!(sequences("4"), [0; 0]);
         assert_eq!(sequences("2020-01-01T00:00:00Z"), [1, 2, 3]);

@@ -5,7 +5,7 @@ mod scan;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hookgate_core::identity::Source;
+use hookgate_core::{identity::Source, policy::TypePattern};
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::{BUSY_TIMEOUT, row, schema};
@@ -18,6 +18,12 @@ pub(crate) enum ReadError {
     /// There is no file.
     #[error("there is no log at `{}`: `hookgate serve --log sqlite:{}` makes it", path.display(), path.display())]
     Missing {
+        /// Where.
+        path: PathBuf,
+    },
+    /// There is a folder.
+    #[error("`{}` is a folder, expected the file of a log, such as `{}`", path.display(), path.join("hookgate.db").display())]
+    Folder {
         /// Where.
         path: PathBuf,
     },
@@ -49,6 +55,9 @@ impl SqliteReader {
         if !path.exists() {
             return Err(ReadError::Missing { path: path.into() });
         }
+        if path.is_dir() {
+            return Err(ReadError::Folder { path: path.into() });
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -68,15 +77,17 @@ impl SqliteReader {
             .connection
             .prepare(&format!(
                 "SELECT {} FROM event
-                 WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR type = ?2)
+                 WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR type GLOB ?2)
                  ORDER BY sequence DESC LIMIT ?3",
                 row::COLUMNS
             ))
             .map_err(ReadError::from)?;
         let limit = i64::try_from(query.limit.get()).unwrap_or(i64::MAX);
         let source = query.source.as_ref().map(Source::as_str);
+        // A pattern has no other character than `*` that means more than itself.
+        let type_name = query.type_name.as_ref().map(TypePattern::as_str);
         let rows = statement
-            .query_map(params![source, query.type_name, limit], row::entry)
+            .query_map(params![source, type_name, limit], row::entry)
             .map_err(ReadError::from)?;
         let mut entries = Vec::new();
         for entry in rows {

@@ -1,0 +1,159 @@
+//! Exit codes are those that `docs/cli.md` lists.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    net::TcpListener,
+    process::{Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{
+    cli::{STORED, gate},
+    evidence::Kept,
+    harness::{hookgate, output, until},
+};
+
+const PAGE: &str = include_str!("../../../docs/cli.md");
+
+/// What the page lists, without the row for a command line that is wrong.
+fn listed() -> BTreeSet<(String, i32)> {
+    let (_, table) = PAGE.split_once("## Exit codes\n").unwrap();
+    let rows = table.lines().take_while(|line| !line.starts_with("## "));
+    rows.filter_map(|row| {
+        let mut cells = row.strip_prefix("| `")?.split(" | ");
+        let command = cells.next()?.trim_end_matches('`').to_owned();
+        Some((command, cells.next()?.parse().ok()?))
+    })
+    .collect()
+}
+
+/// Runs a command to its end and returns its code.
+fn code(command: &mut Command) -> i32 {
+    let command = command.stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let status = until("the command ends", || child.try_wait().unwrap());
+    status.code().expect("an end by itself")
+}
+
+/// Runs a command that goes on, and ends it by a signal once `begun` says so.
+fn interrupted(command: &mut Command, signal: Signal, begun: impl Fn() -> bool) -> i32 {
+    let mut child = command.spawn().unwrap();
+    until("it is under way", || begun().then_some(()));
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let status = until("the command ends", || child.try_wait().unwrap());
+    status.code().expect("an end by itself")
+}
+
+#[test]
+fn every_command_ends_with_the_codes_that_are_listed() {
+    let (kept, damaged) = (Kept::with_events(2), Kept::with_events(2));
+    damaged.tamper("UPDATE event SET payload = x'00' WHERE sequence = 1");
+    let path = |name: &str| kept.path(name).display().to_string();
+    let (log, nowhere) = (&kept.log, "sqlite:/nowhere/log.db");
+    fs::write(kept.path("good.toml"), "queue = 1\n").unwrap();
+    fs::write(kept.path("bad.toml"), "queue = 0\n").unwrap();
+    let lines = output(hookgate().args(["export", "--log", log]));
+    fs::write(kept.path("good.jsonl"), lines).unwrap();
+    fs::write(kept.path("bad.jsonl"), "{}\n").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let (url, request) = gate(STORED);
+
+    let mut found = BTreeSet::new();
+    let mut add = |name: &str, expected: i32, code: i32| {
+        assert_eq!(code, expected, "{name}");
+        found.insert((name.to_owned(), code));
+    };
+    for (expected, arguments) in [
+        (1, &["serve", "--log", log, "--listen", &taken][..]),
+        (0, &["send", &url]),
+        (1, &["send", "http://127.0.0.1:9/"]),
+        (0, &["check-config", &path("good.toml")]),
+        (1, &["check-config", &path("bad.toml")]),
+        (2, &["check-config", &path("nowhere.toml")]),
+        (0, &["events", "--log", log]),
+        (1, &["events", "--log", nowhere]),
+        (0, &["event", "evt_1", "--log", log]),
+        (1, &["event", "evt_9", "--log", log]),
+        (1, &["tail", "--log", nowhere]),
+        (0, &["parked", "--log", log]),
+        (1, &["parked", "--log", nowhere]),
+        (0, &["head", "--log", log]),
+        (1, &["head", "--log", nowhere]),
+        (0, &["verify-log", "--log", log]),
+        (1, &["verify-log", "--log", &damaged.log]),
+        (2, &["verify-log", "--log", nowhere]),
+        (0, &["redact", "evt_2", "--reason", "asked", "--log", log]),
+        (1, &["redact", "evt_9", "--reason", "asked", "--log", log]),
+        (0, &["backup", &path("copy.db"), "--log", log]),
+        (1, &["backup", &path("copy.db"), "--log", log]),
+        (1, &["backup", &path("other.db"), "--log", &damaged.log]),
+        (0, &["export", "--log", log]),
+        (1, &["export", "--log", &damaged.log]),
+        (0, &["import", &path("good.jsonl"), "--log", log]),
+        (1, &["import", &path("bad.jsonl"), "--log", log]),
+        (0, &["completions", "fish"]),
+        (0, &["man"]),
+        (1, &["man", "--out", &path("nowhere")]),
+    ] {
+        let mut command = hookgate();
+        command.args(arguments).stdout(Stdio::null());
+        add(arguments[0], expected, code(&mut command));
+    }
+    request.join().unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = hookgate();
+    let command = command.args(["completions", "bash"]).stdout(full);
+    add("completions", 1, code(command));
+
+    let mut command = hookgate();
+    let command = command.args(["serve", "--log", log, "--listen", "127.0.0.1:0"]);
+    let command = command.args(["--ready-file", &path("ready")]);
+    let ready = || kept.path("ready").exists();
+    add("serve", 0, interrupted(command, Signal::TERM, ready));
+    let shown = File::create(kept.path("shown")).unwrap();
+    let mut command = hookgate();
+    let command = command.args(["tail", "--from", "1", "--log", log]);
+    let command = command.stdout(shown);
+    let shown = || fs::read(kept.path("shown")).is_ok_and(|shown| !shown.is_empty());
+    add("tail", 0, interrupted(command, Signal::INT, shown));
+
+    assert_eq!(found, listed());
+    for (name, _) in listed() {
+        let mut command = hookgate();
+        let command = command.args([&name, "--no-such-option"]);
+        assert_eq!(code(command.stdout(Stdio::null())), 2, "{name}");
+    }
+}
+
+/// A reader that has seen enough is no failure.
+#[test]
+fn whoever_reads_may_stop_early() {
+    let kept = Kept::with_events(2);
+    for arguments in [
+        &["events"][..],
+        &["events", "--json"],
+        &["event", "evt_1"],
+        &["export"],
+        &["parked"],
+        &["head"],
+        &["verify-log"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = hookgate();
+        let command = command.args(arguments).args(["--log", &kept.log]);
+        assert_eq!(code(command.stdout(writer)), 0, "{arguments:?}");
+    }
+    for arguments in [&["completions", "zsh"][..], &["man"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(
+            code(hookgate().args(arguments).stdout(writer)),
+            0,
+            "{arguments:?}"
+        );
+    }
+}
