@@ -1,7 +1,6 @@
 //! Three nats-servers, of which one may be lost at any moment.
 
 use std::{
-    collections::BTreeMap,
     fs,
     sync::{
         Arc, Mutex,
@@ -14,7 +13,7 @@ use std::{
 use crate::{
     delivery::{Connection, Delivery},
     harness::{Server, assert_no_gaps, events, hookgate, refusal, until},
-    load::assert_kept,
+    load::{Promises, assert_kept},
     nats_cluster::Cluster,
     nats_server::Nats,
     receiver::{Reaction, Receiver},
@@ -35,7 +34,7 @@ fn start(cluster: &Cluster) -> Server {
 struct Senders {
     stop: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
-    promises: Arc<Mutex<BTreeMap<String, u64>>>,
+    promises: Arc<Mutex<Promises>>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -44,7 +43,7 @@ impl Senders {
         let addresses: Vec<_> = upstreams.iter().map(|server| server.address).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let refused = Arc::new(AtomicUsize::new(0));
-        let promises = Arc::new(Mutex::new(BTreeMap::new()));
+        let promises = Arc::new(Mutex::new(Promises::new()));
         let sender = |sender: usize| {
             let (stop, refused) = (Arc::clone(&stop), Arc::clone(&refused));
             let (promises, addresses) = (Arc::clone(&promises), addresses.clone());
@@ -71,7 +70,7 @@ impl Senders {
                             None
                         })
                         .unwrap();
-                    promises.lock().unwrap().insert(id, sequence);
+                    promises.lock().unwrap().insert(id, Some(sequence));
                 }
             })
         };
@@ -97,7 +96,7 @@ impl Senders {
     }
 
     /// Waits until every sender has its last event acknowledged.
-    fn finish(self) -> (BTreeMap<String, u64>, usize) {
+    fn finish(self) -> (Promises, usize) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().unwrap();
