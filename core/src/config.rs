@@ -4,9 +4,10 @@
 //! do: a configuration names where they are.
 
 mod check;
+mod decided;
 mod error;
-mod raw;
 mod header;
+mod raw;
 mod scheme;
 
 use alloc::{string::String, vec::Vec};

@@ -17,10 +17,6 @@ pub const MAX_TOP_LEVEL_KEYS: usize = 512;
 /// Longest `id`, `type` or `account`, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Types for which Stripe waits for a decision in the answer.
-/// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
-const SYNCHRONOUS_TYPES: [&str; 1] = ["issuing_authorization.request"];
-
 /// Tells Stripe's two shapes of events apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -108,13 +104,6 @@ impl Event {
             form: Some(form),
             unsigned_attributes: false,
         })
-    }
-
-    /// Tells whether Stripe waits for a decision on this event: it is never
-    /// stored, and never answered for by us.
-    #[must_use]
-    pub fn awaits_decision(&self) -> bool {
-        self.form.is_some() && SYNCHRONOUS_TYPES.contains(&self.type_name.as_str())
     }
 
     /// Tells whether this is a test event of the Dashboard, which all carry an

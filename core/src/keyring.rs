@@ -151,6 +151,9 @@ pub enum Problem {
     /// `not_after` is not after `not_before`.
     #[error("not_after must be after not_before")]
     Order,
+    /// It declares what the endpoint's scheme doesn't sign.
+    #[error("livemode is for Stripe only, and connect for schemes that sign the account")]
+    Scope,
     /// The secret itself can't be used.
     #[error("{0}")]
     Secret(SecretError),

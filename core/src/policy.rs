@@ -14,7 +14,7 @@ pub use pattern::TypePattern;
 pub(crate) use range::sender;
 pub use range::{IpRange, IpRangeError};
 
-use crate::{event::Event, outcome::Ignored, reply::Code};
+use crate::{event::Event, outcome::Ignored, reply::Code, scheme::Scheme};
 
 /// Holds the policy of one endpoint; the default lets everything through.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,7 +81,7 @@ pub enum Unknown {
 }
 
 /// Holds the types for which the sender waits for a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Synchronous {
     /// The types.
     pub types: Vec<TypePattern>,
@@ -108,16 +108,29 @@ impl Default for Types {
     }
 }
 
-impl Default for Synchronous {
-    /// Returns the one type of Stripe that waits.
+impl Synchronous {
+    /// Returns the types that wait at every sender of a scheme: Stripe has one.
     /// Source: <https://docs.stripe.com/issuing/controls/real-time-authorizations>.
-    fn default() -> Self {
+    #[must_use]
+    pub fn of(scheme: &Scheme) -> Self {
+        let types: &[&str] = match scheme {
+            Scheme::Stripe => &["issuing_authorization.request"],
+            _ => &[],
+        };
         Self {
-            types: TypePattern::new("issuing_authorization.request")
-                .into_iter()
+            types: types
+                .iter()
+                .filter_map(|name| TypePattern::new(name))
                 .collect(),
             route: None,
         }
+    }
+
+    /// Tells whether the sender waits for a decision on this event: it is
+    /// never stored, and never answered for by the gate.
+    #[must_use]
+    pub fn awaits(&self, event: &Event) -> bool {
+        matches_any(&self.types, &event.type_name)
     }
 }
 
@@ -143,13 +156,6 @@ impl Policy {
             })
     }
 
-    /// Tells whether the sender waits for a decision on this event: it is
-    /// never stored, and never answered for by the gate.
-    #[must_use]
-    pub fn awaits_decision(&self, event: &Event) -> bool {
-        matches_any(&self.synchronous.types, &event.type_name)
-    }
-
     /// Returns the route of an event, if its type has one of its own.
     #[must_use]
     pub fn route(&self, event: &Event) -> Option<&str> {
@@ -170,14 +176,14 @@ impl Policy {
 
     /// Judges a genuine event.
     ///
-    /// For an event that [awaits a decision](Self::awaits_decision) being
+    /// For an event that [awaits a decision](Synchronous::awaits) being
     /// listed as such allows its type, and nothing of it is ever ignored:
     /// "ignored" would read as a decision.
     ///
     /// # Errors
     /// [`Unwanted`].
     pub fn judge(&self, event: &Event) -> Result<(), Unwanted> {
-        let is_synchronous = self.awaits_decision(event);
+        let is_synchronous = self.synchronous.awaits(event);
         let unwanted = |otherwise, ignored, code| match otherwise {
             Otherwise::Ignore if !is_synchronous => Unwanted::Ignored(ignored),
             Otherwise::Ignore | Otherwise::Refuse => Unwanted::Refused(code),

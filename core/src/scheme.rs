@@ -23,6 +23,7 @@
 
 pub mod hmac;
 
+mod attribute;
 mod github;
 mod shopify;
 mod signed;
@@ -36,6 +37,7 @@ use alloc::{
     vec::Vec,
 };
 
+pub use attribute::Attribute;
 pub use signed::Signed;
 
 use crate::{
@@ -113,14 +115,42 @@ impl Scheme {
         }
     }
 
-    /// Tells whether the signature covers the event's type and account.
+    /// Says whether the signature covers the event's type. Where every event has
+    /// the same it needs none.
+    #[must_use]
+    pub fn type_name(&self) -> Attribute {
+        match self {
+            Self::Stripe | Self::StandardWebhooks | Self::Slack => Attribute::Signed,
+            Self::Github | Self::Shopify => Attribute::Unsigned,
+            Self::Hmac(description) => description.type_attribute(),
+        }
+    }
+
+    /// Says whether the signature covers the event's account.
+    #[must_use]
+    pub fn account(&self) -> Attribute {
+        match self {
+            Self::Stripe | Self::Slack => Attribute::Signed,
+            Self::Shopify => Attribute::Unsigned,
+            Self::StandardWebhooks | Self::Github => Attribute::Absent,
+            Self::Hmac(description) => description.account_attribute(),
+        }
+    }
+
+    /// Says whether the signature covers live or test mode.
+    #[must_use]
+    pub const fn livemode(&self) -> Attribute {
+        match self {
+            Self::Stripe => Attribute::Signed,
+            _ => Attribute::Absent,
+        }
+    }
+
+    /// Tells whether the signature covers all that an event has of type and
+    /// account.
     #[must_use]
     pub fn signs_attributes(&self) -> bool {
-        match self {
-            Self::Stripe | Self::StandardWebhooks | Self::Slack => true,
-            Self::Github | Self::Shopify => false,
-            Self::Hmac(description) => description.signs_attributes(),
-        }
+        ![self.type_name(), self.account()].contains(&Attribute::Unsigned)
     }
 
     /// Reads what the headers of a delivery say.

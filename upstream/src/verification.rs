@@ -14,7 +14,7 @@ use hookgate_core::{
     event::Event,
     identity::Source,
     keyring::Signer,
-    policy::Policy,
+    policy::Synchronous,
     reply::Code,
     request::RequestHead,
     scheme::{Scheme, Signed},
@@ -192,9 +192,9 @@ impl Trial {
             return Err(Code::SecretScope);
         }
         let endpoint = self.rules.endpoint.as_ref();
-        let default = Policy::default();
-        let policy = endpoint.map_or(&default, |endpoint| &endpoint.policy);
-        if policy.awaits_decision(&event) || default.awaits_decision(&event) {
+        let configured = endpoint.map(|endpoint| &endpoint.policy.synchronous);
+        let by_default = Synchronous::of(self.rules.scheme());
+        if by_default.awaits(&event) || configured.is_some_and(|types| types.awaits(&event)) {
             return Err(Code::NoDecider);
         }
         Ok(Proven {

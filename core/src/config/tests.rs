@@ -364,3 +364,4 @@ fn cuts_long_values_between_characters() {
 }
 
 mod fields;
+mod unsigned;

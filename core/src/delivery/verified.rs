@@ -198,7 +198,7 @@ impl Wanted {
         counts: &mut Vec<Count>,
     ) -> Result<(Forward, Held), Answer> {
         let policy = &self.endpoint.config.policy;
-        let (kind, route) = if policy.awaits_decision(&self.event) {
+        let (kind, route) = if policy.synchronous.awaits(&self.event) {
             let route = policy.synchronous.route.as_deref();
             let route = route.ok_or_else(|| Answer::unavailable(Code::NoDecider))?;
             (Kind::Decision, Some(route))

@@ -12,7 +12,11 @@ use zeroize::Zeroizing;
 
 use super::{KeyringError, MAX_KEYRING_BYTES, Problem, Scope, Signer, Validity};
 use crate::{
-    config::MAX_SECRETS, identity::Source, object::Objects, scheme::Scheme, time::Timestamp,
+    config::MAX_SECRETS,
+    identity::Source,
+    object::Objects,
+    scheme::{Attribute, Scheme},
+    time::Timestamp,
 };
 
 #[derive(Deserialize)]
@@ -102,6 +106,12 @@ impl RawSecret {
                 .transpose()
         };
         let (not_before, not_after) = (time(self.not_before)?, time(self.not_after)?);
+        let unsigned = |declared: Option<bool>, attribute| {
+            declared.is_some() && attribute != Attribute::Signed
+        };
+        if unsigned(self.livemode, scheme.livemode()) || unsigned(self.connect, scheme.account()) {
+            return Err(Problem::Scope);
+        }
         Ok(Signer {
             validity: Validity::new(not_before, not_after).ok_or(Problem::Order)?,
             scope: Scope {

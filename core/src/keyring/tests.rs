@@ -105,6 +105,28 @@ fn bounds_text_and_number_of_secrets() {
 }
 
 #[test]
+fn a_secret_declares_what_its_scheme_signs() {
+    for (scheme, declared, is_taken) in [
+        (Scheme::Stripe, r#""livemode": true, "connect": true"#, true),
+        (Scheme::Slack, r#""connect": true"#, true),
+        (Scheme::Slack, r#""livemode": true"#, false),
+        (Scheme::Github, r#""connect": false"#, false),
+        (Scheme::Shopify, r#""connect": true"#, false),
+    ] {
+        let text =
+            format!(r#"{{"endpoints": {{"a": [{{"name": "a", "secret": "b", {declared}}}]}}}}"#);
+        let parsed = Keyring::parse(text.as_bytes(), |_| Some(&scheme)).map(drop);
+        let refused = KeyringError::Secret {
+            endpoint: "a".into(),
+            position: 1,
+            problem: Problem::Scope,
+        };
+        let expected = if is_taken { Ok(()) } else { Err(refused) };
+        assert_eq!(parsed, expected, "{scheme:?} {declared}");
+    }
+}
+
+#[test]
 fn two_secrets_of_an_endpoint_have_two_names() {
     let text = r#"{"endpoints": {"stripe": [{"name": "a", "secret": "b"}, {"name": "a", "secret": "c"}]}}"#;
     let expected = KeyringError::Secret {

@@ -1,9 +1,10 @@
 use alloc::{format, vec, vec::Vec};
 
 use super::{
-    Accounts, Livemode, Otherwise, Policy, TypePattern, TypeRoute, Types, Unknown, Unwanted,
+    Accounts, Livemode, Otherwise, Policy, Synchronous, TypePattern, TypeRoute, Types, Unknown,
+    Unwanted,
 };
-use crate::{event::Event, outcome::Ignored, reply::Code};
+use crate::{event::Event, outcome::Ignored, reply::Code, scheme::Scheme};
 
 fn event(type_name: &str, more: &str) -> Event {
     let payload = format!(r#"{{"id": "evt_1", "object": "event", "type": "{type_name}"{more}}}"#);
@@ -101,6 +102,7 @@ fn never_ignores_what_awaits_a_decision() {
             allow: patterns(&["invoice.*"]),
             ..Types::default()
         },
+        synchronous: Synchronous::of(&Scheme::Stripe),
         ..Policy::default()
     };
     let live = event("issuing_authorization.request", r#", "livemode": true"#);

@@ -11,7 +11,7 @@ use alloc::{
 };
 
 use super::{
-    Signed,
+    Attribute, Signed,
     signed::{DEFAULT_TYPE, optional, required},
 };
 use crate::{
@@ -71,11 +71,29 @@ pub enum Place {
 }
 
 impl Description {
+    pub(super) fn type_attribute(&self) -> Attribute {
+        match &self.type_name {
+            // All are of one type.
+            None => Attribute::Signed,
+            Some(place) => self.attribute(place),
+        }
+    }
+
+    pub(super) fn account_attribute(&self) -> Attribute {
+        let place = self.account.as_ref();
+        place.map_or(Attribute::Absent, |place| self.attribute(place))
+    }
+
+    fn attribute(&self, place: &Place) -> Attribute {
+        match self.unsigned_header(Some(place)) {
+            Some(_) => Attribute::Unsigned,
+            None => Attribute::Signed,
+        }
+    }
+
     /// Tells whether type and account are covered by the signature.
-    pub(super) fn signs_attributes(&self) -> bool {
-        ![&self.type_name, &self.account]
-            .into_iter()
-            .any(|place| self.unsigned_header(place.as_ref()).is_some())
+    fn signs_attributes(&self) -> bool {
+        ![self.type_attribute(), self.account_attribute()].contains(&Attribute::Unsigned)
     }
 
     pub(super) fn read(&self, head: RequestHead<'_>) -> Result<Signed, SignatureError> {

@@ -13,6 +13,7 @@ use super::{
         ConfigError, Endpoint, Keyring, MAX_BODY_BYTES, MAX_SECRETS, SecretReference,
         TOLERANCE_SECONDS,
         check::{bounded, count, counted_name, name, seconds, timestamp, unique},
+        decided::Decided,
         scheme::RawScheme,
     },
     policy::RawPolicy,
@@ -22,6 +23,7 @@ use super::{
 use crate::metric;
 use crate::{
     keyring::{Scope, Validity},
+    scheme::Scheme,
     signature::Tolerance,
 };
 
@@ -122,10 +124,11 @@ struct RawSecret {
     #[cfg_attr(feature = "schema", schemars(extend("format" = "date-time")))]
     not_after: Option<String>,
     /// The mode (`true`: live) that it signs; other events answer 400
-    /// `secret_scope`.
+    /// `secret_scope`. For Stripe only.
     livemode: Option<bool>,
     /// Whether it signs events of connected accounts (`true`) or of the
-    /// platform itself (`false`); other events answer 400 `secret_scope`.
+    /// platform itself (`false`); other events answer 400 `secret_scope`. Only
+    /// where the scheme signs the account.
     connect: Option<bool>,
 }
 
@@ -169,12 +172,13 @@ impl RawEndpoint {
             let expected = "`keyring`, `secrets` or both";
             return Err(ConfigError::value(path, "neither", expected));
         }
+        let scheme = self.scheme.check(&at("scheme"))?;
         count(&at("secrets"), self.secrets.len(), 0..=MAX_SECRETS)?;
         let secrets: Vec<_> = self
             .secrets
             .into_iter()
             .enumerate()
-            .map(|(index, secret)| secret.check(&format!("{path}.secrets[{index}]")))
+            .map(|(index, secret)| secret.check(&format!("{path}.secrets[{index}]"), &scheme))
             .collect::<Result<_, _>>()?;
         for (index, secret) in secrets.iter().enumerate() {
             let earlier = secrets.iter().take(index);
@@ -185,7 +189,6 @@ impl RawEndpoint {
                 earlier.map(|other| other.name.as_str()),
             )?;
         }
-        let scheme = self.scheme.check(&at("scheme"))?;
         let tolerance = Tolerance {
             past: seconds(
                 &at("tolerance_past_seconds"),
@@ -201,7 +204,7 @@ impl RawEndpoint {
         bounded(&at("max_body_bytes"), self.max_body_bytes, MAX_BODY_BYTES)?;
         Ok(Endpoint {
             policy: self.policy.check(&at("policy"), &scheme)?,
-            quotas: self.quotas.check(&at("quotas"))?,
+            quotas: self.quotas.check(&at("quotas"), &scheme)?,
             secrets,
             name: self.name,
             path: self.path,
@@ -215,7 +218,7 @@ impl RawEndpoint {
 }
 
 impl RawSecret {
-    fn check(self, path: &str) -> Result<SecretReference, ConfigError> {
+    fn check(self, path: &str, scheme: &Scheme) -> Result<SecretReference, ConfigError> {
         name(&format!("{path}.name"), &self.name)?;
         if !is_variable(&self.env) {
             let expected = "the name of an environment variable, [A-Z_][A-Z0-9_]*, not the secret";
@@ -232,6 +235,15 @@ impl RawSecret {
             let expected = "a time after not_before";
             ConfigError::text(&format!("{path}.not_after"), found, expected)
         })?;
+        for (field, declared, decided) in [
+            ("livemode", self.livemode, Decided::Mode),
+            ("connect", self.connect, Decided::Account),
+        ] {
+            if let Some(declared) = declared {
+                let found = if declared { "true" } else { "false" };
+                decided.rely(&format!("{path}.{field}"), found, scheme)?;
+            }
+        }
         Ok(SecretReference {
             name: self.name,
             env: self.env,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::super::{
     ConfigError, MAX_ACCOUNTS, MAX_RANGES, MAX_ROUTES, MAX_TYPES,
     check::{count, name, patterns},
+    decided::Decided,
 };
 #[cfg(feature = "schema")]
 use super::pattern;
@@ -29,11 +30,13 @@ use crate::{
 )]
 #[serde(deny_unknown_fields, default, expecting = "a policy")]
 pub(super) struct RawPolicy {
-    /// Wants one of live and test mode. Both, if absent.
+    /// Wants one of live and test mode. Both, if absent. For Stripe only: other
+    /// schemes' events have none.
     livemode: Option<RawLivemode>,
     /// Wants some types of event. All, if absent.
     types: Option<RawTypes>,
-    /// Knows some connected accounts. All, if absent.
+    /// Knows some connected accounts. All, if absent. Not for schemes whose
+    /// events have none.
     accounts: Option<RawAccounts>,
     /// Addresses from which deliveries may come, as a second fence: `a.b.c.d`,
     /// `a.b.c.d/n`, IPv6 alike. Others answer 403 `denied_source` before
@@ -41,10 +44,12 @@ pub(super) struct RawPolicy {
     /// `xff_num_trusted_hops` in Envoy.
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_RANGES)))]
     source_ranges: Vec<String>,
-    /// Types for which the sender waits for a decision in the answer.
+    /// Types for which the sender waits for a decision in the answer. Not for
+    /// schemes that don't sign the type.
     synchronous: Option<RawSynchronous>,
     /// Routes by event type; the first match counts. Sets the header
-    /// `x-hookgate-route`, by which Envoy's routes are chosen again.
+    /// `x-hookgate-route`, by which Envoy's routes are chosen again. Not for
+    /// schemes that don't sign the type.
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_ROUTES)))]
     routes: Vec<RawRoute>,
 }
@@ -137,7 +142,8 @@ struct RawAccounts {
     /// The known accounts, such as `acct_1032D82eZvKYlo2C`.
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_ACCOUNTS), inner(regex(pattern = pattern::ACCOUNT))))]
     known: Vec<String>,
-    /// What happens to the events of others.
+    /// What happens to the events of others. `count` alone for schemes that
+    /// don't sign the account.
     #[serde(default)]
     unknown: RawUnknown,
 }
@@ -152,8 +158,8 @@ struct RawAccounts {
 )]
 #[serde(deny_unknown_fields, expecting = "a policy of synchronous types")]
 struct RawSynchronous {
-    /// The types; `["issuing_authorization.request"]` if `synchronous` is
-    /// absent.
+    /// The types. If `synchronous` is absent, `["issuing_authorization.request"]`
+    /// for Stripe and none for others.
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_TYPES), inner(regex(pattern = pattern::TYPES))))]
     types: Vec<String>,
     /// Value of `x-hookgate-route` for them; give Envoy a route with that
@@ -192,18 +198,24 @@ impl From<RawOtherwise> for Otherwise {
 impl RawPolicy {
     pub(super) fn check(self, path: &str, scheme: &Scheme) -> Result<Policy, ConfigError> {
         let at = |field: &str| format!("{path}.{field}");
+        if let Some(livemode) = &self.livemode {
+            let found = if livemode.only { "live" } else { "test" };
+            Decided::Mode.rely(&at("livemode"), found, scheme)?;
+        }
         let types = self.types.map(|types| types.check(&at("types"), scheme));
         let accounts = self
             .accounts
             .map(|accounts| accounts.check(&at("accounts"), scheme));
-        let synchronous = self
-            .synchronous
-            .map(|synchronous| synchronous.check(&at("synchronous")));
+        let synchronous = match self.synchronous {
+            Some(synchronous) => synchronous.check(&at("synchronous"), scheme)?,
+            None => Synchronous::of(scheme),
+        };
         count(
             &at("source_ranges"),
             self.source_ranges.len(),
             0..=MAX_RANGES,
         )?;
+        decided_by_type(&at("routes"), self.routes.len(), scheme)?;
         count(&at("routes"), self.routes.len(), 0..=MAX_ROUTES)?;
         Ok(Policy {
             livemode: self.livemode.map(|livemode| Livemode {
@@ -218,7 +230,7 @@ impl RawPolicy {
                 .enumerate()
                 .map(|(index, text)| range(&format!("{path}.source_ranges[{index}]"), text))
                 .collect::<Result<_, _>>()?,
-            synchronous: synchronous.transpose()?.unwrap_or_default(),
+            synchronous,
             routes: self
                 .routes
                 .into_iter()
@@ -232,10 +244,7 @@ impl RawPolicy {
 impl RawTypes {
     fn check(&self, path: &str, scheme: &Scheme) -> Result<Types, ConfigError> {
         let allow = format!("{path}.allow");
-        if !self.allow.is_empty() && !scheme.signs_attributes() {
-            let found = format!("{} entries", self.allow.len());
-            return Err(ConfigError::value(&allow, found, unsigned(scheme)));
-        }
+        decided_by_type(&allow, self.allow.len(), scheme)?;
         Ok(Types {
             allow: patterns(&allow, &self.allow, 0..=MAX_TYPES)?,
             deny: patterns(&format!("{path}.deny"), &self.deny, 0..=MAX_TYPES)?,
@@ -246,6 +255,7 @@ impl RawTypes {
 
 impl RawAccounts {
     fn check(self, path: &str, scheme: &Scheme) -> Result<Accounts, ConfigError> {
+        Decided::Account.exist(path, "a policy of accounts", scheme)?;
         let known = format!("{path}.known");
         count(&known, self.known.len(), 0..=MAX_ACCOUNTS)?;
         let unknown = match self.unknown {
@@ -253,9 +263,9 @@ impl RawAccounts {
             RawUnknown::Ignore => Unknown::Otherwise(Otherwise::Ignore),
             RawUnknown::Refuse => Unknown::Otherwise(Otherwise::Refuse),
         };
-        if unknown != Unknown::Count && !scheme.signs_attributes() {
+        if unknown != Unknown::Count {
             let path = format!("{path}.unknown");
-            return Err(ConfigError::value(&path, "an allow-list", unsigned(scheme)));
+            Decided::Account.rely(&path, "an allow-list", scheme)?;
         }
         for (index, account) in self.known.iter().enumerate() {
             if !is_name(account) {
@@ -275,12 +285,14 @@ impl RawAccounts {
 }
 
 impl RawSynchronous {
-    fn check(self, path: &str) -> Result<Synchronous, ConfigError> {
+    fn check(self, path: &str, scheme: &Scheme) -> Result<Synchronous, ConfigError> {
+        let types = format!("{path}.types");
+        decided_by_type(&types, self.types.len(), scheme)?;
         if let Some(route) = &self.route {
             name(&format!("{path}.route"), route)?;
         }
         Ok(Synchronous {
-            types: patterns(&format!("{path}.types"), &self.types, 0..=MAX_TYPES)?,
+            types: patterns(&types, &self.types, 0..=MAX_TYPES)?,
             route: self.route,
         })
     }
@@ -296,11 +308,12 @@ impl RawRoute {
     }
 }
 
-fn unsigned(scheme: &Scheme) -> String {
-    format!(
-        "none: scheme `{}` doesn't sign type and account, so anybody could make an event fit the list",
-        scheme.as_str()
-    )
+/// Checks that a list of types decides by signed ones.
+fn decided_by_type(path: &str, entries: usize, scheme: &Scheme) -> Result<(), ConfigError> {
+    if entries == 0 {
+        return Ok(());
+    }
+    Decided::Type.rely(path, &format!("{entries} entries"), scheme)
 }
 
 fn range(path: &str, text: &str) -> Result<IpRange, ConfigError> {

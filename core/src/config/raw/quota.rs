@@ -11,10 +11,11 @@ use super::super::{
     BURST, ConfigError, EndpointQuotas, Exceeded, GateQuotas, MAX_KEYS, MAX_ROUTES, MAX_TYPES,
     PER_SECONDS, Quota, RATE, TypeQuota,
     check::{bounded, count, patterns},
+    decided::Decided,
 };
 #[cfg(feature = "schema")]
 use super::pattern;
-use crate::quota::Limit;
+use crate::{quota::Limit, scheme::Scheme};
 
 /// Default of `quotas.max_keys`.
 pub const DEFAULT_MAX_KEYS: u64 = 65_536;
@@ -64,9 +65,11 @@ pub(super) struct RawEndpointQuotas {
     /// All fresh events of the endpoint.
     endpoint: Option<RawLimit>,
     /// Each connected account's. Counts only, unless `exceeded` says `refuse`:
-    /// to Stripe a 429 is a failing endpoint.
+    /// to Stripe a 429 is a failing endpoint. Never refuses where the scheme
+    /// doesn't sign the account: anybody could use up another's.
     accounts: Option<RawLimit>,
-    /// Each event type's; the first entry that matches a type counts.
+    /// Each event type's; the first entry that matches a type counts. Where the
+    /// scheme doesn't sign the type, `exceeded` has to be `count`.
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_ROUTES)))]
     types: Vec<RawTypeQuota>,
 }
@@ -147,19 +150,25 @@ impl RawGateQuotas {
 }
 
 impl RawEndpointQuotas {
-    pub(super) fn check(&self, path: &str) -> Result<EndpointQuotas, ConfigError> {
+    pub(super) fn check(&self, path: &str, scheme: &Scheme) -> Result<EndpointQuotas, ConfigError> {
         let at = |field: &str| format!("{path}.{field}");
         count(&at("types"), self.types.len(), 0..=MAX_ROUTES)?;
         let of_types = |(index, quota): (usize, &RawTypeQuota)| {
             let path = format!("{path}.types[{index}]");
-            Ok(TypeQuota {
-                types: patterns(&format!("{path}.types"), &quota.types, 1..=MAX_TYPES)?,
-                quota: (quota.limit).check(&format!("{path}.limit"), Exceeded::Refuse)?,
-            })
+            let at_limit = format!("{path}.limit");
+            let types = patterns(&format!("{path}.types"), &quota.types, 1..=MAX_TYPES)?;
+            let quota = quota.limit.check(&at_limit, Exceeded::Refuse)?;
+            refuses_by(Decided::Type, &at_limit, quota, scheme)?;
+            Ok(TypeQuota { types, quota })
         };
+        let accounts = optional(self.accounts.as_ref(), &at("accounts"), Exceeded::Count)?;
+        if let Some(quota) = accounts {
+            Decided::Account.exist(&at("accounts"), "a quota of accounts", scheme)?;
+            refuses_by(Decided::Account, &at("accounts"), quota, scheme)?;
+        }
         Ok(EndpointQuotas {
             endpoint: optional(self.endpoint.as_ref(), &at("endpoint"), Exceeded::Refuse)?,
-            accounts: optional(self.accounts.as_ref(), &at("accounts"), Exceeded::Count)?,
+            accounts,
             types: (self.types.iter().enumerate())
                 .map(of_types)
                 .collect::<Result<Vec<_>, ConfigError>>()?,
@@ -196,6 +205,19 @@ impl RawLimit {
                 None => default,
             },
         })
+    }
+}
+
+/// Checks that a quota which refuses counts by what is signed.
+fn refuses_by(
+    decided: Decided,
+    path: &str,
+    quota: Quota,
+    scheme: &Scheme,
+) -> Result<(), ConfigError> {
+    match quota.exceeded {
+        Exceeded::Count => Ok(()),
+        Exceeded::Refuse => decided.rely(&format!("{path}.exceeded"), "refuse", scheme),
     }
 }
 

@@ -153,26 +153,6 @@ fn refuses_what_no_quota_and_no_policy_can_be() {
 }
 
 #[test]
-fn what_is_not_signed_satisfies_no_allow_list() {
-    let unsigned = "expected none: scheme `github` doesn't sign type and account, so anybody could make an event fit the list";
-    for (policy, found) in [
-        (
-            r#"{"types": {"allow": ["push"]}}"#,
-            "policy.types.allow: found `1 entries`",
-        ),
-        (
-            r#"{"accounts": {"known": ["a"], "unknown": "refuse"}}"#,
-            "policy.accounts.unknown: found `an allow-list`",
-        ),
-    ] {
-        let json = endpoint(&format!(r#", "scheme": "github", "policy": {policy}"#));
-        assert_eq!(refusal(&json), format!("endpoints[0].{found}, {unsigned}"));
-    }
-    let deny = endpoint(r#", "scheme": "github", "policy": {"types": {"deny": ["ping"]}}"#);
-    assert!(Config::from_json(deny.as_bytes()).is_ok());
-}
-
-#[test]
 fn two_schemes_share_no_source() {
     let one = |name: &str, scheme: &str| {
         format!(
