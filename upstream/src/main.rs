@@ -18,6 +18,7 @@ mod config;
 )]
 mod deliver;
 mod evidence;
+mod kafka;
 mod keep;
 mod log;
 mod metrics;

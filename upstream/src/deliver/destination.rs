@@ -7,7 +7,10 @@ use hookgate_core::{identity::Source, policy::TypePattern, secret::SigningSecret
 use serde::Deserialize;
 
 use super::{health::Breaking, retry::RetryPolicy};
-use crate::log::{Attributes, Start};
+use crate::{
+    kafka::{self, KafkaAddress},
+    log::{Attributes, Start},
+};
 
 /// Sets one destination.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ pub(crate) enum Target {
     /// An exchange of RabbitMQ: `amqp[s]://host/vhost?exchange=…&routing_key=…`.
     Amqp(reqwest::Url),
     /// A topic of Kafka: `kafka://host:port/topic`.
-    Kafka(reqwest::Url),
+    Kafka(KafkaAddress),
     /// A subject of a JetStream stream: `nats://host/subject`.
     Nats(reqwest::Url),
 }
@@ -56,32 +59,45 @@ pub(crate) enum Target {
 /// Says that a text names no target. The text may hold a password and isn't
 /// repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `http(s)://…`, `amqp(s)://HOST/VHOST?exchange=NAME`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
-)]
-pub(crate) struct TargetError;
+pub(crate) enum TargetError {
+    /// Of no known form.
+    #[error(
+        "expected `http(s)://…`, `amqp(s)://HOST/VHOST?exchange=NAME`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
+    )]
+    Form,
+    /// Meant for Kafka, and no topic.
+    #[error(transparent)]
+    Kafka(#[from] kafka::AddressError),
+}
 
 impl std::str::FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let url: reqwest::Url = text.parse().map_err(|_| TargetError)?;
+        // Several brokers stand in one address, which a URL can't hold.
+        if text.starts_with("kafka:") || text.starts_with("kafkas:") {
+            return Ok(Self::Kafka(text.parse()?));
+        }
+        let url: reqwest::Url = text.parse().map_err(|_| TargetError::Form)?;
         if url.host_str().is_none_or(str::is_empty) {
-            return Err(TargetError);
+            return Err(TargetError::Form);
         }
         match url.scheme() {
             "http" | "https" => Ok(Self::Http(url)),
             "amqp" | "amqps" => Ok(Self::Amqp(url)),
-            "kafka" => Ok(Self::Kafka(url)),
             "nats" | "tls" => Ok(Self::Nats(url)),
-            _ => Err(TargetError),
+            _ => Err(TargetError::Form),
         }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Http(url) | Self::Amqp(url) | Self::Kafka(url) | Self::Nats(url)) = self;
+        let url = match self {
+            // It has no credentials.
+            Self::Kafka(address) => return fmt::Display::fmt(address, f),
+            Self::Http(url) | Self::Amqp(url) | Self::Nats(url) => url,
+        };
         let mut shown = url.clone();
         // Neither fails for a URL that has a host.
         let _ = shown.set_username("");
@@ -150,6 +166,7 @@ pub(crate) enum Order {
 #[cfg(test)]
 mod tests {
     use super::{Target, TargetError};
+    use crate::kafka::AddressError;
 
     #[test]
     fn shows_no_credentials() {
@@ -171,8 +188,10 @@ mod tests {
 
     #[test]
     fn refuses_what_names_no_target() {
-        for text in ["", "orders", "ftp://host/x", "https://", "kafka:topic"] {
-            assert_eq!(text.parse::<Target>(), Err(TargetError), "{text}");
+        for text in ["", "orders", "ftp://host/x", "https://"] {
+            assert_eq!(text.parse::<Target>(), Err(TargetError::Form), "{text}");
         }
+        let refused = "kafka:topic".parse::<Target>();
+        assert_eq!(refused, Err(TargetError::Kafka(AddressError::Form)));
     }
 }

@@ -83,7 +83,7 @@ impl Sender {
                 .map_err(SenderError::Http),
             Target::Amqp(url) => AmqpSender::new(url, timeout).map(Self::Amqp),
             #[cfg(feature = "kafka")]
-            Target::Kafka(url) => KafkaSender::new(url, timeout).map(Self::Kafka),
+            Target::Kafka(address) => KafkaSender::new(address, timeout).map(Self::Kafka),
             #[cfg(not(feature = "kafka"))]
             Target::Kafka(_) => Err(SenderError::NoKafka {
                 target: target.clone(),

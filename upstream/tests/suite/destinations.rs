@@ -1,5 +1,9 @@
 //! Delivery to destinations: what each answer leads to, and what a crash may not change.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+mod nats;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

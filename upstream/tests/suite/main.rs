@@ -36,5 +36,7 @@ mod redaction;
 mod retention;
 mod sqlite;
 mod tail;
+#[cfg(feature = "kafka")]
+mod tansu;
 mod traces;
 mod transfer;

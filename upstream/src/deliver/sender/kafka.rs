@@ -2,80 +2,51 @@
 //!
 //! CloudEvents in binary mode: the Kafka protocol binding 1.0.2, section 3.2.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use rdkafka::{
-    ClientConfig,
-    error::{KafkaError, RDKafkaErrorCode},
-    message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord},
-};
-use reqwest::Url;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::{Answer, SenderError};
-use crate::deliver::{destination::Target, job::Outcome, message::Message};
+use crate::{
+    deliver::{job::Outcome, message::Message},
+    kafka::{self, KafkaAddress, ProduceError, Producer},
+};
+
+/// Largest record that the client lets through. The broker's own limit is the
+/// one that counts; this is far above what a gate lets in.
+const MAX_RECORD_BYTES: usize = 128 * 1_024 * 1_024;
 
 /// Produces to one topic.
-pub(crate) struct KafkaSender {
-    producer: FutureProducer,
-    topic: String,
-}
-
-impl fmt::Debug for KafkaSender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaSender")
-            .field("topic", &self.topic)
-            .finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub(crate) struct KafkaSender(Producer);
 
 impl KafkaSender {
-    /// Makes a producer, which connects by itself.
+    /// Makes a producer, which connects by itself. An attempt that was given up
+    /// is not made later.
     ///
     /// # Errors
-    /// [`SenderError::Target`], [`SenderError::Kafka`].
-    pub(crate) fn new(url: &Url, timeout: Duration) -> Result<Self, SenderError> {
-        let topic = url.path().trim_start_matches('/');
-        let (Some(host), false) = (url.host_str(), topic.is_empty() || topic.contains('/')) else {
-            let target = Target::Kafka(url.clone());
-            return Err(SenderError::Target { target });
-        };
-        let servers = format!("{host}:{}", url.port().unwrap_or(9_092));
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", servers)
-            .set("client.id", "hookgate-destination")
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            // An attempt that we gave up must not be made later.
-            .set("message.timeout.ms", timeout.as_millis().to_string())
-            .create()
-            .map_err(SenderError::Kafka)?;
-        Ok(Self {
-            producer,
-            topic: topic.to_owned(),
-        })
+    /// [`SenderError::Kafka`].
+    pub(crate) fn new(address: &KafkaAddress, timeout: Duration) -> Result<Self, SenderError> {
+        let settings = [("message.max.bytes", MAX_RECORD_BYTES.to_string())];
+        Producer::new(address, "hookgate-destination", timeout, &settings)
+            .map(Self)
+            .map_err(SenderError::Kafka)
     }
 
     /// Makes one attempt.
     pub(crate) async fn send(&self, message: &Message) -> Answer {
-        let mut headers = OwnedHeaders::new();
-        for (name, value) in &message.headers {
-            let key = match name.strip_prefix("ce-") {
-                Some(attribute) => format!("ce_{attribute}"),
-                None => (*name).to_owned(),
-            };
-            headers = headers.insert(Header {
-                key: &key,
-                value: Some(value),
-            });
-        }
-        let record = FutureRecord::to(&self.topic)
-            .key(&message.event_id)
-            .payload(message.payload.as_ref())
-            .headers(headers);
-        match self.producer.send(record, Duration::ZERO).await {
+        let headers = message.headers.iter();
+        let headers = kafka::headers(headers.map(|(name, value)| (*name, value.as_str())));
+        let produced = self
+            .0
+            .produce(&message.event_id, headers, &message.payload)
+            .await;
+        match produced {
             Ok(_) => Answer::without_status(Outcome::Delivered, ""),
-            Err((error, _)) => Answer::without_status(outcome(&error), error),
+            Err(ProduceError::Away) => {
+                Answer::without_status(Outcome::Unavailable, ProduceError::Away)
+            }
+            Err(ProduceError::Kafka(error)) => Answer::without_status(outcome(&error), error),
         }
     }
 }
@@ -85,6 +56,7 @@ fn outcome(error: &KafkaError) -> Outcome {
         Some(RDKafkaErrorCode::MessageTimedOut) => Outcome::TimedOut,
         Some(
             RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::MessageSizeTooLarge
             | RDKafkaErrorCode::TopicAuthorizationFailed,

@@ -6,7 +6,10 @@ use async_nats::{
     Client, HeaderMap, ServerAddr,
     connection::State,
     header,
-    jetstream::{self, context::PublishErrorKind},
+    jetstream::{
+        self, ErrorCode,
+        context::{PublishError, PublishErrorKind},
+    },
 };
 use reqwest::Url;
 use tokio::{sync::OnceCell, time::timeout};
@@ -86,7 +89,10 @@ impl NatsSender {
             Err(error) => error,
         };
         let outcome = match error.kind() {
-            PublishErrorKind::StreamNotFound => Outcome::Refused,
+            PublishErrorKind::StreamNotFound | PublishErrorKind::MaxPayloadExceeded => {
+                Outcome::Refused
+            }
+            _ if is_too_large(&error) => Outcome::Refused,
             PublishErrorKind::TimedOut => Outcome::TimedOut,
             PublishErrorKind::BrokenPipe => Outcome::Unavailable,
             _ => Outcome::Failed,
@@ -102,4 +108,18 @@ impl NatsSender {
             .connect(self.server.addresses())
             .await
     }
+}
+
+/// Tells whether the stream takes only smaller messages: trying again won't help.
+fn is_too_large(error: &PublishError) -> bool {
+    use std::error::Error as _;
+    let refusal = error
+        .source()
+        .and_then(|it| it.downcast_ref::<jetstream::Error>());
+    refusal.is_some_and(|it| {
+        matches!(
+            it.error_code(),
+            ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM
+        )
+    })
 }

@@ -1,0 +1,163 @@
+//! A real broker that speaks Kafka's protocol: tansu. It keeps everything in
+//! memory, so a test with it shows what is said and not what survives.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+};
+
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    message::{Headers as _, OwnedMessage},
+};
+
+use crate::harness::{PATIENCE, tool, until};
+
+/// A running tansu; killed when dropped.
+pub(crate) struct Tansu {
+    child: Child,
+    port: u16,
+}
+
+impl Tansu {
+    /// Starts one on a free port.
+    pub(crate) fn start() -> Self {
+        let port = free_port();
+        Self {
+            child: spawn(port, port),
+            port,
+        }
+    }
+
+    /// Its address as a topic of it is named.
+    pub(crate) fn address(&self, topic: &str) -> String {
+        format!("kafka://{}/{topic}", self.server())
+    }
+
+    pub(crate) fn server(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it. It forgets everything.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on its port, empty.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(self.port, self.port);
+    }
+
+    /// Makes a topic, as an operator would.
+    pub(crate) fn make_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings
+            .iter()
+            .fold(topic, |topic, (key, value)| topic.set(key, value));
+        let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let made = wait(admin.create_topics([&topic], &options)).unwrap();
+        assert_eq!(made, [Ok(name.to_owned())]);
+    }
+
+    /// Everything that a topic has.
+    ///
+    /// It is read to where the broker hands out no more: asked for a topic's
+    /// end, tansu names the first record of the last batch.
+    pub(crate) fn records(&self, topic: &str) -> Vec<Got> {
+        let mut config = self.config();
+        config
+            .set("group.id", "test")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "10");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut places = TopicPartitionList::new();
+        let begin = Offset::Offset(0);
+        places.add_partition_offset(topic, 0, begin).unwrap();
+        consumer.assign(&places).unwrap();
+        let mut records = Vec::new();
+        loop {
+            match consumer.poll(PATIENCE).unwrap() {
+                Ok(message) => records.push(Got(message.detach())),
+                Err(KafkaError::PartitionEOF(_)) => return records,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Waits until a topic has so many records, and returns them.
+    pub(crate) fn until_got(&self, topic: &str, count: usize) -> Vec<Got> {
+        until(&format!("the topic `{topic}` has {count}"), || {
+            let records = self.records(topic);
+            (records.len() >= count).then_some(records)
+        })
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.server());
+        config
+    }
+}
+
+impl Drop for Tansu {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A record as a consumer gets it.
+pub(crate) struct Got(OwnedMessage);
+
+impl Got {
+    pub(crate) fn key(&self) -> &str {
+        std::str::from_utf8(self.0.key().unwrap()).unwrap()
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.0.payload().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let headers = self.0.headers().unwrap();
+        let found = headers.iter().find(|header| header.key == name)?;
+        Some(std::str::from_utf8(found.value.unwrap()).unwrap())
+    }
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Starts a broker on a port, which tells clients to come to another one.
+fn spawn(port: u16, advertised: u16) -> Child {
+    let address = |port: u16| format!("tcp://127.0.0.1:{port}");
+    let child = Command::new(tool("TANSU_PATH", "tansu"))
+        .args(["broker", "--silent", "--storage-engine", "memory://tansu/"])
+        .args(["--listener-url", &address(port)])
+        .args(["--advertised-listener-url", &address(advertised)])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("tansu listens", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    child
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
