@@ -38,7 +38,7 @@ enum Task {
     Tools,
     /// Checks licences, sources, bans and advisories of the dependencies with cargo-deny
     Audit,
-    /// Runs the load and kill tests in their full form
+    /// Runs the load and kill tests, and the check of the dedup protocol, in their full form
     Soak,
     /// Measures and prints the figures of the README
     Bench(bench::Options),

@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: the load and kill tests in their full form.
+//! `cargo xtask soak`: the load and kill tests, and the check of the dedup
+//! protocol, in their full form.
 
 use std::process::ExitCode;
 
@@ -17,13 +18,21 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     build::run(workspace)?;
     build::trap_module(workspace)?;
     build::consumer(workspace)?;
-    let count = test::tests(
+    let protocol = test::tests(
+        workspace
+            .cargo()
+            .args(["test", "--profile", "quick", "-p", "hookgate-core"])
+            .args(["--test", "protocol", "--", "--nocapture"])
+            .env("HOOKGATE_SOAK", "1"),
+    )?;
+    let doors = test::tests(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["test", "-p", "hookgate-host-tests", "--no-fail-fast"])
             // One at a time: each is about how much the machine can take.
             .args(["--", "--nocapture", "--test-threads", "1", "kill_", "load_"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
+    let count = protocol + doors;
     println!("{count}");
     Ok(ExitCode::from(u8::from(count.failed > 0)))
 }
