@@ -1,6 +1,10 @@
 //! A destination as the file spells it.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
 use hookgate_core::{
     identity::Source,
@@ -55,6 +59,10 @@ pub(crate) struct Destination {
     /// How long an answer may take.
     #[serde(default)]
     pub(crate) timeout: Timeout,
+    /// A file with the certificates that HTTP targets may have.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// What HTTP targets are reached through.
+    pub(crate) proxy: Option<Url>,
     /// What may not overtake what.
     #[serde(default)]
     pub(crate) order: Order,
@@ -153,6 +161,14 @@ impl Destination {
             concurrency: self.concurrency.as_size(),
             rate: self.rate.map(Rate::as_count),
             timeout: self.timeout.value(),
+            authorities: match &self.ca_file {
+                Some(path) => Some(authorities(path).map_err(refused("ca_file"))?),
+                None => None,
+            },
+            proxy: match &self.proxy {
+                Some(proxy) => Some(proxy_url(url("proxy", proxy)?).map_err(refused("proxy"))?),
+                None => None,
+            },
             order: self.order,
             retry: self.retry.policy(),
             breaking: Breaking::default(),
@@ -169,6 +185,21 @@ impl Destination {
             let problem = format!("found {found} secrets, expected at most {MAX_SECRETS}");
             return Err(("secrets", problem));
         }
+        if let Some(Url::Here(target)) = &self.proxy
+            && !matches!(target, Target::Http(_))
+        {
+            return Err(("proxy", format!("found another address, {PROXY}")));
+        }
+        let no_use = |field, of: &str| {
+            let problem = format!("found it without {of}, expected both");
+            Err((field, problem))
+        };
+        if self.proxy.is_some() && !self.may_go_to(|scheme| scheme.starts_with("http")) {
+            return no_use("proxy", "an address `http(s)://…`");
+        }
+        if self.ca_file.is_some() && !self.may_go_to(|scheme| scheme == "https") {
+            return no_use("ca_file", "an address `https://…`");
+        }
         let Retry {
             initial, longest, ..
         } = self.retry;
@@ -177,6 +208,19 @@ impl Destination {
             return Err(("retry.initial", problem));
         }
         Ok(())
+    }
+}
+
+impl Destination {
+    /// Tells whether an address may have such a scheme; one that stands
+    /// elsewhere may have any.
+    fn may_go_to(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let urls = [Some(&self.url), self.secondary.as_ref()];
+        urls.into_iter().flatten().any(|url| match url {
+            Url::Here(Target::Http(url)) => is_wanted(url.scheme()),
+            Url::Here(_) => false,
+            Url::At(_) => true,
+        })
     }
 }
 
@@ -258,6 +302,12 @@ pub(crate) struct LoadError {
 enum FieldError {
     #[error(transparent)]
     Url(#[from] UrlError),
+    #[error("found another address, {PROXY}")]
+    Proxy,
+    #[error("can't read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("found no certificate in `{}`, expected PEM", path.display())]
+    Certificates { path: PathBuf },
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error("{place}: {error}")]
@@ -270,6 +320,26 @@ enum UrlError {
     Place(#[from] PlaceError),
     #[error("{place}: {error}")]
     Target { place: Place, error: TargetError },
+}
+
+const PROXY: &str = "expected `http(s)://HOST:PORT`";
+
+fn proxy_url(target: Target) -> Result<reqwest::Url, FieldError> {
+    match target {
+        Target::Http(url) => Ok(url),
+        _ => Err(FieldError::Proxy),
+    }
+}
+
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, FieldError> {
+    let pem = fs::read(path).map_err(|source| FieldError::Read {
+        path: path.into(),
+        source,
+    })?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(FieldError::Certificates { path: path.into() }),
+    }
 }
 
 fn signing_secret(SecretPlace(place): &SecretPlace) -> Result<SigningSecret, FieldError> {

@@ -35,6 +35,11 @@ pub(crate) struct Destination {
     pub(crate) rate: Option<NonZeroU32>,
     /// How long one attempt may take.
     pub(crate) timeout: Duration,
+    /// Whose certificates an `https` target may have; `None`: those of the
+    /// machine's authorities.
+    pub(crate) authorities: Option<Vec<reqwest::Certificate>>,
+    /// What HTTP targets are reached through.
+    pub(crate) proxy: Option<reqwest::Url>,
     /// Which events wait for each other.
     pub(crate) order: Order,
     /// When an event is tried again.

@@ -75,9 +75,11 @@ impl Health {
         }
     }
 
-    /// Returns how many deliveries may be under way.
-    pub(crate) const fn window(&self) -> NonZeroUsize {
-        self.window.size
+    /// Returns how many events are worth having at hand: as many as may be under
+    /// way, and can be tried soon.
+    pub(crate) fn room(&self) -> NonZeroUsize {
+        let soon = self.pace.as_ref().map(Pace::soon);
+        soon.map_or(self.window.size, |soon| soon.min(self.window.size))
     }
 
     /// Tells whether one more may be sent while so many are under way, and
@@ -115,10 +117,18 @@ impl Health {
         }
     }
 
-    /// Tells whether an event that found the primary unavailable may go to the
-    /// secondary at once, and takes the permit if so.
-    pub(crate) fn fail_over(&mut self, now: Timestamp) -> bool {
-        self.paused_until <= now
+    /// Tells whether an event goes to the secondary at once after this outcome
+    /// at the primary, and takes the permit if so. One that only came to no
+    /// answer in time does if that happens to all of them: the primary may have
+    /// it.
+    pub(crate) fn fail_over(&mut self, outcome: Outcome, now: Timestamp) -> bool {
+        let is_gone = match outcome {
+            Outcome::Unavailable => true,
+            Outcome::TimedOut => self.primary.is_open(),
+            _ => false,
+        };
+        is_gone
+            && self.paused_until <= now
             && self
                 .secondary
                 .as_mut()
@@ -247,6 +257,10 @@ impl Breaker {
         }
     }
 
+    const fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
     const fn succeed(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
@@ -287,6 +301,10 @@ impl Window {
     }
 }
 
+/// How long an event may lie at hand before it is tried: far less than until
+/// the schedule believes that whoever has it is dead.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Spaces attempts evenly, in microseconds.
 #[derive(Debug)]
 struct Pace {
@@ -301,6 +319,13 @@ impl Pace {
             interval: 1_000_000 / u64::from(rate.get()),
             next: 0,
         }
+    }
+
+    /// Returns how many are tried in [`SOON`].
+    fn soon(&self) -> NonZeroUsize {
+        let count = u64::try_from(SOON.as_micros()).unwrap_or(u64::MAX) / self.interval.max(1);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
     }
 
     fn wait(&self, now: Timestamp) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ mod http;
 mod kafka;
 mod nats;
 
-use std::time::Duration;
+use std::error::Error as _;
 
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use self::kafka::KafkaSender;
 use self::{amqp::AmqpSender, http::HttpSender, nats::NatsSender};
 use super::{
-    destination::Target,
+    destination::{Destination, Target},
     job::{MAX_ANSWER_BYTES, Outcome},
     message::Message,
 };
@@ -37,7 +37,7 @@ pub(crate) enum Sender {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SenderError {
     /// The HTTP client can't be made.
-    #[error("can't make an HTTP client: {0}")]
+    #[error("can't make an HTTP client: {}", chain(.0))]
     Http(reqwest::Error),
     /// The address lacks something, or has too much.
     #[error(
@@ -72,13 +72,15 @@ pub(crate) struct Answer {
 }
 
 impl Sender {
-    /// Prepares a sender; nothing is connected yet.
+    /// Prepares a sender to one of a destination's targets; nothing is connected
+    /// yet.
     ///
     /// # Errors
     /// [`SenderError`].
-    pub(crate) fn new(target: &Target, timeout: Duration) -> Result<Self, SenderError> {
+    pub(crate) fn new(target: &Target, destination: &Destination) -> Result<Self, SenderError> {
+        let timeout = destination.timeout;
         match target {
-            Target::Http(url) => HttpSender::new(url.clone(), timeout)
+            Target::Http(url) => HttpSender::new(url.clone(), destination)
                 .map(Self::Http)
                 .map_err(SenderError::Http),
             Target::Amqp(url) => AmqpSender::new(url, timeout).map(Self::Amqp),
@@ -102,6 +104,18 @@ impl Sender {
             Self::Nats(sender) => sender.send(message).await,
         }
     }
+}
+
+/// Says an error with its causes: the client's own text leaves them out.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
 }
 
 impl Answer {

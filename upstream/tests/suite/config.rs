@@ -241,6 +241,23 @@ fn names_path_line_found_and_expected() {
             "line 4, destinations[0].filter.accounts: found another text, expected the IDs of connected accounts",
         ),
         (
+            destination("ca_file = \"ca.pem\""),
+            "line 4, destinations[0].ca_file: found it without an address `https://…`, expected both",
+        ),
+        (
+            destination("proxy = \"amqp://proxy/?exchange=a\""),
+            "line 4, destinations[0].proxy: found another address, expected `http(s)://HOST:PORT`",
+        ),
+        (
+            destination("proxy = \"http://user:password@proxy/\""),
+            "line 4, destinations[0].proxy: found credentials, expected none in this file",
+        ),
+        (
+            "[[destinations]]\nname = \"a\"\nurl = \"nats://a/b\"\nproxy = \"http://proxy/\"\n"
+                .to_owned(),
+            "line 4, destinations[0].proxy: found it without an address `http(s)://…`, expected both",
+        ),
+        (
             destination("[destinations.retry]\nfactor = 0.5"),
             "line 5, destinations[0].retry.factor: found `0.5`, expected 1 to 10",
         ),

@@ -1,5 +1,6 @@
 //! Delivery to destinations: what each answer leads to, and what a crash may not change.
 
+mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod nats;

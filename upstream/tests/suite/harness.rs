@@ -114,6 +114,14 @@ impl Server {
         drop(self.child);
     }
 
+    /// The most memory that it ever held, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.unwrap().split_whitespace().next().unwrap();
+        number.parse().unwrap()
+    }
+
     /// Asks the server to end.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child.0), Signal::TERM).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read as _, Write as _},
+    io::{Read, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
@@ -15,6 +15,8 @@ use crate::harness::until;
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
     pub(crate) at: Instant,
+    /// The request's first line.
+    pub(crate) line: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) payload: Vec<u8>,
 }
@@ -119,7 +121,8 @@ fn serve(
     }
 }
 
-fn request(stream: &mut TcpStream) -> Option<Got> {
+/// Reads one request; `None` at the end of the connection.
+pub(crate) fn request(stream: &mut impl Read) -> Option<Got> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -127,6 +130,7 @@ fn request(stream: &mut TcpStream) -> Option<Got> {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap();
+    let line = head.lines().next().unwrap().to_owned();
     let headers: BTreeMap<String, String> = head
         .lines()
         .filter_map(|line| line.split_once(": "))
@@ -136,6 +140,7 @@ fn request(stream: &mut TcpStream) -> Option<Got> {
     stream.read_exact(&mut payload).ok()?;
     Some(Got {
         at: Instant::now(),
+        line,
         headers,
         payload,
     })

@@ -59,6 +59,12 @@ fn about_destination(destination: &Destination) -> Vec<(&'static str, String)> {
         number => format!("with {number} secrets"),
     };
     lines.push(("signed", signed));
+    if let Some(path) = &destination.ca_file {
+        lines.push(("trusts", format!("certificates of `{}`", path.display())));
+    }
+    if let Some(proxy) = &destination.proxy {
+        lines.push(("through", proxy.to_string()));
+    }
     let rate = destination.rate;
     let rate = rate.map_or_else(String::new, |rate| format!(", {rate} a second"));
     let order = match destination.order {

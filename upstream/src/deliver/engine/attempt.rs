@@ -53,7 +53,7 @@ impl Courier {
         schedule: Arc<Schedule>,
         instruments: Instruments,
     ) -> Result<Self, SenderError> {
-        let sender = |target| Sender::new(target, destination.timeout);
+        let sender = |target| Sender::new(target, &destination);
         Ok(Self {
             primary: sender(&destination.primary)?,
             secondary: destination.secondary.as_ref().map(sender).transpose()?,
@@ -74,14 +74,14 @@ impl Courier {
         self.health().held_until(clock::now())
     }
 
-    /// See [`Health::window`].
-    fn window(&self) -> NonZeroUsize {
-        self.health().window()
+    /// See [`Health::room`].
+    fn room(&self) -> NonZeroUsize {
+        self.health().room()
     }
 
     /// Asks what is due.
     pub(super) async fn due(&self) -> Option<Due> {
-        let due = self.schedule.due(&self.destination, self.window()).await;
+        let due = self.schedule.due(&self.destination, self.room()).await;
         due.inspect_err(|error| {
             warn!(destination = self.destination.name, %error, "asking again");
         })
@@ -101,8 +101,9 @@ impl Courier {
         let name = &self.destination.name;
         let mut span = self.instruments.tracer.deliver(&job.entry, name);
         let mut attempts = vec![self.attempt(&job, job.number, via, &span).await];
-        let unavailable = attempts.last().map(|it| it.outcome) == Some(Outcome::Unavailable);
-        if via == Via::Primary && unavailable && self.health().fail_over(clock::now()) {
+        let first = attempts.last().map(|it| it.outcome);
+        let fails_over = |outcome| self.health().fail_over(outcome, clock::now());
+        if via == Via::Primary && first.is_some_and(fails_over) {
             let number = job.number.saturating_add(1);
             attempts.push(self.attempt(&job, number, Via::Secondary, &span).await);
         }

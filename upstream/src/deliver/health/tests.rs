@@ -29,6 +29,8 @@ fn destination(concurrency: usize, rate: Option<u32>, secondary: Option<&str>) -
         concurrency: NonZeroUsize::new(concurrency).unwrap(),
         rate: rate.and_then(NonZeroU32::new),
         timeout: Duration::from_secs(1),
+        authorities: None,
+        proxy: None,
         order: Order::None,
         retry: RetryPolicy::default(),
         breaking: Breaking::default(),
@@ -83,17 +85,17 @@ fn comes_back_with_half_as_many_and_then_more() {
     for _ in 0..8 {
         health.observe(Via::Primary, throttled(1), START);
     }
-    assert_eq!(health.window().get(), 4);
+    assert_eq!(health.room().get(), 4);
     for _ in 0..4 {
         health.observe(Via::Primary, Outcome::Delivered, after(2_000));
     }
-    assert_eq!(health.window().get(), 5);
+    assert_eq!(health.room().get(), 5);
     health.observe(Via::Primary, throttled(1), after(3_000));
-    assert_eq!(health.window().get(), 2);
+    assert_eq!(health.room().get(), 2);
     for _ in 0..1_000 {
         health.observe(Via::Primary, Outcome::Delivered, after(9_000));
     }
-    assert_eq!(health.window().get(), 8);
+    assert_eq!(health.room().get(), 8);
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn any_answer_shows_that_somebody_is_there() {
 fn goes_to_the_secondary_and_back_when_the_primary_is_well() {
     let mut health = pair();
     health.observe(Via::Primary, Outcome::Unavailable, START);
-    assert!(health.fail_over(START));
+    assert!(health.fail_over(Outcome::Unavailable, START));
     // Still the primary's turn: one failure is no outage.
     assert_eq!(health.permit(0, START), Permit::Now(Via::Primary));
     fail(&mut health, Via::Primary, 4, START);
@@ -165,11 +167,38 @@ fn goes_to_the_secondary_and_back_when_the_primary_is_well() {
 }
 
 #[test]
+fn goes_to_the_secondary_after_silence_only_if_the_primary_answers_nobody() {
+    let mut health = pair();
+    for _ in 0..4 {
+        health.observe(Via::Primary, Outcome::TimedOut, START);
+        assert!(!health.fail_over(Outcome::TimedOut, START));
+    }
+    health.observe(Via::Primary, Outcome::TimedOut, START);
+    assert!(health.fail_over(Outcome::TimedOut, START));
+    // The probe is an event too, and need not wait for the next one.
+    assert_eq!(health.permit(0, after(1_000)), Permit::Now(Via::Primary));
+    health.observe(Via::Primary, Outcome::TimedOut, after(2_000));
+    assert!(health.fail_over(Outcome::TimedOut, after(2_000)));
+    for outcome in [Outcome::Failed, Outcome::Refused, Outcome::Delivered] {
+        assert!(!health.fail_over(outcome, after(2_000)), "{outcome:?}");
+    }
+}
+
+#[test]
+fn has_no_more_at_hand_than_can_be_tried_soon() {
+    let room = |rate| Health::new(&destination(64, rate, None)).room().get();
+    assert_eq!(room(None), 64);
+    assert_eq!(room(Some(100)), 64);
+    assert_eq!(room(Some(2)), 10);
+    assert_eq!(room(Some(1)), 5);
+}
+
+#[test]
 fn has_nowhere_to_go_without_a_secondary_that_is_well() {
-    assert!(!alone().fail_over(START));
+    assert!(!alone().fail_over(Outcome::Unavailable, START));
     let mut health = pair();
     fail(&mut health, Via::Secondary, 5, START);
-    assert!(!health.fail_over(START));
+    assert!(!health.fail_over(Outcome::Unavailable, START));
     fail(&mut health, Via::Primary, 5, after(500));
     assert_eq!(health.permit(0, after(500)), Permit::At(after(1_000)));
 }
@@ -178,7 +207,7 @@ fn has_nowhere_to_go_without_a_secondary_that_is_well() {
 fn a_pause_holds_for_the_secondary_too() {
     let mut health = pair();
     health.observe(Via::Secondary, throttled(7), START);
-    assert!(!health.fail_over(START));
+    assert!(!health.fail_over(Outcome::Unavailable, START));
     assert_eq!(health.permit(0, START), Permit::At(after(7_000)));
 }
 

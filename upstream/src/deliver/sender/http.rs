@@ -1,25 +1,28 @@
 //! An attempt over HTTP.
 
-use std::{
-    error::Error as _,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, Response, StatusCode, Url,
+    Certificate, Client, Proxy, Response, StatusCode, Url,
     header::{HeaderMap, RETRY_AFTER},
     redirect,
 };
+use tracing::warn;
 
-use super::Answer;
+use super::{Answer, chain};
 use crate::deliver::{
+    destination::Destination,
     job::{MAX_ANSWER_BYTES, Outcome},
     message::Message,
 };
 
-/// Longest that a connection may take.
+/// Longest that a connection may take; never more than half of an attempt, so
+/// that it is known which of both took so long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most of an answer that is read: more than any that says something.
+const MAX_READ_BYTES: usize = 64 * 1_024;
 
 /// Posts to one URL.
 #[derive(Debug)]
@@ -33,16 +36,45 @@ impl HttpSender {
     ///
     /// # Errors
     /// [`reqwest::Error`].
-    pub(crate) fn new(url: Url, timeout: Duration) -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout.min(CONNECT_TIMEOUT))
-            // Where an event goes is said in the configuration, not by a receiver.
-            .redirect(redirect::Policy::none())
-            // A retry that we don't know of would be an attempt not counted.
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("hookgate/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+    pub(crate) fn new(url: Url, destination: &Destination) -> reqwest::Result<Self> {
+        let timeout = destination.timeout;
+        let prepared = || {
+            let client = Client::builder()
+                .timeout(timeout)
+                .connect_timeout((timeout / 2).min(CONNECT_TIMEOUT))
+                // Where an event goes, and over whom, is said in the
+                // configuration: not by a receiver, nor by a variable.
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                // A retry that we don't know of would be an attempt not counted.
+                .retry(reqwest::retry::never())
+                .user_agent(concat!("hookgate/", env!("CARGO_PKG_VERSION")));
+            match &destination.proxy {
+                Some(proxy) => Ok(client.proxy(Proxy::all(proxy.clone())?)),
+                None => Ok(client),
+            }
+        };
+        let by_tls = [Some(&url), destination.proxy.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|url| url.scheme() == "https");
+        let client = match &destination.authorities {
+            Some(authorities) => prepared()?.tls_certs_only(authorities.clone()).build()?,
+            // A machine without authorities is no hindrance.
+            None if !by_tls => prepared()?.tls_certs_only([]).build()?,
+            None => match prepared()?.build() {
+                Ok(client) => client,
+                Err(error) => {
+                    warn!(
+                        error = chain(&error),
+                        "this machine knows no certificate authorities: those of Mozilla are \
+                         used, as they were when hookgate was built. Install ca-certificates, or \
+                         set the destination's ca_file"
+                    );
+                    prepared()?.tls_certs_only(built_in()?).build()?
+                }
+            },
+        };
         Ok(Self { client, url })
     }
 
@@ -60,6 +92,14 @@ impl HttpSender {
             Err(error) => failure(error),
         }
     }
+}
+
+/// Returns the authorities that Mozilla trusts.
+fn built_in() -> reqwest::Result<Vec<Certificate>> {
+    let authorities = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    authorities
+        .map(|certificate| Certificate::from_der(certificate))
+        .collect()
 }
 
 async fn answer(response: Response) -> Answer {
@@ -95,16 +135,19 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Reads what is kept of an answer, and no more: an endless one ends here.
+/// Reads what is kept of an answer, and throws away what follows, so that the
+/// connection can be used again; an endless one ends here, and with it.
 async fn beginning(mut response: Response) -> Bytes {
     let mut text = BytesMut::new();
-    while text.len() < MAX_ANSWER_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => text.extend_from_slice(&chunk),
-            Ok(None) | Err(_) => break,
-        }
+    let mut read = 0;
+    while read < MAX_READ_BYTES {
+        let Ok(Some(chunk)) = response.chunk().await else {
+            break;
+        };
+        read += chunk.len();
+        let room = MAX_ANSWER_BYTES.saturating_sub(text.len());
+        text.extend(chunk.iter().take(room));
     }
-    text.truncate(MAX_ANSWER_BYTES);
     text.freeze()
 }
 
@@ -115,15 +158,7 @@ fn failure(error: reqwest::Error) -> Answer {
         Outcome::Unavailable
     };
     // The URL may hold a key.
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    Answer::without_status(outcome, text)
+    Answer::without_status(outcome, chain(&error.without_url()))
 }
 
 #[cfg(test)]
