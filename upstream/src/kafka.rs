@@ -11,6 +11,6 @@ mod producer;
 
 pub(crate) use address::{AddressError, KafkaAddress};
 #[cfg(feature = "kafka")]
-pub(crate) use binding::headers;
+pub(crate) use binding::{header, headers};
 #[cfg(feature = "kafka")]
 pub(crate) use producer::{ProduceError, Producer};

@@ -1,6 +1,8 @@
 //! CloudEvents in binary mode: the Kafka protocol binding 1.0.2, section 3.2.
 
-use rdkafka::message::{Header, OwnedHeaders};
+use std::borrow::Cow;
+
+use rdkafka::message::{BorrowedHeaders, Header, Headers as _, OwnedHeaders};
 
 /// What the binding puts before the name of an attribute.
 const PREFIX: &str = "ce_";
@@ -11,13 +13,24 @@ pub(crate) fn headers<'a>(of_http: impl IntoIterator<Item = (&'a str, &'a str)>)
     of_http
         .into_iter()
         .fold(OwnedHeaders::new(), |headers, (name, value)| {
-            let key = match name.strip_prefix("ce-") {
-                Some(attribute) => format!("{PREFIX}{attribute}"),
-                None => name.to_owned(),
-            };
             headers.insert(Header {
-                key: &key,
+                key: &key(name),
                 value: Some(value),
             })
         })
+}
+
+/// Reads the header that [`headers`] writes of one of HTTP; `None` if it isn't
+/// there, or is no text.
+pub(crate) fn header<'a>(headers: &'a BorrowedHeaders, of_http: &str) -> Option<&'a str> {
+    let key = key(of_http);
+    let found = headers.iter().find(|header| header.key == key)?;
+    std::str::from_utf8(found.value?).ok()
+}
+
+fn key(of_http: &str) -> Cow<'_, str> {
+    match of_http.strip_prefix("ce-") {
+        Some(attribute) => format!("{PREFIX}{attribute}").into(),
+        None => of_http.into(),
+    }
 }

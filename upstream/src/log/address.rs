@@ -1,16 +1,15 @@
 //! Where a log is: `sqlite:PATH`, or the address of a broker.
 
 mod amqp;
-#[cfg(feature = "kafka")]
-mod kafka;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::nats::{Servers, ServersError};
 
 pub(crate) use amqp::AmqpAddress;
+
 #[cfg(feature = "kafka")]
-pub(crate) use kafka::KafkaAddress;
+use crate::kafka::{self, KafkaAddress};
 
 /// Names a log. `Display` leaves out user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +50,8 @@ pub(crate) enum AddressError {
     Amqps,
     /// Not the address of a topic of Kafka.
     #[cfg(feature = "kafka")]
-    #[error(
-        "expected `kafka://HOST:PORT[,HOST:PORT]/TOPIC`, for example `kafka://127.0.0.1:9092/hookgate`"
-    )]
-    Kafka,
+    #[error(transparent)]
+    Kafka(#[from] kafka::AddressError),
     /// Kafka, and we were built without it.
     #[cfg(not(feature = "kafka"))]
     #[error("this hookgate was built without Kafka (cargo feature `kafka`)")]
@@ -77,9 +74,9 @@ impl FromStr for LogAddress {
             "amqp" => Ok(Self::Amqp(text.parse()?)),
             "amqps" => Err(AddressError::Amqps),
             #[cfg(feature = "kafka")]
-            "kafka" => Ok(Self::Kafka(text.parse()?)),
+            "kafka" | "kafkas" => Ok(Self::Kafka(text.parse()?)),
             #[cfg(not(feature = "kafka"))]
-            "kafka" => Err(AddressError::NoKafka),
+            "kafka" | "kafkas" => Err(AddressError::NoKafka),
             _ => Err(AddressError::Scheme),
         }
     }
@@ -178,16 +175,14 @@ mod tests {
     #[cfg(feature = "kafka")]
     #[test]
     fn refuses_what_names_no_topic() {
-        for text in [
-            "kafka://127.0.0.1:9092",
-            "kafka://127.0.0.1:9092/",
-            "kafka://127.0.0.1/hookgate",
-            "kafka://a:9092,/hookgate",
-            "kafka://a:9092/one/two",
-            "kafka://user:password@a:9092/hookgate",
+        use crate::kafka::AddressError as KafkaError;
+        for (text, error) in [
+            ("kafka://127.0.0.1:9092", KafkaError::Form),
+            ("kafkas://127.0.0.1:9092/hookgate", KafkaError::Tls),
+            ("kafka://u:p@a:9092/hookgate", KafkaError::Credentials),
         ] {
-            let error = text.parse::<LogAddress>().unwrap_err();
-            assert_eq!(error, AddressError::Kafka, "{text}");
+            let refused = text.parse::<LogAddress>().unwrap_err();
+            assert_eq!(refused, AddressError::Kafka(error), "{text}");
         }
     }
 

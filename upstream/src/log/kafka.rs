@@ -1,98 +1,134 @@
 //! The log as the one partition of a Kafka topic.
+//!
+//! An event is stored when every replica that is in sync has it (`acks=all`).
+//! The producer is idempotent: what its client repeats is stored once. What a
+//! sender repeats is not: Kafka can't look a key up, so it is stored again, under
+//! the same key and the same `ce_source` and `ce_id`.
+//! Source: <https://kafka.apache.org/documentation/#semantics>.
 
-use std::num::NonZeroUsize;
+mod reader;
+mod record;
+mod settings;
+mod topic;
 
-use hookgate_core::time::Timestamp;
+use std::time::Duration;
 
-use super::{
-    Appended, Limits, LogError, Record,
-    address::KafkaAddress,
-    offsets::{Found, Offsets},
-    reader::{self, Span},
-};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::sync::Semaphore;
+use tracing::warn;
 
-/// Says why it can't be used as the log.
+pub(crate) use reader::{KafkaReader, ReadError};
+pub(crate) use topic::TopicError;
+
+use super::{Appended, Limits, LogError, Record};
+use crate::kafka::{KafkaAddress, ProduceError, Producer};
+
+/// How long a record may be under way. It may be tried twice within the gate's
+/// upstream timeout (10 s), and is not sent any more afterwards, when the sender
+/// has been told to try again.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long the broker may take for any other answer.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Room for headers and key beside a payload in a batch.
+const HEADER_BYTES: usize = 16 * 1_024;
+
+/// The client's own limit of a batch with several records.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// Says why a topic can't be used as the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    /// Not made yet.
-    #[error("this hookgate can't append to `{address}` yet")]
-    Missing {
-        /// Where.
-        address: KafkaAddress,
-    },
+    /// The brokers can't be reached, or the topic isn't as the log needs it.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The client can't be made.
+    #[error("can't make a Kafka producer: {0}")]
+    Client(#[from] KafkaError),
 }
 
-/// Says why it can't be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
-    /// Not made yet.
-    #[error("this hookgate can't read `{address}` yet")]
-    Missing {
-        /// Where.
-        address: KafkaAddress,
-    },
+impl OpenError {
+    /// Tells whether it may pass by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Topic(error) if error.is_away())
+    }
 }
 
-/// Appends to it.
+/// Appends to the topic.
 #[derive(Debug)]
-pub(crate) enum KafkaLog {}
+pub(crate) struct KafkaLog {
+    producer: Producer,
+    in_flight: Semaphore,
+}
 
 impl KafkaLog {
-    /// Connects, and makes or checks it.
+    /// Connects, and makes or checks the topic.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) async fn open(address: &KafkaAddress, _: Limits) -> Result<Self, OpenError> {
-        Err(OpenError::Missing {
-            address: address.clone(),
+    pub(crate) async fn open(address: &KafkaAddress, limits: Limits) -> Result<Self, OpenError> {
+        topic::ensure(address, limits.max_payload_bytes).await?;
+        let largest = limits.max_payload_bytes.saturating_add(HEADER_BYTES);
+        let settings = [
+            ("message.max.bytes", largest.to_string()),
+            // The broker holds whole batches against the topic's limit.
+            ("batch.size", largest.min(BATCH_BYTES).to_string()),
+            ("queue.buffering.max.messages", limits.queue.to_string()),
+        ];
+        Ok(Self {
+            producer: Producer::new(address, "hookgate", APPEND_TIMEOUT, &settings)?,
+            in_flight: Semaphore::new(limits.queue),
         })
     }
 
-    /// Appends a record and waits until it is durable.
+    /// Produces a record and waits for the broker's confirmation.
     ///
     /// # Errors
     /// [`LogError`].
-    pub(crate) async fn append(&self, _: Record) -> Result<Appended, LogError> {
-        match *self {}
+    pub(crate) async fn append(&self, record: Record) -> Result<Appended, LogError> {
+        let Ok(_place) = self.in_flight.try_acquire() else {
+            return Err(LogError::QueueFull);
+        };
+        let attributes = &record.attributes;
+        let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
+        let headers = record::headers(attributes);
+        let produced = self.producer.produce(event_id, headers, &record.payload);
+        match produced.await {
+            Ok(offset) => Ok(Appended::Stored {
+                sequence: offset.map(record::sequence),
+            }),
+            Err(ProduceError::Kafka(error)) if is_full(&error) => Err(LogError::QueueFull),
+            Err(error) => {
+                warn!(event_id, trace_id, %error, "Kafka did not confirm an event");
+                Err(LogError::Unavailable)
+            }
+        }
     }
 
-    /// Tells whether an append could be confirmed now.
+    /// Tells whether the topic is there now.
     pub(crate) async fn is_ready(&self) -> bool {
-        match *self {}
+        self.producer.is_there().await
     }
 }
 
-/// Reads it, and never writes it.
-#[derive(Debug)]
-pub(crate) enum KafkaReader {}
-
-impl KafkaReader {
-    /// Connects and finds it.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub(crate) async fn open(address: &KafkaAddress) -> Result<Self, ReadError> {
-        Err(ReadError::Missing {
-            address: address.clone(),
-        })
-    }
+/// Tells errors that may pass by themselves: brokers that aren't there, or not
+/// ready yet.
+const fn is_passing(error: RDKafkaErrorCode) -> bool {
+    matches!(
+        error,
+        RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::BrokerNotAvailable
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotController
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::Resolve
+    )
 }
 
-impl Offsets for KafkaReader {
-    async fn span(&self) -> Result<Option<Span>, reader::ReadError> {
-        match *self {}
-    }
-
-    async fn read(
-        &self,
-        _: u64,
-        _: NonZeroUsize,
-        _: usize,
-    ) -> Result<Vec<Found>, reader::ReadError> {
-        match *self {}
-    }
-
-    async fn near(&self, _: Timestamp) -> Result<Option<u64>, reader::ReadError> {
-        match *self {}
-    }
+/// The client's memory is full of large records.
+fn is_full(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
 }

@@ -6,6 +6,8 @@ use hookgate_core::time::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
+#[cfg(feature = "kafka")]
+use crate::tansu::Tansu;
 use crate::{
     delivery::{Answer, Connection, Delivery, payload},
     harness::{CONNECT_SECRET, Server, assert_no_gaps, events, hookgate, output, until},
@@ -21,10 +23,6 @@ pub(crate) enum Repeats {
     AreKnown,
     /// It is stored again under the same `source` and `id`, by which whoever
     /// reads the log knows it.
-    #[allow(
-        dead_code,
-        reason = "the logs of brokers with less capability are about to use it"
-    )]
     AreStored,
 }
 
@@ -120,11 +118,31 @@ impl Backend for Nats {
     }
 }
 
+#[cfg(feature = "kafka")]
+impl Backend for Tansu {
+    const REPEATS: Repeats = Repeats::AreStored;
+    const SAYS_SEQUENCE: bool = true;
+
+    fn new() -> Self {
+        Self::start()
+    }
+
+    fn address(&self) -> String {
+        self.address("hookgate")
+    }
+
+    fn while_hung(&self, run: impl FnOnce()) {
+        self.freeze();
+        run();
+        self.thaw();
+    }
+}
+
 /// Runs each test on each log: the expectations differ where the logs do, the
 /// list doesn't.
 macro_rules! on_every_log {
-    ({ $($module:ident: $log:ty;)+ } $tests:tt) => {
-        $(mod $module { on_every_log! { @tests $log, $tests } })+
+    ({ $($(#[$gate:meta])? $module:ident: $log:ty;)+ } $tests:tt) => {
+        $($(#[$gate])? mod $module { on_every_log! { @tests $log, $tests } })+
     };
     (@tests $log:ty, { $($name:ident($make:ident))+ }) => {
         $(#[test] fn $name() { super::$name(&<$log as super::Backend>::$make()); })+
@@ -135,6 +153,8 @@ on_every_log! {
     {
         on_sqlite: super::Sqlite;
         on_nats: super::Nats;
+        #[cfg(feature = "kafka")]
+        on_kafka: super::Tansu;
     }
     {
         answers_an_event_that_comes_again(new)

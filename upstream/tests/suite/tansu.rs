@@ -15,6 +15,8 @@ use rdkafka::{
     message::{Headers as _, OwnedMessage},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::harness::{PATIENCE, tool, until};
 
 /// A running tansu; killed when dropped.
@@ -40,6 +42,16 @@ impl Tansu {
 
     pub(crate) fn server(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Stops the process where it is; connections stay open and unanswered.
+    pub(crate) fn freeze(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
     }
 
     /// Kills it. It forgets everything.
