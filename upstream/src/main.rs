@@ -7,6 +7,7 @@
 //! `head` and `verify-log` prove it; `redact` removes a payload;
 //! `backup`, `export` and `import` take events elsewhere.
 
+mod amqp;
 mod check;
 mod cli;
 mod clock;

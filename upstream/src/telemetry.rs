@@ -13,7 +13,11 @@ use std::io;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged if `RUST_LOG` doesn't say.
-const DEFAULT_FILTER: &str = "warn,hookgate=info";
+const DEFAULT_FILTER: &str = "warn,hookgate=info,lapin=off";
+
+/// Never logged: the RabbitMQ client repeats whole messages that came back. What
+/// becomes of them, and of its connections, we say ourselves.
+const NEVER: &str = "lapin::returned_messages=off";
 
 /// Says how log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -34,6 +38,7 @@ pub(crate) fn start(format: LogFormat) -> anyhow::Result<()> {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
         _ => EnvFilter::try_new(DEFAULT_FILTER)?,
     };
+    let filter = filter.add_directive(NEVER.parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

@@ -4,6 +4,7 @@ mod binary;
 mod envoy;
 mod nats_server;
 mod node_packages;
+mod rabbitmq_server;
 mod redis_server;
 mod tansu;
 pub(crate) mod wasm_target;
@@ -17,6 +18,7 @@ use crate::workspace::Workspace;
 
 pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
 pub(crate) use nats_server::ensure as nats_server;
+pub(crate) use rabbitmq_server::ensure as rabbitmq_server;
 pub(crate) use tansu::ensure as tansu;
 
 /// What the host tests need beside what is built.
@@ -42,6 +44,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     host(workspace)?;
     // What only the upstream's own tests need.
     tansu(workspace)?;
+    rabbitmq_server()?;
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Sender {
     #[cfg(feature = "kafka")]
     Kafka(KafkaSender),
     /// To a subject of a JetStream stream.
-    Nats(NatsSender),
+    Nats(Box<NatsSender>),
 }
 
 /// Says why nothing can be sent to a target.
@@ -90,7 +90,10 @@ impl Sender {
             Target::Kafka(_) => Err(SenderError::NoKafka {
                 target: target.clone(),
             }),
-            Target::Nats(url) => NatsSender::new(url, timeout).map(Self::Nats),
+            Target::Nats(url) => {
+                let sender = NatsSender::new(url, timeout)?;
+                Ok(Self::Nats(Box::new(sender)))
+            }
         }
     }
 

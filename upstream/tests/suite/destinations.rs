@@ -4,6 +4,7 @@ mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod nats;
+mod rabbit;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

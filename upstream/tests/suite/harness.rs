@@ -40,15 +40,98 @@ pub(crate) fn with_environment(command: &mut Command) {
 }
 
 /// Asks again and again until there is an answer.
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, ask)
+}
+
+/// As [`until`], for what takes longer.
+pub(crate) fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < PATIENCE, "waited too long until {what}");
+        assert!(start.elapsed() < patience, "waited too long until {what}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A server that may not serve yet; killed when dropped.
+pub(crate) struct Starting {
+    child: Running,
+    folder: TempDir,
+}
+
+impl Starting {
+    /// Starts a server on a free port.
+    pub(crate) fn start(log: &str, options: &[&str]) -> Self {
+        let mut command = hookgate();
+        command.args(["serve", "--log", log]).args(options);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
+        command
+            .args(["--listen", "127.0.0.1:0", "--ready-file"])
+            .arg(folder.path().join("ready"))
+            .stderr(stderr);
+        let child = Running(command.spawn().unwrap());
+        Self { child, folder }
+    }
+
+    /// What the server has logged so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// Waits until it waits for its log; returns where it answers meanwhile.
+    pub(crate) fn until_waiting(&self) -> SocketAddr {
+        until("the server waits for its log", || {
+            let stderr = self.stderr();
+            let line = stderr.lines().find(|line| line.contains("answering 503"))?;
+            let (_, rest) = line.split_once("address=")?;
+            rest.split_whitespace().next()?.parse().ok()
+        })
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn until_served(mut self, patience: Duration) -> Server {
+        let address = until_within(patience, "the server serves", || {
+            if let Some(status) = self.child.0.try_wait().unwrap() {
+                panic!("the server ended with {status}: {}", self.stderr());
+            }
+            let ready = fs::read_to_string(self.folder.path().join("ready"));
+            ready.ok()?.trim().parse().ok()
+        });
+        Server {
+            child: self.child,
+            folder: self.folder,
+            address,
+        }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child.0), Signal::TERM).unwrap();
+        until("the server ends", || self.child.0.try_wait().unwrap())
+    }
+}
+
+/// The status of a GET.
+pub(crate) fn status_of(address: SocketAddr, path: &str) -> u16 {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into();
+    let answer = agent.get(format!("http://{address}{path}")).call();
+    answer.unwrap().status().as_u16()
 }
 
 /// A server under test; killed when dropped.
@@ -67,27 +150,8 @@ impl Server {
     }
 
     /// Starts a prepared command, to which the last arguments are added.
-    pub(crate) fn spawn(mut command: Command) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let ready = folder.path().join("ready");
-        let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
-        command
-            .args(["--listen", "127.0.0.1:0", "--ready-file"])
-            .arg(&ready)
-            .stderr(stderr);
-        let mut child = Running(command.spawn().unwrap());
-        let address = until("the server serves", || {
-            if let Some(status) = child.0.try_wait().unwrap() {
-                let stderr = fs::read_to_string(folder.path().join("stderr")).unwrap();
-                panic!("the server ended with {status}: {stderr}");
-            }
-            fs::read_to_string(&ready).ok()?.trim().parse().ok()
-        });
-        Self {
-            child,
-            folder,
-            address,
-        }
+    pub(crate) fn spawn(command: Command) -> Self {
+        Starting::spawn(command).until_served(PATIENCE)
     }
 
     /// What the server has logged so far.
@@ -134,13 +198,7 @@ impl Server {
 
     /// The status of a GET.
     pub(crate) fn probe(&self, path: &str) -> u16 {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .build()
-            .into();
-        let answer = agent.get(format!("http://{}{path}", self.address)).call();
-        answer.unwrap().status().as_u16()
+        status_of(self.address, path)
     }
 }
 
@@ -202,6 +260,17 @@ pub(crate) fn assert_no_gaps(events: &[Value]) {
         .collect();
     let expected: Vec<u64> = (1..).take(events.len()).collect();
     assert_eq!(sequences, expected);
+}
+
+/// Where a tool is that has a place of its own: its variable, else that place.
+pub(crate) fn tool_at(variable: &str, place: &Path) -> PathBuf {
+    let path = std::env::var_os(variable).map_or_else(|| place.to_owned(), PathBuf::from);
+    assert!(
+        path.is_file(),
+        "found no {}: `cargo xtask tools` says what installs it",
+        path.display()
+    );
+    path
 }
 
 /// Where a tool is: its variable, else PATH, else where xtask puts it.

@@ -31,6 +31,7 @@ mod nats_cluster;
 mod nats_server;
 mod observed;
 mod patience;
+mod rabbit_server;
 mod receiver;
 mod redaction;
 mod retention;

@@ -84,11 +84,13 @@ impl Step {
             Self::Unit => {
                 let nats_server = tools::nats_server(workspace)?;
                 let tansu = tools::tansu(workspace)?;
+                let rabbitmq_server = tools::rabbitmq_server()?;
                 let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
                         .env("NATS_SERVER_PATH", nats_server)
                         .env("TANSU_PATH", tansu)
+                        .env("RABBITMQ_SERVER_PATH", rabbitmq_server)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
                 let configuration =

@@ -2,38 +2,41 @@
 //!
 //! CloudEvents in binary mode: the AMQP protocol binding 1.0.2, section 3.1.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::{AMQPValue, FieldTable, LongString, ShortString},
-};
+use lapin::{BasicProperties, types::ShortString};
 use reqwest::Url;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{Answer, SenderError};
-use crate::deliver::{destination::Target, job::Outcome, message::Message};
+use crate::{
+    amqp::{Channels, Server, Verdict, headers, reply_code, reply_text},
+    deliver::{destination::Target, job::Outcome, message::Message},
+};
+
+/// What the server lists the connection as.
+const NAME: &str = "hookgate destination";
 
 /// Kept on disk by a durable queue.
 const PERSISTENT: u8 = 2;
 
+/// Attempts that may be under way at a time. A destination's own concurrency is
+/// at most that.
+const CHANNELS: usize = 256;
+
+/// How the server closes a channel whose message it will never take: refused,
+/// not found, too large.
+const REFUSALS: [u16; 3] = [403, 404, 406];
+
 /// Publishes to one exchange, each message confirmed.
 #[derive(Debug)]
 pub(crate) struct AmqpSender {
-    url: Url,
-    exchange: String,
+    server: Server,
+    exchange: ShortString,
     /// `None`: the event's type.
-    routing_key: Option<String>,
+    routing_key: Option<ShortString>,
     timeout: Duration,
-    open: Mutex<Option<Open>>,
-}
-
-/// Is an open channel; the connection lives as long.
-#[derive(Debug, Clone)]
-struct Open {
-    channel: Channel,
-    _connection: std::sync::Arc<Connection>,
+    open: Mutex<Option<Arc<Channels>>>,
 }
 
 impl AmqpSender {
@@ -42,27 +45,24 @@ impl AmqpSender {
     /// # Errors
     /// [`SenderError::Target`].
     pub(crate) fn new(url: &Url, timeout: Duration) -> Result<Self, SenderError> {
-        let parameter = |wanted: &str| {
-            let found = url.query_pairs().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.into_owned())
+        let error = || SenderError::Target {
+            target: Target::Amqp(url.clone()),
         };
-        let known = |name: &str| matches!(name, "exchange" | "routing_key");
-        // The client would speak in clear: it is built without TLS.
-        let exchange = parameter("exchange").filter(|_| url.scheme() == "amqp");
-        let exchange = exchange.filter(|_| {
-            let mut names = url.query_pairs().map(|(name, _)| name);
-            names.all(|name| known(&name))
-        });
-        let Some(exchange) = exchange else {
-            let target = Target::Amqp(url.clone());
-            return Err(SenderError::Target { target });
-        };
-        let routing_key = parameter("routing_key");
-        let mut url = url.clone();
-        url.set_query(None);
+        let (mut exchange, mut routing_key) = (None, None);
+        for (name, value) in url.query_pairs() {
+            let field = match &*name {
+                "exchange" => &mut exchange,
+                "routing_key" => &mut routing_key,
+                _ => return Err(error()),
+            };
+            let value = ShortString::try_new(value).map_err(|_| error())?;
+            if field.replace(value).is_some() {
+                return Err(error());
+            }
+        }
         Ok(Self {
-            url,
-            exchange,
+            server: Server::of(url).ok_or_else(error)?,
+            exchange: exchange.ok_or_else(error)?,
             routing_key,
             timeout,
             open: Mutex::new(None),
@@ -71,85 +71,80 @@ impl AmqpSender {
 
     /// Makes one attempt.
     pub(crate) async fn send(&self, message: &Message) -> Answer {
-        match timeout(self.timeout, self.publish(message)).await {
-            Ok(Ok(confirmation)) => judge(&confirmation),
-            Ok(Err(error)) => {
-                *self.open.lock().await = None;
-                Answer::without_status(Outcome::Unavailable, error)
-            }
+        match timeout(self.timeout, self.attempt(message)).await {
+            Ok(answer) => answer,
             Err(_) => {
-                *self.open.lock().await = None;
+                // What the broker didn't read yet would pile up here. Whoever
+                // has the lock is about to have a new connection.
+                if let Ok(mut open) = self.open.try_lock() {
+                    *open = None;
+                }
                 Answer::without_status(Outcome::TimedOut, "the broker did not confirm")
             }
         }
     }
 
-    async fn publish(&self, message: &Message) -> lapin::Result<Confirmation> {
-        let channel = self.channel().await?;
-        let routing_key = self.routing_key.as_deref();
-        let routing_key = routing_key.unwrap_or(message.type_name.as_str());
-        let options = BasicPublishOptions {
-            // What no queue takes comes back instead of vanishing.
-            mandatory: true,
-            ..BasicPublishOptions::default()
+    async fn attempt(&self, message: &Message) -> Answer {
+        let channels = match self.channels().await {
+            Ok(channels) => channels,
+            Err(reason) => return Answer::without_status(Outcome::Unavailable, reason),
         };
-        let published = channel.basic_publish(
-            self.exchange.as_str().into(),
-            routing_key.into(),
-            options,
-            &message.payload,
-            properties(message),
-        );
-        published.await?.await
+        let routing_key = match &self.routing_key {
+            Some(key) => key.clone(),
+            None => match ShortString::try_new(message.type_name.as_str()) {
+                Ok(key) => key,
+                Err(error) => return Answer::without_status(Outcome::Refused, error),
+            },
+        };
+        let exchange = self.exchange.clone();
+        let properties = properties(message);
+        let published = channels.publish(exchange, routing_key, properties, &message.payload);
+        match published.await {
+            Ok(Verdict::Confirmed) => Answer::without_status(Outcome::Delivered, ""),
+            Ok(Verdict::Returned { reply }) => Answer::without_status(Outcome::Refused, reply),
+            Ok(Verdict::Refused) => {
+                Answer::without_status(Outcome::Failed, "the broker did not take it")
+            }
+            Err(error) => {
+                let outcome = match reply_code(&error) {
+                    Some(code) if REFUSALS.contains(&code) => Outcome::Refused,
+                    Some(_) => Outcome::Failed,
+                    None => Outcome::Unavailable,
+                };
+                Answer::without_status(outcome, reply_text(&error))
+            }
+        }
     }
 
-    async fn channel(&self) -> lapin::Result<Channel> {
+    /// Returns the connection, made anew if it was lost. It reads nothing while
+    /// one of the broker's alarms is on.
+    async fn channels(&self) -> Result<Arc<Channels>, String> {
         let mut open = self.open.lock().await;
-        if let Some(Open { channel, .. }) = &*open
-            && channel.status().connected()
+        if let Some(channels) = &*open
+            && channels.connection().status().connected()
         {
-            return Ok(channel.clone());
+            if channels.is_open() {
+                return Ok(Arc::clone(channels));
+            }
+            return Err("the broker takes no messages: one of its alarms is on".to_owned());
         }
-        let properties =
-            ConnectionProperties::default().with_connection_name("hookgate destination".into());
-        let connection = Connection::connect(self.url.as_str(), properties).await?;
-        let channel = connection.create_channel().await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await?;
-        *open = Some(Open {
-            channel: channel.clone(),
-            _connection: std::sync::Arc::new(connection),
-        });
-        Ok(channel)
-    }
-}
-
-fn judge(confirmation: &Confirmation) -> Answer {
-    match confirmation {
-        Confirmation::Ack(None) => Answer::without_status(Outcome::Delivered, ""),
-        Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
-            Answer::without_status(Outcome::Refused, &returned.reply_text)
-        }
-        Confirmation::Nack(None) | Confirmation::NotRequested => {
-            Answer::without_status(Outcome::Failed, "the broker did not confirm")
-        }
+        let connected = self.server.connect(NAME).await;
+        let connection = connected.map_err(|error| error.to_string())?;
+        let channels = Arc::new(Channels::new(connection, CHANNELS));
+        *open = Some(Arc::clone(&channels));
+        Ok(channels)
     }
 }
 
 fn properties(message: &Message) -> BasicProperties {
-    let mut table = FieldTable::default();
-    for (name, value) in &message.headers {
-        let name = match name.strip_prefix("ce-") {
-            Some(attribute) => format!("cloudEvents:{attribute}"),
-            None => (*name).to_owned(),
-        };
-        let value = AMQPValue::LongString(LongString::from(value.as_str()));
-        table.insert(ShortString::from(name), value);
-    }
-    BasicProperties::default()
+    let written = (message.headers.iter()).map(|(name, value)| (*name, value.as_str()));
+    let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_delivery_mode(PERSISTENT)
-        .with_message_id(message.webhook_id.as_str().into())
-        .with_headers(table)
+        .with_headers(headers(written));
+    // Ours, and short.
+    match ShortString::try_new(message.webhook_id.as_str()) {
+        Ok(id) => properties.with_message_id(id),
+        Err(_) => properties,
+    }
 }
