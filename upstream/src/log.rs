@@ -82,6 +82,19 @@ pub(crate) enum OpenError {
     Incapable(#[from] Incapable),
 }
 
+impl OpenError {
+    /// Tells whether it may pass by itself: the broker is away, or isn't ready.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Incapable(_) => false,
+            Self::Nats(error) => error.is_away(),
+            Self::Amqp(error) => error.is_away(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(error) => error.is_away(),
+        }
+    }
+}
+
 /// Sets what a log takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {

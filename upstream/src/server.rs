@@ -5,6 +5,7 @@ mod claim;
 mod connections;
 mod intake;
 mod subject;
+mod waiting;
 
 use std::{
     fs,
@@ -38,7 +39,7 @@ use crate::{
         destination::Destination,
         engine::{Engine, Instruments, StartError},
     },
-    log::{Capability, Incapable, Limits, Log, LogAddress, OpenError, sqlite::WriteError},
+    log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
     telemetry::{
         otlp::{Collector, Reporting},
@@ -153,6 +154,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let listen_error = |source| ServeError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
+    let listener = listener.into_std().map_err(listen_error)?;
     let scraped = match settings.metrics {
         Scrape::Off => None,
         Scrape::At(listen) => Some(bind_metrics(listen).await?),
@@ -164,9 +166,19 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
             (Some(reporting), tracer)
         }
     };
-    // After the addresses: a start that fails leaves no new log behind.
-    let (log, mut keeper) = Log::open(&settings.log, settings.limits).await?;
     let metrics = Metrics::new(settings.account_groups, settings.limits.queue);
+    // Until the very end, so that the last minute can be read too.
+    let _scraping = scraped.map(|listener| {
+        let pages = metrics::routes(metrics.clone());
+        AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
+    });
+    // After the addresses: a start that fails leaves no new log behind.
+    let (log, mut keeper) = tokio::select! {
+        opened = waiting::open(&settings.log, settings.limits, &listener) => opened?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let listener = TcpListener::from_std(listener).map_err(listen_error)?;
     let news = watch::Sender::new(0);
     let instruments = Instruments {
         metrics: metrics.clone(),
@@ -184,11 +196,6 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         announce(path, address)?;
     }
 
-    // Until the very end, so that the last minute can be read too.
-    let _scraping = scraped.map(|listener| {
-        let pages = metrics::routes(metrics.clone());
-        AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
-    });
     let intake = Arc::new(Intake::new(log, settings.acceptance, metrics, tracer, news));
     let mut ended = None;
     let stop = async {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::{ArgumentError, ImportArgs},
     config::Replicas,
-    log::{Appended, Limits, Log, LogError, OpenError, Record, sqlite::WriteError},
+    log::{Appended, Capability, Limits, Log, LogError, OpenError, Record, sqlite::WriteError},
 };
 
 /// Lines on their way to a log in a file: they share a transaction, and are
@@ -65,6 +65,16 @@ pub(crate) enum ImportError {
         /// Why.
         source: LogError,
     },
+    /// The log didn't confirm, and doesn't know what it has.
+    #[error(
+        "line {line}: {source}. The lines before it are imported, and this log would store them again: go on with `tail -n +{line} FILE | hookgate import -`. Line {line} itself may be stored already"
+    )]
+    AppendOnce {
+        /// Counted from 1.
+        line: u64,
+        /// Why.
+        source: LogError,
+    },
     /// The log can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -100,6 +110,12 @@ pub(crate) async fn import(args: &ImportArgs) -> Result<(), ImportError> {
         _ => 1,
     };
     let imported = append_all(&log, in_flight, lines, size, &args.file).await;
+    let imported = match imported {
+        Err(ImportError::Append { line, source }) if !address.can(Capability::ExactDuplicates) => {
+            Err(ImportError::AppendOnce { line, source })
+        }
+        imported => imported,
+    };
     drop(log);
     keeper.close().await?;
     let count = imported?;

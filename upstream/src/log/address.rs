@@ -121,7 +121,7 @@ mod tests {
             "tls://nats.example.com:4443",
             "nats://a:4222,nats://b:4222,nats://c:4222",
             "amqp://127.0.0.1:5672/",
-            "amqp://rabbit.example.com/shop?stream=events",
+            "amqp://rabbit.example.com:5673/shop?stream=events",
         ] {
             assert_eq!(text.parse::<LogAddress>().unwrap().to_string(), text);
         }

@@ -7,8 +7,7 @@ use tokio::time::sleep;
 #[cfg(feature = "kafka")]
 use super::kafka::KafkaReader;
 use super::{
-    Entry, LogAddress, ReadError, Start,
-    amqp::AmqpReader,
+    Entry, LogAddress, ReadError, Start, amqp,
     nats::{Following, NatsReader},
     offsets,
     sqlite::SqliteReader,
@@ -34,12 +33,7 @@ pub(crate) enum Follower {
     /// Of a JetStream stream.
     Nats(Box<Following>),
     /// Of a stream of RabbitMQ.
-    Amqp {
-        /// Reads it.
-        reader: Box<AmqpReader>,
-        /// The first sequence that wasn't handed out.
-        next: u64,
-    },
+    Amqp(Box<amqp::Following>),
     /// Of a topic of Kafka.
     #[cfg(feature = "kafka")]
     Kafka {
@@ -77,9 +71,7 @@ impl Follower {
                 Self::Nats(Box::new(reader.follow(start).await?))
             }
             LogAddress::Amqp(address) => {
-                let reader = Box::new(AmqpReader::open(address).await?);
-                let next = offsets::begin(&*reader, start).await?;
-                Self::Amqp { reader, next }
+                Self::Amqp(Box::new(amqp::Following::open(address, start).await?))
             }
             #[cfg(feature = "kafka")]
             LogAddress::Kafka(address) => {
@@ -106,7 +98,7 @@ impl Follower {
                 sleep(POLL_INTERVAL).await;
             },
             Self::Nats(following) => Ok(vec![following.next().await?]),
-            Self::Amqp { reader, next } => onwards(&**reader, next).await,
+            Self::Amqp(following) => Ok(vec![following.next().await?]),
             #[cfg(feature = "kafka")]
             Self::Kafka { reader, next } => onwards(&**reader, next).await,
         }

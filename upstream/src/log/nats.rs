@@ -67,6 +67,17 @@ pub(crate) enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Tells whether it may pass by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_away(),
+            Self::Stream(error) => error.is_away(),
+            Self::MaxPayload { .. } => false,
+        }
+    }
+}
+
 /// Appends to the stream.
 #[derive(Debug)]
 pub(crate) struct NatsLog {

@@ -18,6 +18,9 @@ const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
 /// Most sequences that are gone back over at a time, from the newest.
 const MAX_STRIDE: u64 = 5_000;
 
+/// How far the clocks of two servers that append may lie apart.
+const CLOCK_DISTANCE_MILLIS: u64 = 60_000;
+
 /// Holds what the log has at a sequence.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -156,6 +159,37 @@ pub(crate) async fn first_at(
     Ok(first)
 }
 
+/// Finds a place as [`Offsets::near`] does, where the broker knows none: by
+/// halving, since events are in the order in which they were stored but for the
+/// distance between the clocks of several servers.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) async fn by_halving(
+    log: &impl Offsets,
+    time: Timestamp,
+) -> Result<Option<u64>, ReadError> {
+    let Some(span) = log.span().await? else {
+        return Ok(None);
+    };
+    let time = time.unix_millis().saturating_sub(CLOCK_DISTANCE_MILLIS);
+    // Everything before `low` is earlier; whether `high` is, nobody has asked.
+    let (mut low, mut high) = (span.first, span.last);
+    while low < high {
+        let middle = low.midpoint(high);
+        let found = log.read(middle, NonZeroUsize::MIN, 1).await?;
+        match found.into_iter().next() {
+            Some(Found {
+                sequence,
+                event: Ok((entry, _)),
+            }) if entry.stored_at.unix_millis() < time => low = sequence.saturating_add(1),
+            // What can't be read may be late enough.
+            _ => high = middle,
+        }
+    }
+    Ok(Some(low))
+}
+
 /// Returns where somebody who follows the log begins.
 ///
 /// # Errors
@@ -205,3 +239,6 @@ async fn scan(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

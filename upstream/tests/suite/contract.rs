@@ -13,6 +13,7 @@ use crate::{
     harness::{CONNECT_SECRET, Server, assert_no_gaps, events, hookgate, output, until},
     load::{Load, Promises, assert_kept},
     nats_server::Nats,
+    rabbit_server::{Rabbit, RabbitLog},
 };
 
 /// What a log says of an event that is sent again. The upstream's table of
@@ -138,6 +139,29 @@ impl Backend for Tansu {
     }
 }
 
+impl Backend for RabbitLog {
+    const REPEATS: Repeats = Repeats::AreStored;
+    const SAYS_SEQUENCE: bool = false;
+
+    fn new() -> Self {
+        Self::shared().made()
+    }
+
+    fn alone() -> Self {
+        Self::own(Rabbit::start()).made()
+    }
+
+    fn address(&self) -> String {
+        self.address()
+    }
+
+    fn while_hung(&self, run: impl FnOnce()) {
+        self.server().freeze();
+        run();
+        self.server().thaw();
+    }
+}
+
 /// Runs each test on each log: the expectations differ where the logs do, the
 /// list doesn't.
 macro_rules! on_every_log {
@@ -155,6 +179,7 @@ on_every_log! {
         on_nats: super::Nats;
         #[cfg(feature = "kafka")]
         on_kafka: super::Tansu;
+        on_rabbit: super::RabbitLog;
     }
     {
         answers_an_event_that_comes_again(new)

@@ -10,6 +10,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+mod capability;
 mod check;
 mod cli;
 mod cluster;
@@ -31,6 +32,7 @@ mod nats_cluster;
 mod nats_server;
 mod observed;
 mod patience;
+mod rabbit;
 mod rabbit_server;
 mod receiver;
 mod redaction;

@@ -82,15 +82,14 @@ fn refuses_a_server_that_takes_smaller_messages_than_the_door() {
 }
 
 #[test]
-fn refuses_a_server_that_is_not_there() {
-    let mut nats = Nats::start();
-    let address = nats.address();
-    nats.kill();
+fn refuses_a_wrong_login_at_once() {
+    let nats =
+        Nats::start_with("max_payload: 4MB\nauthorization { user: gate, password: hunter2 }");
+    let address = nats.address().replace("nats://", "nats://gate:wrong@");
     let message = refusal(&address, &[]);
-    assert!(
-        message.contains(&format!("can't connect to the NATS server at {address}")),
-        "{message}"
-    );
+    let shown = format!("can't connect to the NATS server at {}", nats.address());
+    assert!(message.contains(&shown), "{message}");
+    assert!(!message.contains("waiting"), "{message}");
 }
 
 #[test]

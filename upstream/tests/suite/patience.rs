@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     delivery::{Connection, Delivery},
-    harness::{Server, events},
+    harness::{PATIENCE, Server, Starting, events, failure, hookgate, status_of, until},
     nats_server::Nats,
 };
 
@@ -63,4 +63,51 @@ fn answers_before_the_gate_gives_up() {
     assert_eq!(answer.outcome(), (503, "unavailable", None));
     let taken = start.elapsed();
     assert!(taken < Duration::from_secs(10), "{taken:?}");
+}
+
+#[test]
+fn a_log_that_is_away_at_start_is_waited_for() {
+    let mut nats = Nats::start();
+    let log = nats.address();
+    nats.kill();
+    let starting = Starting::start(&log, &[]);
+    let address = starting.until_waiting();
+    assert_eq!(status_of(address, "/healthz"), 200);
+    assert_eq!(status_of(address, "/readyz"), 503);
+    let mut connection = Connection::open(address).unwrap();
+    let answer = connection.send(&Delivery::new("evt_1")).unwrap();
+    assert_eq!(answer.outcome(), (503, "unavailable", None));
+    let line = format!("waiting for the log: can't connect to the NATS server at {log}");
+    let start = Instant::now();
+    until("it has said so again", || {
+        (starting.stderr().matches(&line).count() >= 4).then_some(())
+    });
+    // Once a second.
+    assert!(start.elapsed() > Duration::from_secs(2));
+
+    nats.restart();
+    let server = starting.until_served(PATIENCE);
+    assert_eq!(server.probe("/readyz"), 200);
+    let answer = Delivery::new("evt_1").send(&server);
+    assert_eq!(answer.outcome(), (200, "stored", Some(1)));
+}
+
+#[test]
+fn sigterm_ends_the_wait_for_a_log() {
+    // Nobody listens at the discard port of this machine.
+    for log in ["nats://127.0.0.1:9", "amqp://127.0.0.1:9/"] {
+        let mut starting = Starting::start(log, &[]);
+        starting.until_waiting();
+        let status = starting.stop();
+        assert_eq!(status.code(), Some(0), "{log}: {}", starting.stderr());
+    }
+}
+
+#[test]
+fn other_commands_wait_for_no_log() {
+    for log in ["nats://127.0.0.1:9", "amqp://127.0.0.1:9/"] {
+        let message = failure(hookgate().args(["events", "--log", log]));
+        assert!(message.contains("can't connect to"), "{message}");
+        assert!(message.contains(log), "{message}");
+    }
 }

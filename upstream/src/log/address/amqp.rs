@@ -2,33 +2,30 @@
 
 use std::{fmt, str::FromStr};
 
+use lapin::types::ShortString;
 use reqwest::Url;
 
 use super::AddressError;
+use crate::amqp::Server;
 
 /// The stream of an address that names none.
 const DEFAULT_STREAM: &str = "hookgate";
 
-/// Longest name of a queue, by AMQP's short strings.
-const MAX_STREAM_BYTES: usize = 255;
-
 /// Names a stream of a RabbitMQ server. `Display` leaves out user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AmqpAddress {
-    /// Server, user, password and virtual host.
-    server: Url,
-    stream: String,
+    server: Server,
+    stream: ShortString,
 }
 
-#[allow(dead_code, reason = "the log is about to use it")]
 impl AmqpAddress {
-    /// Returns the server's URL, as the client reads it.
-    pub(crate) fn server(&self) -> &str {
-        self.server.as_str()
+    /// Returns the server.
+    pub(crate) const fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Returns the stream's name.
-    pub(crate) fn stream(&self) -> &str {
+    pub(crate) const fn stream(&self) -> &ShortString {
         &self.stream
     }
 }
@@ -37,35 +34,29 @@ impl FromStr for AmqpAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let mut server: Url = text.parse().map_err(|_| AddressError::Amqp)?;
-        if server.host_str().is_none_or(str::is_empty) || server.fragment().is_some() {
-            return Err(AddressError::Amqp);
-        }
+        let url: Url = text.parse().map_err(|_| AddressError::Amqp)?;
         let mut stream = None;
-        for (name, value) in server.query_pairs() {
-            let fits = (1..=MAX_STREAM_BYTES).contains(&value.len());
-            if name != "stream" || !fits || stream.is_some() {
+        for (name, value) in url.query_pairs() {
+            let named = ShortString::try_new(value).ok();
+            let named = named.filter(|named| !named.as_str().is_empty());
+            if name != "stream" || named.is_none() || stream.is_some() {
                 return Err(AddressError::Amqp);
             }
-            stream = Some(value.into_owned());
+            stream = named;
         }
-        server.set_query(None);
         Ok(Self {
-            server,
-            stream: stream.unwrap_or_else(|| DEFAULT_STREAM.to_owned()),
+            server: Server::of(&url).ok_or(AddressError::Amqp)?,
+            stream: stream.unwrap_or_else(|| ShortString::from(DEFAULT_STREAM)),
         })
     }
 }
 
 impl fmt::Display for AmqpAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.server.clone();
-        // Only an address without a host refuses.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        if self.stream != DEFAULT_STREAM {
-            shown.query_pairs_mut().append_pair("stream", &self.stream);
+        write!(f, "{}", self.server)?;
+        match self.stream.as_str() {
+            DEFAULT_STREAM => Ok(()),
+            stream => write!(f, "?stream={stream}"),
         }
-        write!(f, "{shown}")
     }
 }

@@ -24,6 +24,14 @@ pub(crate) struct ConnectError {
     source: async_nats::ConnectError,
 }
 
+impl ConnectError {
+    /// Tells whether it may pass by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
+        matches!(self.source.kind(), Dns | Io | TimedOut)
+    }
+}
+
 /// Connects now or not at all; lost connections are renewed later on.
 ///
 /// # Errors

@@ -53,6 +53,15 @@ pub(crate) enum StreamError {
     Create(#[from] CreateStreamError),
 }
 
+impl StreamError {
+    /// Tells whether it may pass by itself: a cluster that has no leader yet.
+    pub(super) fn is_away(&self) -> bool {
+        let Self::Get(error) = self else { return false };
+        matches!(error.kind(), GetStreamErrorKind::JetStream(error)
+            if error.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE)
+    }
+}
+
 /// Lists settings that would break a promise.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WrongSettings {

@@ -1,0 +1,85 @@
+//! A log whose broker is away when the server starts: it is waited for.
+//!
+//! What would not pass by itself, a wrong login or a stream with other settings,
+//! ends the start at once.
+
+use std::{pin::pin, time::Duration};
+
+use axum::{
+    Router,
+    http::StatusCode,
+    routing::{get, post},
+};
+use hookgate_core::reply::Code;
+use tokio::{net::TcpListener, sync::oneshot, time::sleep};
+use tracing::{info, warn};
+
+use super::{ServeError, answer::Refusal, connections};
+use crate::log::{Keeper, Limits, Log, LogAddress};
+
+/// Time between two attempts, and between two lines about one that takes long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Opens the log, however long its broker takes to be there.
+///
+/// # Errors
+/// [`ServeError::Log`], [`ServeError::Listen`].
+pub(super) async fn open(
+    address: &LogAddress,
+    limits: Limits,
+    listener: &std::net::TcpListener,
+) -> Result<(Log, Keeper), ServeError> {
+    let mut answering = None;
+    loop {
+        let mut attempt = pin!(Log::open(address, limits));
+        let opened = loop {
+            tokio::select! {
+                opened = &mut attempt => break opened,
+                () = sleep(PAUSE) => info!("waiting for the log at {address}"),
+            }
+            answer_meanwhile(&mut answering, listener)?;
+        };
+        match opened {
+            Err(error) if error.is_away() => warn!("waiting for the log: {error}"),
+            opened => return Ok(opened?),
+        }
+        answer_meanwhile(&mut answering, listener)?;
+        sleep(PAUSE).await;
+    }
+}
+
+/// Answers that nothing can be stored yet, until `answering` is dropped.
+fn answer_meanwhile(
+    answering: &mut Option<oneshot::Sender<()>>,
+    listener: &std::net::TcpListener,
+) -> Result<(), ServeError> {
+    if answering.is_some() {
+        return Ok(());
+    }
+    let listen_error = |source| ServeError::Listen {
+        listen: listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into()),
+        source,
+    };
+    let listener = listener.try_clone().map_err(listen_error)?;
+    let listener = TcpListener::from_std(listener).map_err(listen_error)?;
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, "answering 503 until the log is there");
+    }
+    let (until, ended) = oneshot::channel();
+    *answering = Some(until);
+    // Drains by itself: nobody has to wait for it.
+    tokio::spawn(connections::serve(listener, routes(), async {
+        let _ = ended.await;
+    }));
+    Ok(())
+}
+
+fn routes() -> Router {
+    let unavailable = || async { Refusal::Gate(Code::Unavailable) };
+    let not_ready = || async { (StatusCode::SERVICE_UNAVAILABLE, "waiting for the log\n") };
+    Router::new()
+        .route("/v1/events", post(unavailable))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(not_ready))
+        .fallback(unavailable)
+}

@@ -1,0 +1,55 @@
+//! What a log can't do is refused before anybody waits for it.
+
+use std::fs;
+
+use crate::harness::{failure, hookgate, refusal};
+
+/// Logs with nobody there: who asked for them would wait.
+const LOGS: [&str; 1] = ["amqp://127.0.0.1:9/"];
+
+#[test]
+fn a_log_that_delivers_nothing_takes_no_destinations() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hookgate.toml");
+    let text = "[[destinations]]\nname = \"orders\"\nurl = \"http://127.0.0.1:9/\"\n";
+    fs::write(&file, text).unwrap();
+    for log in LOGS {
+        let message = refusal(log, &["--config", file.to_str().unwrap()]);
+        assert!(message.contains("[[destinations]]"), "{message}");
+        assert!(message.contains("let its own consumers read"), "{message}");
+        let message = failure(hookgate().args(["parked", "--log", log]));
+        assert!(message.contains("`hookgate parked`"), "{message}");
+    }
+}
+
+#[test]
+fn a_log_that_keeps_its_own_retention_takes_no_other() {
+    for log in LOGS {
+        let message = refusal(log, &["--keep", "90d"]);
+        assert!(message.contains("--keep"), "{message}");
+        assert!(message.contains("a policy with `max-age`"), "{message}");
+    }
+}
+
+#[test]
+fn a_log_without_evidence_says_so() {
+    for log in LOGS {
+        for (command, says) in [
+            (vec!["head"], "keeps no chain of evidence"),
+            (vec!["redact", "evt_1", "--reason", "x"], "one by one"),
+            (vec!["backup", "copy.db"], "`hookgate export`"),
+        ] {
+            let message = failure(hookgate().args(&command).args(["--log", log]));
+            assert!(message.contains(says), "{command:?}: {message}");
+            assert!(
+                message.contains("A log at `sqlite:PATH` can do it"),
+                "{message}"
+            );
+        }
+        let output = hookgate().args(["verify-log", "--log", log]).output();
+        let output = output.unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("keeps no chain of evidence"), "{message}");
+    }
+}
