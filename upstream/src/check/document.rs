@@ -2,8 +2,9 @@
 
 mod json;
 mod parse;
+mod value;
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 pub(super) use json::value_at;
 pub(super) use parse::{SyntaxError, parse};
@@ -43,13 +44,16 @@ struct Key {
 enum Style {
     /// `|`: line by line, indented.
     Literal,
+    /// Without quotes, so that it may stand for nothing.
+    Plain,
     /// Any other: as the parser makes them.
     Other,
 }
 
 impl Node {
     /// Returns the value of a field of a mapping, whose name is spelled as in
-    /// Envoy's documentation or in camel case: Envoy takes both.
+    /// Envoy's documentation or in camel case: Envoy takes both. A null is no
+    /// value.
     pub(super) fn field(&self, name: &str) -> Option<&Self> {
         let Value::Mapping(fields) = &self.value else {
             return None;
@@ -57,7 +61,8 @@ impl Node {
         let found = fields
             .iter()
             .find(|(key, _)| key.name == name || key.name == camel_case(name));
-        found.map(|(_, value)| value.as_ref())
+        let value = found.map(|(_, value)| value.as_ref());
+        value.filter(|value| !value.is_null())
     }
 
     /// Follows several fields, separated by dots.
@@ -109,20 +114,15 @@ impl Node {
         }
     }
 
-    /// Tells whether this is a `true`.
-    pub(super) fn is_true(&self) -> bool {
-        self.text() == Some("true")
-    }
-
-    /// Reads a number.
-    pub(super) fn number(&self) -> Option<u64> {
-        self.text()?.parse().ok()
-    }
-
-    /// Reads a duration as Envoy spells it: `10s`, `0.5s`.
-    pub(super) fn duration(&self) -> Option<Duration> {
-        let seconds: f64 = self.text()?.strip_suffix('s')?.parse().ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
+    fn is_null(&self) -> bool {
+        let Value::Scalar {
+            text,
+            style: Style::Plain,
+        } = &self.value
+        else {
+            return false;
+        };
+        matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// Returns where a place of this scalar's text stands in the file.
@@ -141,7 +141,8 @@ impl Node {
     }
 }
 
-fn camel_case(name: &str) -> String {
+/// Returns a field's other name.
+pub(super) fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut parts = name.split('_');
     camel.push_str(parts.next().unwrap_or_default());
@@ -156,12 +157,10 @@ fn camel_case(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Position, parse};
-    use std::time::Duration;
 
     #[test]
     fn finds_fields_in_both_spellings_and_through_aliases() {
-        let documents =
-            parse("a: &a\n  max_size: 3\nb: *a\nc: {maxSize: 4, wait: 0.5s}\n").unwrap();
+        let documents = parse("a: &a\n  max_size: 3\nb: *a\nc: {maxSize: 4}\n").unwrap();
         let root = documents.first().unwrap();
         let of_alias = root.at_path("b.max_size").unwrap();
         assert_eq!(of_alias.number(), Some(3));
@@ -173,8 +172,18 @@ mod tests {
             }
         );
         assert_eq!(root.at_path("c.max_size").unwrap().number(), Some(4));
-        let wait = root.at_path("c.wait").unwrap();
-        assert_eq!(wait.duration(), Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_null_is_no_value() {
+        let documents = parse("a: null\nb: ~\nc:\nd: 'null'\ne: ''\n").unwrap();
+        let root = documents.first().unwrap();
+        let is_there = |name: &&str| root.field(name).is_some();
+        let there: Vec<&str> = ["a", "b", "c", "d", "e"]
+            .into_iter()
+            .filter(is_there)
+            .collect();
+        assert_eq!(there, ["d", "e"]);
     }
 
     #[test]

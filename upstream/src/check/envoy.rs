@@ -1,15 +1,19 @@
 //! A whole Envoy configuration: what the gate stands on.
 
 mod bootstrap;
+mod bypass;
 mod cluster;
 mod connection;
+mod door;
 mod filter;
 mod keyring;
 mod neighbour;
 mod route;
+mod spelling;
 
 use hookgate_core::config::Config;
 
+use self::door::Door;
 use super::{
     document::Node,
     finding::{Code, Findings},
@@ -38,39 +42,37 @@ pub(super) fn check(root: &Node, findings: &mut Findings) -> Vec<Config> {
         return patch(root, findings);
     }
     bootstrap::check(root, findings);
-    let mut configs: Vec<Config> = Vec::new();
-    let mut gates = 0;
-    for (listener, manager) in managers(root) {
-        let http_filters: Vec<&Node> = manager.items_of("http_filters").collect();
-        let Some(place) = http_filters.iter().position(|node| filter::is_gate(node)) else {
-            continue;
-        };
-        let (before, gate) = http_filters.split_at(place);
-        let Some((gate, after)) = gate.split_first() else {
-            continue;
-        };
-        gates += 1;
-        connection::check(manager, findings);
-        neighbour::check(before, findings);
-        let config = filter::check(root, gate, findings);
-        if let Some(config) = &config {
-            connection::check_addresses(manager, config, findings);
-            keyring::check(root, config, (before, gate, after), findings);
+    spelling::check(root, findings);
+    let doors: Vec<(Door<'_>, Option<Config>)> = Door::all(root)
+        .into_iter()
+        .map(|door| {
+            let config = filter::check(root, door.gate, findings);
+            (door, config)
+        })
+        .collect();
+    for (door, config) in &doors {
+        connection::check(door, findings);
+        neighbour::check(&door.before, findings);
+        if let Some(config) = config {
+            connection::check_addresses(door, config, findings);
+            keyring::check(door, config, findings);
         }
-        route::check(root, listener, manager, gate, config.as_ref(), findings);
-        if let Some(config) = config
-            && !configs.contains(&config)
-        {
-            configs.push(config);
-        }
+        route::check(door, config.as_ref(), findings);
     }
-    if gates == 0 {
+    bypass::check(root, &doors, findings);
+    if doors.is_empty() {
         findings.add(
             Code::GateMissing,
             root.at,
             "no HTTP connection manager of a static listener has the Hookgate filter",
             "copy the filter `hookgate` of envoy/envoy.yaml into `http_filters`, before the router",
         );
+    }
+    let mut configs: Vec<Config> = Vec::new();
+    for config in doors.into_iter().filter_map(|(_, config)| config) {
+        if !configs.contains(&config) {
+            configs.push(config);
+        }
     }
     configs
 }
@@ -98,20 +100,6 @@ fn patch(root: &Node, findings: &mut Findings) -> Vec<Config> {
         .into_iter()
         .filter_map(|gate| filter::check(root, gate, findings))
         .collect()
-}
-
-/// Returns every static HTTP connection manager with its listener.
-fn managers(root: &Node) -> impl Iterator<Item = (&Node, &Node)> {
-    root.items_of("static_resources.listeners")
-        .flat_map(|listener| {
-            let chains = listener
-                .items_of("filter_chains")
-                .chain(listener.field("default_filter_chain"));
-            let filters = chains.flat_map(|chain| chain.items_of("filters"));
-            filters
-                .filter(|filter| type_of(filter).contains("http_connection_manager"))
-                .filter_map(move |filter| Some((listener, filter.field("typed_config")?)))
-        })
 }
 
 /// Returns every Wasm filter below a node, wherever it stands.

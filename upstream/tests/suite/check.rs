@@ -1,8 +1,11 @@
 //! `hookgate check-config`: the shipped file is right, and every way to spoil it is found.
 
+mod around;
 mod door;
 mod gate;
 mod keyring;
+mod spelling;
+mod store;
 
 use std::{
     io::Write as _,

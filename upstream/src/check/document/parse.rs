@@ -115,6 +115,7 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
         text: text.to_owned(),
         style: match style {
             ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Plain => Style::Plain,
             _ => Style::Other,
         },
     }

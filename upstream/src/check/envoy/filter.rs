@@ -9,6 +9,10 @@ use crate::check::{
     plugin,
 };
 
+/// What the host does when the module fails.
+const FAIL_RELOAD: (&str, u64) = ("FAIL_RELOAD", 1);
+const FAIL_OPEN: (&str, u64) = ("FAIL_OPEN", 3);
+
 /// Tells whether a filter is the gate: by its names, its module, or what it configures.
 pub(super) fn is_gate(filter: &Node) -> bool {
     if !type_of(filter).contains("filters.http.wasm.") {
@@ -52,21 +56,16 @@ pub(super) fn check(root: &Node, gate: &Node, findings: &mut Findings) -> Option
 
 fn failures(config: &Node, findings: &mut Findings) {
     let fix = "failure_policy: FAIL_RELOAD\nreload_config:\n  backoff: {base_interval: 0.1s, max_interval: 5s}";
-    let policy = config.text_of("failure_policy");
+    let field = "failure_policy";
+    let policy = config.field(field);
+    let is = |value| policy.is_some_and(|policy| policy.is_value(value));
     let (code, field, problem) = if config.field("fail_open").is_some_and(Node::is_true) {
         (Code::FailOpen, "fail_open", "`fail_open` is true")
-    } else if policy == Some("FAIL_OPEN") {
-        (
-            Code::FailOpen,
-            "failure_policy",
-            "`failure_policy` is FAIL_OPEN",
-        )
-    } else if policy != Some("FAIL_RELOAD") {
-        (
-            Code::FailurePolicy,
-            "failure_policy",
-            "`failure_policy` is not FAIL_RELOAD",
-        )
+    } else if is(FAIL_OPEN) {
+        (Code::FailOpen, field, "`failure_policy` is FAIL_OPEN")
+    } else if !is(FAIL_RELOAD) {
+        let problem = "`failure_policy` is not FAIL_RELOAD";
+        (Code::FailurePolicy, field, problem)
     } else {
         return;
     };

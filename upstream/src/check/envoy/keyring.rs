@@ -1,80 +1,141 @@
-//! Where keyrings come from.
+//! Where keyrings come from, and who else can have them.
 
-use hookgate_core::config::{Config, HttpSource, Keyring, KeyringSource};
+mod format;
+mod shown;
+mod store;
 
-use super::{cluster, type_of};
+use hookgate_core::config::{Config, Keyring, KeyringSource};
+
+use super::{door::Door, type_of};
 use crate::check::{
     document::Node,
     finding::{Code, Findings},
 };
 
-/// Checks that each keyring of the gate is there when the gate looks.
-pub(super) fn check(
-    root: &Node,
-    config: &Config,
-    (before, gate, after): (&[&Node], &Node, &[&Node]),
-    findings: &mut Findings,
-) {
+/// Checks that each keyring of the gate is there when the gate looks, that nobody
+/// else chooses it, and that nothing shows it.
+pub(super) fn check(door: &Door<'_>, config: &Config, findings: &mut Findings) {
     for keyring in &config.keyrings {
         match &keyring.source {
             KeyringSource::FilterState(key) => {
-                let early = before.iter().find_map(|filter| setter(filter, key));
-                let late = after.iter().find_map(|filter| setter(filter, key));
-                match (early, late) {
-                    (Some(setter), _) => check_setter(setter, key, findings),
-                    (None, Some(setter)) => findings.add(
-                        Code::KeyringSetLate,
-                        setter.at,
-                        &format!("`{key}` is set behind the gate"),
-                        "move the set_filter_state filter before the gate in `http_filters`",
-                    ),
-                    (None, None) => missing(keyring, key, gate, findings),
-                }
+                check_setters(door, keyring, key, findings);
+                shown::check(door.root, key, findings);
             }
-            KeyringSource::Http(source) => check_http(root, keyring, source, gate, findings),
+            KeyringSource::Http(source) => {
+                store::check(door.root, keyring, source, door.gate, findings);
+            }
         }
     }
 }
 
-/// Finds what sets a key of the filter state.
-fn setter<'a>(filter: &'a Node, key: &str) -> Option<&'a Node> {
-    if !type_of(filter).contains("filters.http.set_filter_state.") {
-        return None;
+fn check_setters(door: &Door<'_>, keyring: &Keyring, key: &str, findings: &mut Findings) {
+    let mut early = Vec::new();
+    for filter in door.before.iter().filter(|filter| is_setter(filter)) {
+        let own: Vec<&Node> = of_requests(filter.field("typed_config"), key).collect();
+        if own.is_empty() {
+            continue;
+        }
+        if filter.field("disabled").is_some_and(Node::is_true) {
+            switched_off(filter, key, findings);
+            return;
+        }
+        check_overrides(door, filter, key, findings);
+        early.extend(own);
     }
-    filter
-        .items_of("typed_config.on_request_headers")
-        .find(|setter| setter.text_of("object_key") == Some(key))
-}
-
-/// Checks what a key is set to.
-fn check_setter(setter: &Node, key: &str, findings: &mut Findings) {
-    let formats = [
-        "format_string.text_format_source.inline_string",
-        "format_string.text_format",
-    ];
-    let Some(format) = formats.iter().find_map(|path| setter.at_path(path)) else {
+    let behind = door.behind.iter().filter(|filter| is_setter(filter));
+    let late = behind.flat_map(|filter| of_requests(filter.field("typed_config"), key));
+    let late: Vec<&Node> = late.collect();
+    let of_connection: Vec<&Node> = of_connection(door, key).collect();
+    for setter in early.iter().chain(&of_connection) {
+        format::check(setter, key, findings);
+    }
+    let Some((_, others)) = early.split_first() else {
+        match (of_connection.first(), late.first()) {
+            (Some(setter), _) => findings.add(
+                Code::FileNotWatched,
+                setter.at,
+                &format!("`{key}` is set once for a connection: open ones keep the old secrets"),
+                "set it with the HTTP filter of that name, before the gate in `http_filters`",
+            ),
+            (None, Some(setter)) => findings.add(
+                Code::KeyringSetLate,
+                setter.at,
+                &format!("`{key}` is set behind the gate"),
+                "move the set_filter_state filter before the gate in `http_filters`",
+            ),
+            (None, None) => missing(keyring, key, door.gate, findings),
+        }
         return;
     };
-    let text = format.text().unwrap_or_default();
-    if let Some((_, argument)) = text.split_once("%FILE_CONTENT(") {
-        let argument = argument.split(')').next().unwrap_or_default();
-        if !argument.contains(':') {
-            let folder = argument.rsplit_once('/').map_or(".", |(folder, _)| folder);
-            findings.add(
-                Code::FileNotWatched,
-                format.at,
-                &format!("`{argument}` is read without a watched directory"),
-                &format!("inline_string: \"%FILE_CONTENT({argument}:{folder})%\""),
-            );
-        }
-    } else if !text.contains('%') {
+    for setter in others.iter().chain(&late).chain(&of_connection) {
         findings.add(
-            Code::SecretInClear,
-            format.at,
-            &format!("the value of `{key}` stands in this file"),
-            "inline_string: \"%FILE_CONTENT(/etc/hookgate/secrets/keys.json:/etc/hookgate/secrets)%\"",
+            Code::KeyringSetTwice,
+            setter.at,
+            &format!("`{key}` is set here too"),
+            "take one of the two out, or give it another `object_key`",
         );
     }
+}
+
+/// Checks what sets the key for some routes in place of the filter itself.
+fn check_overrides(door: &Door<'_>, filter: &Node, key: &str, findings: &mut Findings) {
+    for own in door.overrides(filter) {
+        if own.field("disabled").is_some_and(Node::is_true) {
+            switched_off(own, key, findings);
+            continue;
+        }
+        // Envoy takes it bare, or in a FilterConfig.
+        let config = own.field("config").unwrap_or(own);
+        let mut setters = of_requests(Some(config), key).peekable();
+        if setters.peek().is_none() {
+            findings.add(
+                Code::KeyringNotSet,
+                own.at,
+                &format!("for these requests `{key}` is not set"),
+                "take this out, or set the key here as well",
+            );
+        }
+        for setter in setters {
+            format::check(setter, key, findings);
+        }
+    }
+}
+
+fn is_setter(filter: &Node) -> bool {
+    type_of(filter).contains("filters.http.set_filter_state.")
+}
+
+/// Returns what sets a key with each request.
+fn of_requests<'a>(config: Option<&'a Node>, key: &str) -> impl Iterator<Item = &'a Node> {
+    let setters = config.into_iter();
+    let setters = setters.flat_map(|config| config.items_of("on_request_headers"));
+    setters.filter(move |setter| setter.text_of("object_key") == Some(key))
+}
+
+/// Returns what sets a key with each connection. Envoy takes that before what an
+/// HTTP filter sets.
+fn of_connection<'a>(door: &Door<'a>, key: &str) -> impl Iterator<Item = &'a Node> {
+    let filters = door.manager.chain.items_of("filters");
+    let setting = filters.filter(|filter| {
+        let name = type_of(filter);
+        name.contains("filters.network.set_filter_state.")
+    });
+    let lists = setting
+        .filter_map(|filter| filter.field("typed_config"))
+        .flat_map(Node::children);
+    lists
+        .flat_map(Node::items)
+        .filter(move |setter| setter.text_of("object_key") == Some(key))
+}
+
+fn switched_off(holder: &Node, key: &str, findings: &mut Findings) {
+    findings.add_field(
+        Code::KeyringNotSet,
+        holder,
+        "disabled",
+        &format!("what sets `{key}` is switched off here"),
+        "take `disabled` out",
+    );
 }
 
 fn missing(keyring: &Keyring, key: &str, gate: &Node, findings: &mut Findings) {
@@ -91,58 +152,10 @@ fn missing(keyring: &Keyring, key: &str, gate: &Node, findings: &mut Findings) {
              on_request_headers:\n    - object_key: {key}\n      factory_key: envoy.string\n      \
              skip_if_empty: true\n      format_string:\n        omit_empty_values: true\n        \
              text_format_source:\n          \
-             inline_string: \"%FILE_CONTENT(/etc/hookgate/secrets/keys.json:/etc/hookgate/secrets)%\"\n        \
+             {}\n        \
              formatters:\n        - name: envoy.formatter.file_content\n          typed_config:\n            \
-             \"@type\": type.googleapis.com/envoy.extensions.formatter.file_content.v3.FileContent"
+             \"@type\": type.googleapis.com/envoy.extensions.formatter.file_content.v3.FileContent",
+            format::SHIPPED
         ),
     );
-}
-
-fn check_http(
-    root: &Node,
-    keyring: &Keyring,
-    source: &HttpSource,
-    gate: &Node,
-    findings: &mut Findings,
-) {
-    let HttpSource {
-        cluster: name,
-        authority,
-        ..
-    } = source;
-    let Some(cluster) = cluster::find(root, name) else {
-        findings.add(
-            Code::KeyringClusterMissing,
-            gate.at,
-            &format!(
-                "the keyring `{}` is asked of the cluster `{name}`, which is not in this file",
-                keyring.name
-            ),
-            &format!("add the cluster `{name}` to `static_resources.clusters`, with TLS and credential_injector"),
-        );
-        return;
-    };
-    if let Some(address) = cluster::remote_address(cluster)
-        && !cluster::has_tls(cluster)
-    {
-        findings.add(
-            Code::KeyringClusterTls,
-            address.at,
-            &format!(
-                "the cluster `{name}` of the keyring `{}` speaks no TLS",
-                keyring.name
-            ),
-            &cluster::tls(authority),
-        );
-    }
-    if !cluster::injects_credential(cluster) {
-        findings.add(
-            Code::KeyringCredential,
-            cluster.at,
-            &format!("the cluster `{name}` adds no credential to requests"),
-            "in the cluster's HttpProtocolOptions: `http_filters` with \
-             envoy.filters.http.credential_injector (a token from an SDS file) before \
-             envoy.filters.http.upstream_codec",
-        );
-    }
 }

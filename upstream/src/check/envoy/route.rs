@@ -5,8 +5,12 @@ mod matching;
 
 use hookgate_core::config::{Config, Endpoint};
 
-use self::matching::{Route, leads};
-use super::cluster;
+use self::matching::leads;
+pub(super) use self::matching::{Route, all, taken};
+use super::{
+    cluster::{self, Proof},
+    door::Door,
+};
 use crate::check::{
     document::Node,
     finding::{Code, Findings},
@@ -16,14 +20,8 @@ use crate::check::{
 const EVENTS_PATH: &str = "/v1/events";
 
 /// Checks the routes of the gate's connection manager.
-pub(super) fn check(
-    root: &Node,
-    listener: &Node,
-    manager: &Node,
-    gate: &Node,
-    config: Option<&Config>,
-    findings: &mut Findings,
-) {
+pub(super) fn check(door: &Door<'_>, config: Option<&Config>, findings: &mut Findings) {
+    let (root, manager, gate) = (door.root, door.manager.node, door.gate);
     if gate.field("disabled").is_some_and(Node::is_true) {
         disabled(gate, "disabled", findings);
     }
@@ -36,18 +34,22 @@ pub(super) fn check(
         );
         return;
     };
-    let routes: Vec<Route<'_>> = table
-        .items_of("virtual_hosts")
-        .flat_map(|host| {
-            host.items_of("routes")
-                .map(move |node| Route { host, node })
-        })
-        .collect();
-    let name = gate.text_of("name").unwrap_or_default();
-    let holders = table.items_of("virtual_hosts").chain([table]);
-    for holder in holders.chain(routes.iter().map(|route| route.node)) {
-        overridden(holder, name, findings);
+    for own in door.overrides(gate) {
+        if own.field("disabled").is_some_and(Node::is_true) {
+            disabled(own, "disabled", findings);
+        }
     }
+    for host in table.items_of("virtual_hosts") {
+        if let Some(matcher) = host.field("matcher") {
+            findings.add(
+                Code::NotChecked,
+                matcher.at,
+                "the routes of a `matcher` are not read",
+                "check by hand where they lead, or write them as `routes`",
+            );
+        }
+    }
+    let routes = all(manager);
     for route in &routes {
         clear_upstream(root, route, findings);
     }
@@ -57,7 +59,7 @@ pub(super) fn check(
         check_names(endpoint, table, &routes, findings);
         for route in routes.iter().filter(|route| leads(route, &endpoint.path)) {
             check_rewrite(route, &endpoint.path, findings);
-            limits::check(route, listener, endpoint, config, findings);
+            limits::check(route, door.manager.listener, endpoint, config, findings);
         }
     }
     if !config.pass_unknown_paths {
@@ -164,46 +166,33 @@ fn unused(config: &Config, routes: &[Route<'_>], findings: &mut Findings) {
     }
 }
 
-/// Finds settings of a route that switch the gate off.
-fn overridden(holder: &Node, name: &str, findings: &mut Findings) {
-    let weighted = holder.items_of("route.weighted_clusters.clusters");
-    for holder in weighted.chain([holder]) {
-        let own = holder
-            .field("typed_per_filter_config")
-            .and_then(|filters| filters.fields().find(|(filter, _, _)| *filter == name));
-        if let Some((_, _, own)) = own
-            && own.field("disabled").is_some_and(Node::is_true)
-        {
-            disabled(own, "disabled", findings);
-        }
-    }
-}
-
 fn disabled(node: &Node, field: &str, findings: &mut Findings) {
     let problem = "the gate is switched off here";
     let fix = "take `disabled` out; give what needs no gate a listener of its own";
     findings.add_field(Code::GateDisabled, node, field, problem, fix);
 }
 
-/// Finds clusters that are reached over a network without TLS.
+/// Finds clusters that are reached over a network where nobody proves who it is.
 fn clear_upstream(root: &Node, route: &Route<'_>, findings: &mut Findings) {
     let weighted = route.node.items_of("route.weighted_clusters.clusters");
     let names = weighted
         .filter_map(|cluster| cluster.text_of("name"))
         .chain(route.node.text_of("route.cluster"));
     for cluster in names.filter_map(|name| cluster::find(root, name)) {
-        let Some(address) = cluster::remote_address(cluster) else {
+        let Some(remote) = cluster::remote(cluster) else {
             continue;
         };
-        if !cluster::has_tls(cluster) {
-            let name = cluster.text_of("name").unwrap_or_default();
-            let host = address.text().unwrap_or_default();
-            findings.add(
-                Code::UpstreamTls,
-                address.at,
-                &format!("the cluster `{name}` reaches `{host}` without TLS"),
-                &cluster::tls(host),
-            );
-        }
+        let name = cluster.text_of("name").unwrap_or_default();
+        let host = remote.text().unwrap_or(name);
+        let (code, problem) = match cluster::proof(cluster) {
+            Proof::Clear => (Code::UpstreamTls, format!("reaches `{host}` without TLS")),
+            Proof::Encrypted => {
+                let problem = format!("takes any certificate of `{host}`");
+                (Code::UpstreamUnverified, problem)
+            }
+            Proof::Authority | Proof::Name => continue,
+        };
+        let problem = format!("the cluster `{name}` {problem}");
+        findings.add(code, remote.at, &problem, &cluster::tls(host));
     }
 }

@@ -67,6 +67,8 @@ impl Code {
 codes! {
     Syntax "syntax" Error
         "Envoy does not start with a file that it can't read."
+    FieldTwice "field_twice" Error
+        "Envoy takes both spellings of a field's name; which of two counts is anybody's guess."
     GateMissing "gate_missing" Error
         "Without the filter every request passes unverified."
     PluginConfig "plugin_config" Error
@@ -93,12 +95,22 @@ codes! {
         "No filter puts the secrets where the gate looks, so its endpoints answer 503."
     KeyringSetLate "keyring_set_late" Error
         "Filters run in order: the gate looks before the secrets are there and answers 503."
+    KeyringSetTwice "keyring_set_twice" Error
+        "Only one of them counts, and not always the last: other secrets verify than it seems."
+    KeyringFromRequest "keyring_from_request" Error
+        "Whoever sends the request then chooses the secrets, and so signs whatever it likes."
+    KeyringShown "keyring_shown" Error
+        "Whoever reads that, a log, a header or a span, could sign events of their own."
     FileNotWatched "file_not_watched" Error
         "Without a watched directory Envoy misses files that are renamed into place, so a rotation is not seen."
     KeyringClusterMissing "keyring_cluster_missing" Error
         "The secrets can't be fetched, so the endpoints that use them answer 503."
     KeyringClusterTls "keyring_cluster_tls" Error
         "Signing secrets would cross the network in clear."
+    KeyringClusterUnverified "keyring_cluster_unverified" Error
+        "Envoy checks no certificate unless told what to trust: whoever answers in the store's place chooses the secrets."
+    KeyringClusterName "keyring_cluster_name" Warning
+        "Whoever has any certificate of that authority could answer in the store's place, and choose the secrets."
     KeyringCredential "keyring_credential" Warning
         "A secret store that hands out signing secrets without a credential hands them to anybody."
     RequestHeadersTimeout "request_headers_timeout" Error
@@ -115,6 +127,8 @@ codes! {
         "`ce_id` and `ce-id` are one header to many frameworks: a sender could overwrite what the gate says."
     RemoteAddress "remote_address" Error
         "Without it a sender's own X-Forwarded-For is taken for its address, by quotas, ranges and logs."
+    ProxyProtocol "proxy_protocol" Warning
+        "Quotas, ranges and logs go by that address: a sender could be anybody, or a new one each time."
     TrustedHops "trusted_hops" Info
         "Quotas and ranges judge the address that Envoy takes for the sender's."
     AdminOpen "admin_open" Error
@@ -141,10 +155,14 @@ codes! {
         "A try that outlives the lease can meet the sender's own retry at the upstream."
     GateDisabled "gate_disabled" Error
         "Requests of this route pass unverified."
+    WayAround "way_around" Error
+        "Requests that take it reach the upstream unverified."
     RouteForName "route_for_name" Error
         "Events that the policy sends to this route go to the endpoint's common one instead."
     UpstreamTls "upstream_tls" Warning
         "Payloads and signatures cross the network in clear, and nobody proves to be the upstream."
+    UpstreamUnverified "upstream_unverified" Warning
+        "Envoy checks no certificate unless told what to trust: anybody on the way could be the upstream."
     SharedSource "shared_source" Warning
         "One event ID on both endpoints is one event: whoever holds either secret can make the other's event a duplicate."
     ToleranceRaised "tolerance_raised" Info

@@ -3,25 +3,25 @@
 use crate::check::document::Node;
 
 /// The header by which the gate's policy chooses a route.
-pub(super) const ROUTE_HEADER: &str = "x-hookgate-route";
+const ROUTE_HEADER: &str = "x-hookgate-route";
 
 /// Holds a route with its virtual host.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Route<'a> {
+pub(in crate::check::envoy) struct Route<'a> {
     /// Whose route it is.
-    pub(super) host: &'a Node,
+    pub(in crate::check::envoy) host: &'a Node,
     /// The route.
-    pub(super) node: &'a Node,
+    pub(in crate::check::envoy) node: &'a Node,
 }
 
 impl<'a> Route<'a> {
     /// Tells whether only events of a named route take it.
-    pub(super) fn is_for_a_name(&self) -> bool {
+    pub(in crate::check::envoy) fn is_for_a_name(&self) -> bool {
         self.header().is_some()
     }
 
     /// Tells whether events of this named route take it.
-    pub(super) fn is_for(&self, name: &str) -> bool {
+    pub(in crate::check::envoy) fn is_for(&self, name: &str) -> bool {
         let header = self.header();
         let exact = header.and_then(|header| {
             header
@@ -39,8 +39,31 @@ impl<'a> Route<'a> {
     }
 }
 
+/// Returns every route of a connection manager, with its virtual host.
+pub(in crate::check::envoy) fn all(manager: &Node) -> Vec<Route<'_>> {
+    let hosts = manager.items_of("route_config.virtual_hosts");
+    hosts
+        .flat_map(|host| {
+            host.items_of("routes")
+                .map(move |node| Route { host, node })
+        })
+        .collect()
+}
+
+/// Returns the routes that events at a path can take: those for names, and the
+/// first for all, behind which nothing comes any more.
+pub(in crate::check::envoy) fn taken<'r, 'a>(
+    routes: &'r [Route<'a>],
+    path: &str,
+) -> impl Iterator<Item = &'r Route<'a>> {
+    let leading: Vec<_> = routes.iter().filter(|route| leads(route, path)).collect();
+    let first = leading.iter().position(|route| !route.is_for_a_name());
+    let taken = first.map_or(leading.len(), |first| first + 1);
+    leading.into_iter().take(taken)
+}
+
 /// Tells whether a route takes requests for a path.
-pub(super) fn leads(route: &Route<'_>, path: &str) -> bool {
+pub(in crate::check::envoy) fn leads(route: &Route<'_>, path: &str) -> bool {
     let of = |field: &str| route.node.text_of(field);
     if let Some(exact) = of("match.path") {
         return exact == path;
