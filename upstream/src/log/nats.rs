@@ -9,6 +9,7 @@ mod connection;
 mod event;
 mod fetched;
 mod follow;
+mod insistent;
 mod message;
 mod reader;
 mod servers;

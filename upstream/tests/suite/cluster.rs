@@ -25,6 +25,9 @@ const RECOVERY: Duration = Duration::from_secs(30);
 /// How many servers are lost in one test: each was the leader.
 const ROUNDS: usize = 2;
 
+/// How many events have to be acknowledged until something is no luck.
+const EVENTS: usize = 40;
+
 fn start(cluster: &Cluster) -> Server {
     Server::start(&cluster.address(), &["--replicas", "3"])
 }
@@ -74,7 +77,7 @@ impl Senders {
                 }
             })
         };
-        let threads = (0..8).map(sender).collect();
+        let threads = (0..4).map(sender).collect();
         Self {
             stop,
             refused,
@@ -115,15 +118,17 @@ fn survives(
     let upstreams = [start(cluster), start(cluster)];
     let senders = Senders::start(&upstreams);
     for round in 0..ROUNDS {
-        senders.more(200);
+        senders.more(EVENTS);
         let leader = cluster.leader();
         take(cluster, leader);
         let lost_at = Instant::now();
         // What was under way is answered, and then enough that isn't luck.
-        senders.more(200);
+        senders.more(EVENTS);
         let felt = lost_at.elapsed();
         assert!(felt < RECOVERY, "round {round}: {felt:?}");
-        eprintln!("round {round}: 200 events acknowledged {felt:?} after the loss of the leader");
+        eprintln!(
+            "round {round}: {EVENTS} events acknowledged {felt:?} after the loss of the leader"
+        );
         bring_back(cluster, leader);
         cluster.wait_until_well(leader);
     }
@@ -186,7 +191,7 @@ fn without_a_quorum_nothing_is_stored_and_nothing_a_duplicate() {
     let again = unconfirmed.send(&server);
     assert_eq!(again.outcome(), (200, "duplicate", Some(2)));
     let listed = events(&cluster.address());
-    assert_eq!(listed.len(), 2);
+    assert_eq!(listed.len(), 2, "{listed:?}");
     assert_no_gaps(&listed);
 }
 
@@ -225,6 +230,24 @@ fn a_quorum_that_comes_back_says_what_it_has() {
 }
 
 #[test]
+fn a_reader_sees_everything_while_a_server_catches_up() {
+    let mut cluster = Cluster::start();
+    let upstreams = [start(&cluster)];
+    let senders = Senders::start(&upstreams);
+    senders.more(1);
+    let behind = cluster.others(cluster.leader()).next().unwrap();
+    cluster.kill(behind);
+    senders.more(10 * EVENTS);
+    let (promises, _) = senders.finish();
+    cluster.restart(behind);
+    // Some of these are answered by the one that is behind.
+    for _ in 0..20 {
+        let listed = events(&cluster.address());
+        assert_eq!(listed.len(), promises.len());
+    }
+}
+
+#[test]
 fn deliveries_go_on_without_the_leader() {
     let mut cluster = Cluster::start();
     // Half of the events wait for their second attempt, in a stream of their own.
@@ -248,10 +271,10 @@ fn deliveries_go_on_without_the_leader() {
     };
     let upstreams = [serve(), serve()];
     let senders = Senders::start(&upstreams);
-    senders.more(100);
+    senders.more(EVENTS);
     let leader = cluster.leader();
     cluster.kill(leader);
-    senders.more(100);
+    senders.more(EVENTS);
     let (promises, _) = senders.finish();
     until("each event is delivered", || {
         let got = receiver.got();

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::metrics::Page;
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const SECRET: &str = "whsec_platform";
 pub(crate) const CONNECT_SECRET: &str = "whsec_connect";

@@ -14,6 +14,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How soon a server that went silent is noticed: after two of these.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The longest wait between two attempts to connect again. The client's own, 4 s
+/// for each server, are as long as a cluster takes to choose a leader.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
 /// Says that the server can't be reached.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -43,6 +47,7 @@ pub(crate) async fn connect(server: &Servers) -> Result<Client, ConnectError> {
         .connection_timeout(CONNECT_TIMEOUT)
         .request_timeout(Some(REQUEST_TIMEOUT))
         .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(reconnect_delay)
         .event_callback(report)
         .connect(server.addresses())
         .await
@@ -52,9 +57,27 @@ pub(crate) async fn connect(server: &Servers) -> Result<Client, ConnectError> {
         })
 }
 
+/// At once, and then after longer and longer.
+fn reconnect_delay(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    let millis = 2_u64.saturating_pow(doublings).saturating_sub(1);
+    Duration::from_millis(millis).min(RECONNECT_DELAY)
+}
+
 async fn report(event: Event) {
     match event {
         Event::Connected => info!("connected to the NATS server"),
         event => warn!(%event, "the NATS connection changed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reconnect_delay;
+
+    #[test]
+    fn connects_again_at_once_and_then_every_second() {
+        let millis = [0, 1, 2, 5, 20, 1_000].map(|it| reconnect_delay(it).as_millis());
+        assert_eq!(millis, [0, 0, 1, 15, 1_000, 1_000]);
     }
 }

@@ -1,12 +1,12 @@
 //! Reads the stream while servers may be appending to it.
 
-use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
+use std::{collections::VecDeque, num::NonZeroUsize};
 
 use async_nats::{
     datetime::DateTime,
     jetstream::{
         self,
-        consumer::{AckPolicy, DeliverPolicy, pull},
+        consumer::DeliverPolicy,
         context::{GetStreamError, GetStreamErrorKind},
         stream::{InfoError, Stream},
     },
@@ -15,14 +15,15 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hookgate_core::{identity::Source, time::Timestamp};
 
-use super::{ConnectError, Fetched, REQUEST_TIMEOUT, Servers, connection, message, stream};
+use super::{
+    ConnectError, REQUEST_TIMEOUT, Servers, connection,
+    insistent::{Insistent, Part, end_of},
+    message, stream,
+};
 use crate::log::{Entry, LogAddress, Query, reader};
 
 /// How many messages are looked through at a time, from the newest backwards.
 const CHUNK: u64 = 5_000;
-
-/// How long a consumer of ours outlives a reader that was killed.
-const CONSUMER_THRESHOLD: Duration = Duration::from_secs(30);
 
 /// Says why the stream can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +91,7 @@ impl NatsReader {
     pub(crate) async fn events(&self, query: &Query) -> Result<Vec<Entry>, reader::ReadError> {
         let state = &self.stream.cached_info().state;
         let mut newest_first = VecDeque::new();
-        let mut end = state.last_sequence.saturating_add(1);
+        let mut end = end_of(&self.stream);
         while end > state.first_sequence && newest_first.len() < query.limit.get() {
             let start = end.saturating_sub(CHUNK).max(state.first_sequence);
             let chunk = self.chunk(start, end).await?;
@@ -106,29 +107,15 @@ impl NatsReader {
 
     /// Reads the headers of the messages from `start` to before `end`.
     async fn chunk(&self, start: u64, end: u64) -> Result<Vec<Entry>, reader::ReadError> {
-        let consumer = self
-            .stream
-            .create_consumer(pull::Config {
-                deliver_policy: DeliverPolicy::ByStartSequence {
-                    start_sequence: start.max(1),
-                },
-                ack_policy: AckPolicy::None,
-                headers_only: true,
-                memory_storage: true,
-                inactive_threshold: CONSUMER_THRESHOLD,
-                ..pull::Config::default()
-            })
-            .await
-            .map_err(|error| ReadError::Messages(error.into()))?;
         let count = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-        let messages = Fetched::ask(&consumer, count).await;
-        let mut messages = messages.map_err(ReadError::Messages)?;
+        let start = start.max(1);
+        let mut messages = Insistent::from_sequence(&self.stream, start..end, count, Part::Headers);
         let mut entries = Vec::new();
-        while let Some(message) = messages.next().await.map_err(ReadError::Messages)? {
-            let info = message.info().map_err(ReadError::Messages)?;
-            if info.stream_sequence >= end {
+        while let Some((sequence, message)) = messages.next().await? {
+            if sequence >= end {
                 break;
             }
+            let info = message.info().map_err(ReadError::Messages)?;
             let headers = message.headers.clone().unwrap_or_default();
             let size = headers
                 .get("Nats-Msg-Size")
@@ -155,13 +142,12 @@ impl NatsReader {
         limit: NonZeroUsize,
         bytes: usize,
     ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
-        let policy = DeliverPolicy::ByStartSequence {
-            start_sequence: from.max(1),
-        };
-        let mut messages = self.fetch(policy, limit.get()).await?;
+        let range = from.max(1)..end_of(&self.stream);
+        let limit = limit.get();
+        let mut messages = Insistent::from_sequence(&self.stream, range, limit, Part::Whole);
         let mut found = Vec::new();
         let mut read = 0;
-        while let Some(message) = messages.next().await.map_err(ReadError::Messages)? {
+        while let Some((_, message)) = messages.next().await? {
             let info = message.info().map_err(ReadError::Messages)?;
             let stored_at = timestamp(info.published.unix_timestamp_nanos());
             let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
@@ -191,34 +177,17 @@ impl NatsReader {
             return Ok(None);
         };
         let policy = DeliverPolicy::ByStartTime { start_time };
-        let mut messages = self.fetch(policy, 1).await?;
-        let first = messages.next().await.map_err(ReadError::Messages)?;
-        let first = first.map(|message| {
-            let info = message.info().map_err(ReadError::Messages)?;
-            Ok(info.stream_sequence)
-        });
-        first.transpose()
-    }
-
-    /// Asks for what there is now, with a consumer of its own.
-    async fn fetch(
-        &self,
-        deliver_policy: DeliverPolicy,
-        limit: usize,
-    ) -> Result<Fetched, ReadError> {
-        let consumer = self
-            .stream
-            .create_consumer(pull::Config {
-                deliver_policy,
-                ack_policy: AckPolicy::None,
-                memory_storage: true,
-                inactive_threshold: CONSUMER_THRESHOLD,
-                ..pull::Config::default()
-            })
-            .await
-            .map_err(|error| ReadError::Messages(error.into()))?;
-        let messages = Fetched::ask(&consumer, limit).await;
-        messages.map_err(ReadError::Messages)
+        // The newest is that young, or nothing is.
+        let end = end_of(&self.stream);
+        let newest = end.saturating_sub(1);
+        let known = match self.stream.get_raw_message(newest).await {
+            Ok(message) if message.time < start_time => return Ok(None),
+            Ok(_) => newest..end,
+            Err(_) => end..end,
+        };
+        let mut messages = Insistent::first_from(&self.stream, policy, known);
+        let first = messages.next().await?;
+        Ok(first.map(|(sequence, _)| sequence))
     }
 
     /// Returns the events with this ID, one per source.
