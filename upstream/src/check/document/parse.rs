@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
-                return Ok(Value::Mapping(fields));
+                return Ok(Value::Mapping(unwrapped(fields)));
             }
             let key = self.node(event, span, depth + 1)?;
             let (event, span) = self.next()?;
@@ -108,6 +108,38 @@ impl<'a> Reader<'a> {
             fields.push((Key { at: key.at, name }, value));
         }
     }
+}
+
+/// Returns what is in a `TypedStruct` as Envoy takes it: a message of another type,
+/// whose name and content stand beside each other.
+fn unwrapped(fields: Vec<(Key, Rc<Node>)>) -> Vec<(Key, Rc<Node>)> {
+    let find = |name: &str| {
+        let field = fields.iter().find(|(key, _)| key.name == name);
+        field.map(|(key, value)| (key, Rc::clone(value)))
+    };
+    let is_wrapper = find("@type").is_some_and(|(_, name)| {
+        let name = name.text().unwrap_or_default();
+        name.ends_with(".v3.TypedStruct") || name.ends_with(".v1.TypedStruct")
+    });
+    let name = find("type_url").or_else(|| find("typeUrl"));
+    let (true, Some((_, name)), Some((_, content))) = (is_wrapper, name, find("value")) else {
+        return fields;
+    };
+    let Value::Mapping(inner) = &content.value else {
+        return fields;
+    };
+    let copied = |(key, value): &(Key, Rc<Node>)| {
+        let key = Key {
+            at: key.at,
+            name: key.name.clone(),
+        };
+        (key, Rc::clone(value))
+    };
+    let key = Key {
+        at: name.at,
+        name: "@type".to_owned(),
+    };
+    inner.iter().map(copied).chain([(key, name)]).collect()
 }
 
 fn scalar(text: &str, style: ScalarStyle) -> Value {
@@ -160,6 +192,21 @@ mod tests {
         assert_eq!(parse("a: [1\nb: 2\n").unwrap_err().at.line, 2);
         let deep = "- ".repeat(300);
         assert_eq!(parse(&deep).unwrap_err().problem, "nested too deeply");
+    }
+
+    #[test]
+    fn reads_what_is_in_a_typed_struct() {
+        for version in ["xds.type.v3", "udpa.type.v1"] {
+            let text = format!(
+                "c:\n  \"@type\": type.googleapis.com/{version}.TypedStruct\n  type_url: a.B\n  value:\n    c: 1\n"
+            );
+            let documents = parse(&text).unwrap();
+            let config = documents.first().unwrap().field("c").unwrap();
+            assert_eq!(config.text_of("@type"), Some("a.B"));
+            let inner = config.field("c").unwrap();
+            assert_eq!(inner.at, Position { line: 5, column: 8 });
+            assert!(config.field("value").is_none());
+        }
     }
 
     #[test]

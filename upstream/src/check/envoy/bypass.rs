@@ -5,7 +5,7 @@ use hookgate_core::config::Config;
 use super::{
     cluster,
     door::{Door, chains},
-    route,
+    filter, route,
 };
 use crate::check::{
     document::Node,
@@ -45,6 +45,7 @@ pub(super) fn check(root: &Node, doors: &[(Door<'_>, Option<Config>)], findings:
         }
     }
     for (door, config) in doors {
+        upgrades(door, findings);
         if let Some(config) = config.as_ref().filter(|config| config.pass_unknown_paths) {
             passing(&guarded, door, config, findings);
         }
@@ -74,6 +75,22 @@ fn ungated(guarded: &Guarded<'_>, listener: &Node, filter: &Node, findings: &mut
             &format!("on the listener `{listener}` the header `{name}` names the cluster"),
             "cluster: …, one to which no gate leads",
         );
+    }
+}
+
+/// Finds upgrades that take filters of their own in place of the door's.
+fn upgrades(door: &Door<'_>, findings: &mut Findings) {
+    for upgrade in door.manager.node.items_of("upgrade_configs") {
+        let mut filters = upgrade.items_of("filters").peekable();
+        if filters.peek().is_some() && !filters.any(filter::is_gate) {
+            let name = upgrade.text_of("upgrade_type").unwrap_or("(no type)");
+            findings.add(
+                Code::WayAround,
+                upgrade.at,
+                &format!("a request that asks for an upgrade to `{name}` does not meet the gate"),
+                "take `filters` out of the upgrade, so that it takes the same as all others",
+            );
+        }
     }
 }
 

@@ -87,6 +87,28 @@ fn finds_other_chains_filters_and_names_of_the_same_upstream() {
 }
 
 #[test]
+fn finds_upgrades_with_filters_of_their_own() {
+    let codec = "          codec_type: AUTO\n";
+    let router = "{name: router, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}";
+    let own = format!("          - {{upgradeType: websocket, filters: [{router}]}}\n");
+    let text = with(codec, &format!("{codec}          upgrade_configs:\n{own}"));
+    finds(&text, "error", "way_around", own.trim());
+    let common = "          upgrade_configs: [{upgrade_type: websocket}]\n";
+    assert_eq!(check(&with(codec, &format!("{codec}{common}"))).0, []);
+}
+
+#[test]
+fn reads_what_is_in_a_typed_struct() {
+    let filters = "    listener_filters:
+    - name: proxied
+      typed_config: {\"@type\": type.googleapis.com/udpa.type.v1.TypedStruct, type_url: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol, value: {}}
+";
+    let limit = "    per_connection_buffer_limit_bytes: 65536\n    filter_chains:\n    - filters:\n      - &door\n";
+    let announced = with(limit, &format!("{filters}{limit}"));
+    finds(&announced, "warning", "proxy_protocol", "- name: proxied");
+}
+
+#[test]
 fn finds_other_paths_that_pass_to_the_same_upstream() {
     let passing = with(
         "\"upstream_timeout_seconds\": 10",

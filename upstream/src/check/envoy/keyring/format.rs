@@ -107,7 +107,8 @@ fn commands(format: &str) -> Vec<Command<'_>> {
             .strip_prefix('(')
             .and_then(|text| text.split_once(')'));
         let (argument, behind) = argument.unwrap_or(("", behind));
-        found.push(Command { name, argument });
+        // A sign alone is refused by Envoy.
+        found.extend((!name.is_empty()).then_some(Command { name, argument }));
         rest = behind.split_once('%').map_or("", |(_, rest)| rest);
     }
     found
@@ -142,7 +143,7 @@ mod tests {
         };
         assert_eq!(names("%FILE_CONTENT(/a:/b)%"), ["FILE_CONTENT /a:/b"]);
         assert_eq!(
-            names("{\"a\": \"%REQ(x?y):9%\"}%START_TIME%%%REQ%"),
+            names("{\"a\": \"%REQ(x?y):9%\"}%START_TIME%%%"),
             ["REQ x?y", "START_TIME "]
         );
         assert_eq!(names("%%REQ(x)%% 100%%"), Vec::<String>::new());
