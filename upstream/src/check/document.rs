@@ -106,6 +106,18 @@ impl Node {
         self.fields().map(|(_, _, value)| value).chain(self.items())
     }
 
+    /// Returns the values of all fields below this node whose name fits.
+    pub(super) fn below(&self, fits: impl Fn(&str) -> bool) -> impl Iterator<Item = &Self> {
+        let mut found = Vec::new();
+        let mut waiting = vec![self];
+        while let Some(node) = waiting.pop() {
+            let fitting = node.fields().filter(|(name, _, _)| fits(name));
+            found.extend(fitting.map(|(_, _, value)| value));
+            waiting.extend(node.children());
+        }
+        found.into_iter()
+    }
+
     /// Returns a scalar's text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {

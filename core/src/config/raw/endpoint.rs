@@ -181,13 +181,13 @@ impl RawEndpoint {
             .map(|(index, secret)| secret.check(&format!("{path}.secrets[{index}]"), &scheme))
             .collect::<Result<_, _>>()?;
         for (index, secret) in secrets.iter().enumerate() {
-            let earlier = secrets.iter().take(index);
-            let path = format!("{path}.secrets[{index}].name");
-            unique(
-                &path,
-                &secret.name,
-                earlier.map(|other| other.name.as_str()),
-            )?;
+            let earlier = || secrets.iter().take(index);
+            let at = |field| format!("{path}.secrets[{index}].{field}");
+            let names = earlier().map(|other| other.name.as_str());
+            unique(&at("name"), &secret.name, names)?;
+            // Which of two names verified could not be told.
+            let variables = earlier().map(|other| other.env.as_str());
+            unique(&at("env"), &secret.env, variables)?;
         }
         let tolerance = Tolerance {
             past: seconds(

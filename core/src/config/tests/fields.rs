@@ -153,6 +153,22 @@ fn refuses_what_no_quota_and_no_policy_can_be() {
 }
 
 #[test]
+fn two_secrets_of_an_endpoint_have_two_names_and_two_variables() {
+    let two = |name: &str, env: &str| {
+        with_endpoint(&format!(
+            r#"{{"name": "a", "path": "/a", "secrets": [{{"name": "a", "env": "A"}}, {{"name": "{name}", "env": "{env}"}}]}}"#
+        ))
+    };
+    assert!(Config::from_json(two("b", "B").as_bytes()).is_ok());
+    for (json, field) in [(two("a", "B"), "name"), (two("b", "A"), "env")] {
+        assert_eq!(
+            refusal(&json),
+            format!("endpoints[0].secrets[1].{field}: found `…`, expected one that no other has")
+        );
+    }
+}
+
+#[test]
 fn two_schemes_share_no_source() {
     let one = |name: &str, scheme: &str| {
         format!(

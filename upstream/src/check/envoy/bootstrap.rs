@@ -6,8 +6,34 @@ use crate::check::{
     finding::{Code, Findings},
 };
 
-/// Checks admin interface and overload manager.
+/// What holds something that nobody but Envoy should read.
+const SECRET: [&str; 6] = [
+    "generic_secret",
+    "genericSecret",
+    "private_key",
+    "privateKey",
+    "password",
+    "session_ticket_keys",
+];
+
+/// Checks admin interface, overload manager, and secrets of Envoy's own.
 pub(super) fn check(root: &Node, findings: &mut Findings) {
+    for secret in root.below(|name| SECRET.contains(&name)) {
+        for inline in secret.below(|name| {
+            matches!(
+                name,
+                "inline_string" | "inlineString" | "inline_bytes" | "inlineBytes"
+            )
+        }) {
+            findings.add(
+                Code::SecretInClear,
+                inline.at,
+                "a secret of Envoy's own stands here in clear",
+                "filename: …, or an SDS file in a folder that is watched, as `http-keyring` of \
+                 envoy/complete.yaml has it",
+            );
+        }
+    }
     if let Some(socket) = root.at_path("admin.address.socket_address")
         && !socket.text_of("address").is_some_and(is_loopback)
     {

@@ -65,9 +65,7 @@ fn ungated(guarded: &Guarded<'_>, listener: &Node, filter: &Node, findings: &mut
              the way out",
         );
     }
-    for header in fields(filter, |name| {
-        matches!(name, "cluster_header" | "clusterHeader")
-    }) {
+    for header in filter.below(|name| matches!(name, "cluster_header" | "clusterHeader")) {
         let name = header.text().unwrap_or_default();
         findings.add(
             Code::WayAround,
@@ -128,27 +126,10 @@ impl Guarded<'_> {
 
 /// Returns every name of a cluster below a node.
 fn mentions(node: &Node) -> impl Iterator<Item = &Node> {
-    let named = fields(node, |name| {
-        matches!(name, "cluster" | "cluster_name" | "clusterName")
-    });
-    let lists = fields(node, |name| name == "clusters");
+    let named = node.below(|name| matches!(name, "cluster" | "cluster_name" | "clusterName"));
+    let lists = node.below(|name| name == "clusters");
     let weighted = lists
         .flat_map(Node::items)
         .filter_map(|one| one.field("name"));
     named.chain(weighted).filter(|name| name.text().is_some())
-}
-
-/// Returns the values of all fields below a node whose name fits.
-fn fields(node: &Node, fits: impl Fn(&str) -> bool) -> impl Iterator<Item = &Node> {
-    let mut found = Vec::new();
-    let mut waiting = vec![node];
-    while let Some(node) = waiting.pop() {
-        found.extend(
-            node.fields()
-                .filter(|(name, _, _)| fits(name))
-                .map(|(_, _, value)| value),
-        );
-        waiting.extend(node.children());
-    }
-    found.into_iter()
 }

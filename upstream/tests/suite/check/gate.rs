@@ -156,6 +156,19 @@ fn finds_secrets_in_clear_and_never_shows_them() {
 }
 
 #[test]
+fn finds_secrets_of_envoy_s_own_in_clear() {
+    let token = "  secrets: [{name: token, generic_secret: {secret: {inline_string: TOPSECRET}}}]";
+    let text = with(
+        "static_resources:\n",
+        &format!("static_resources:\n{token}\n"),
+    );
+    finds(&text, "error", "secret_in_clear", token);
+    let key = "private_key: {inlineBytes: VE9QU0VDUkVU}";
+    let text = with("private_key: {filename: /etc/hookgate/tls/tls.key}", key);
+    finds(&text, "error", "secret_in_clear", key);
+}
+
+#[test]
 fn finds_what_the_gate_refuses_in_its_configuration() {
     let json = "\"max_entries\": 0";
     finds(
