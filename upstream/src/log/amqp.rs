@@ -105,7 +105,8 @@ impl AmqpLog {
         let link = self.link.borrow().clone();
         // The client would keep the message and send it later, long after the
         // sender was told to try again.
-        let Some(link) = link.filter(|link| link.channels.is_open()) else {
+        let Some((link, channels)) = link.as_deref().and_then(|link| Some((link, link.open()?)))
+        else {
             return Err(LogError::Unavailable);
         };
         let Some(properties) = message::properties(attributes, clock::now()) else {
@@ -116,7 +117,7 @@ impl AmqpLog {
             return Err(LogError::Unavailable);
         };
         let stream = self.stream.clone();
-        let published = (link.channels).publish("".into(), stream, properties, &record.payload);
+        let published = channels.publish("".into(), stream, properties, &record.payload);
         match timeout(REQUEST_TIMEOUT, published).await {
             Ok(Ok(Verdict::Confirmed)) => Ok(Appended::Stored { sequence: None }),
             Ok(Ok(verdict)) => {

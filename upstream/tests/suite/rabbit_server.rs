@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    hash::{BuildHasher as _, RandomState},
     io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -76,10 +77,7 @@ impl Rabbit {
         let folder = tempfile::tempdir().unwrap().keep();
         fs::write(folder.join("rabbitmq.conf"), settings).unwrap();
         fs::write(folder.join("plugins"), "[].\n").unwrap();
-        // Held together, so that they differ.
-        let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [port, node_port, names_port] =
-            free.map(|listener| listener.local_addr().unwrap().port());
+        let [port, node_port, names_port] = free_ports();
         Self {
             folder,
             port,
@@ -91,6 +89,8 @@ impl Rabbit {
 
     /// Starts it, again on its ports and its store.
     pub(crate) fn restart(&mut self) {
+        // Nobody else needs to know these.
+        [self.node_port, self.names_port] = free_ports();
         let server = tool_at(
             "RABBITMQ_SERVER_PATH",
             Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server"),
@@ -209,6 +209,24 @@ impl Rabbit {
             connection.close(200, "".into()).await.ok()
         })
     }
+}
+
+/// Ports that nobody listens on, and that the system gives to no connection
+/// while a server is down.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let mut listeners = Vec::new();
+    while listeners.len() < N {
+        // Random enough: the hasher has a new seed each time.
+        let random = RandomState::new().hash_one(listeners.len());
+        let port = 10_000 + u16::try_from(random % 20_000).unwrap();
+        listeners.extend(TcpListener::bind(("127.0.0.1", port)));
+    }
+    // Held together until here, so that they differ.
+    let ports: Vec<u16> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect();
+    ports.try_into().unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

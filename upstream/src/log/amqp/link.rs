@@ -41,11 +41,17 @@ const SETTLING: Duration = Duration::from_secs(3);
 /// Is an open connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) channels: Channels,
+    channels: Channels,
     given_up: AtomicBool,
 }
 
 impl Link {
+    /// Returns what to publish over, unless the server would not read it now.
+    pub(super) fn open(&self) -> Option<&Channels> {
+        let given_up = self.given_up.load(Ordering::Relaxed);
+        (!given_up && self.channels.is_open()).then_some(&self.channels)
+    }
+
     /// Ends the connection: the server has stopped to answer.
     pub(super) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
@@ -53,10 +59,10 @@ impl Link {
 
     /// Tells whether the server has the stream and would read a message now.
     pub(super) async fn answers(&self, stream: &ShortString) -> bool {
-        if !self.channels.is_open() {
+        let Some(channels) = self.open() else {
             return false;
-        }
-        let asked = stream::exists(self.channels.connection(), stream);
+        };
+        let asked = stream::exists(channels.connection(), stream);
         match timeout(PROBE_TIMEOUT, asked).await {
             Ok(Ok(exists)) => exists,
             Ok(Err(error)) => {
