@@ -106,12 +106,17 @@ fn judge(destination: &Destination, at: &impl Fn(&str) -> Position, findings: &m
 
 /// Names the scheme of an address that leaves this machine unencrypted.
 fn in_clear(target: &Target) -> Option<&'static str> {
-    let Target::Http(url) = target else {
+    let (Target::Http(url) | Target::Amqp(url)) = target else {
         return None;
     };
     let host = url.host_str().unwrap_or_default();
     let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-    (url.scheme() == "http" && !is_local).then_some("http")
+    match url.scheme() {
+        _ if is_local => None,
+        "http" => Some("http"),
+        "amqp" => Some("AMQP without TLS"),
+        _ => None,
+    }
 }
 
 const fn place(mistake: &Mistake) -> Position {

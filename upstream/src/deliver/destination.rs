@@ -53,7 +53,7 @@ pub(crate) struct Destination {
 pub(crate) enum Target {
     /// An HTTP endpoint.
     Http(reqwest::Url),
-    /// An exchange of RabbitMQ: `amqp[s]://host/vhost?exchange=…&routing_key=…`.
+    /// An exchange of RabbitMQ: `amqp://host/vhost?exchange=…&routing_key=…`.
     Amqp(reqwest::Url),
     /// A topic of Kafka: `kafka://host:port/topic`.
     Kafka(KafkaAddress),
@@ -67,9 +67,14 @@ pub(crate) enum Target {
 pub(crate) enum TargetError {
     /// Of no known form.
     #[error(
-        "expected `http(s)://…`, `amqp(s)://HOST/VHOST?exchange=NAME`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
+        "expected `http(s)://…`, `amqp://HOST/VHOST?exchange=NAME`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
     )]
     Form,
+    /// RabbitMQ over TLS.
+    #[error(
+        "`amqps://` is not spoken: use `amqp://` to a proxy on this machine that speaks TLS to the broker (stunnel, Envoy)"
+    )]
+    Amqps,
     /// Meant for Kafka, and no topic.
     #[error(transparent)]
     Kafka(#[from] kafka::AddressError),
@@ -89,7 +94,8 @@ impl std::str::FromStr for Target {
         }
         match url.scheme() {
             "http" | "https" => Ok(Self::Http(url)),
-            "amqp" | "amqps" => Ok(Self::Amqp(url)),
+            "amqp" => Ok(Self::Amqp(url)),
+            "amqps" => Err(TargetError::Amqps),
             "nats" | "tls" => Ok(Self::Nats(url)),
             _ => Err(TargetError::Form),
         }
@@ -196,6 +202,8 @@ mod tests {
         for text in ["", "orders", "ftp://host/x", "https://"] {
             assert_eq!(text.parse::<Target>(), Err(TargetError::Form), "{text}");
         }
+        let refused = "amqps://rabbit/shop?exchange=events".parse::<Target>();
+        assert_eq!(refused, Err(TargetError::Amqps));
         let refused = "kafka:topic".parse::<Target>();
         assert_eq!(refused, Err(TargetError::Kafka(AddressError::Form)));
     }

@@ -41,7 +41,7 @@ pub(crate) enum SenderError {
     Http(reqwest::Error),
     /// The address lacks something, or has too much.
     #[error(
-        "`{target}`: expected `amqp(s)://HOST/VHOST?exchange=NAME[&routing_key=KEY]`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
+        "`{target}`: expected `amqp://HOST/VHOST?exchange=NAME[&routing_key=KEY]`, `kafka://HOST:PORT/TOPIC` or `nats://HOST/SUBJECT`"
     )]
     Target {
         /// Which.

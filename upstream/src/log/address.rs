@@ -46,7 +46,9 @@ pub(crate) enum AddressError {
     )]
     Amqp,
     /// RabbitMQ over TLS.
-    #[error("`amqps://` is not spoken yet: use `amqp://` through a TLS proxy on this machine")]
+    #[error(
+        "`amqps://` is not spoken: use `amqp://` to a proxy on this machine that speaks TLS to the broker (stunnel, Envoy)"
+    )]
     Amqps,
     /// Not the address of a topic of Kafka.
     #[cfg(feature = "kafka")]
