@@ -106,13 +106,8 @@ impl Producer {
         let first = self.attempt(key, headers.clone(), payload).await;
         let again = match &first {
             Err(ProduceError::Kafka(error)) => match error.rdkafka_error_code() {
-                // Not stored: the client's numbers don't fit those of the broker
-                // any more, and it has been made anew.
-                Some(
-                    RDKafkaErrorCode::Fatal
-                    | RDKafkaErrorCode::UnknownProducerId
-                    | RDKafkaErrorCode::OutOfOrderSequenceNumber,
-                ) => true,
+                // Refused, and the client has been made anew.
+                Some(code) if is_stranger(code) => true,
                 // What the client knows of a topic is as old as its last look.
                 Some(
                     RDKafkaErrorCode::UnknownTopic
@@ -173,8 +168,9 @@ impl Producer {
             },
         };
         outcome.map_err(|error| {
-            if let Some((_, reason)) = client.client().fatal_error() {
-                self.renew(&client, &reason);
+            let fatal = client.client().fatal_error().is_some();
+            if fatal || error.rdkafka_error_code().is_some_and(is_stranger) {
+                self.renew(&client, &error);
             }
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => {
@@ -191,15 +187,28 @@ impl Producer {
     }
 
     /// Puts another client in the place of one that can't go on.
-    fn renew(&self, old: &Arc<ThreadedProducer<Listener>>, reason: &str) {
+    fn renew(&self, old: &Arc<ThreadedProducer<Listener>>, error: &KafkaError) {
         let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&client, old) {
             return;
         }
-        warn!(reason, "the Kafka client can't go on and is made anew");
+        warn!(%error, "the Kafka client can't go on and is made anew");
         // The same settings were taken before.
         if let Ok(new) = self.config.create_with_context(Listener::new()) {
             *client = Arc::new(new);
         }
     }
+}
+
+/// Tells whether the broker doesn't know the client any more, or knows another
+/// by its number: it takes nothing from it then.
+const fn is_stranger(error: RDKafkaErrorCode) -> bool {
+    matches!(
+        error,
+        RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::OutOfOrderSequenceNumber
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::UnknownProducerId
+    )
 }

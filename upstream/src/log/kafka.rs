@@ -23,9 +23,9 @@ pub(crate) use topic::TopicError;
 use super::{Appended, Limits, LogError, Record};
 use crate::kafka::{KafkaAddress, ProduceError, Producer};
 
-/// How long a record may be under way. It may be tried twice within the gate's
-/// upstream timeout (10 s), and is not sent any more afterwards, when the sender
-/// has been told to try again.
+/// How long a record may be under way: less than the gate's upstream timeout
+/// (10 s). Afterwards, when the sender has been told to try again, it is not sent
+/// any more. A second attempt follows only on an answer that came at once.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long the broker may take for any other answer.

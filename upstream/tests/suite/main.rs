@@ -24,7 +24,11 @@ mod evidence;
 mod exit;
 mod gate;
 mod harness;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod lines;
+#[cfg(feature = "kafka")]
+mod link;
 mod load;
 mod metrics;
 mod nats;

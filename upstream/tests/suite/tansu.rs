@@ -2,26 +2,32 @@
 //! memory, so a test with it shows what is said and not what survives.
 
 use std::{
+    collections::BTreeMap,
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
 };
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
-    message::{Headers as _, OwnedMessage},
+    message::{Headers as _, OwnedHeaders, OwnedMessage},
+    producer::{FutureProducer, FutureRecord},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{PATIENCE, tool, until};
+use crate::{
+    harness::{PATIENCE, tool, until},
+    link::Link,
+};
 
 /// A running tansu; killed when dropped.
 pub(crate) struct Tansu {
     child: Child,
+    /// Where clients find it.
     port: u16,
 }
 
@@ -35,12 +41,24 @@ impl Tansu {
         }
     }
 
+    /// Starts one that clients find at the end of a link.
+    pub(crate) fn behind_a_link() -> (Self, Link) {
+        let port = free_port();
+        let link = Link::to(port);
+        let child = spawn(port, link.port);
+        let tansu = Self {
+            child,
+            port: link.port,
+        };
+        (tansu, link)
+    }
+
     /// Its address as a topic of it is named.
     pub(crate) fn address(&self, topic: &str) -> String {
         format!("kafka://{}/{topic}", self.server())
     }
 
-    pub(crate) fn server(&self) -> String {
+    fn server(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
@@ -71,10 +89,26 @@ impl Tansu {
         let topic = settings
             .iter()
             .fold(topic, |topic, (key, value)| topic.set(key, value));
-        let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let made = wait(admin.create_topics([&topic], &options)).unwrap();
+        let made = wait(self.admin().create_topics([&topic], &options())).unwrap();
         assert_eq!(made, [Ok(name.to_owned())]);
+    }
+
+    /// What the broker says of a topic's settings.
+    pub(crate) fn settings(&self, topic: &str) -> BTreeMap<String, String> {
+        let topic = ResourceSpecifier::Topic(topic);
+        let described = wait(self.admin().describe_configs([&topic], &options()));
+        let entries = described.unwrap().remove(0).unwrap().entries;
+        let entries = entries.into_iter();
+        entries
+            .filter_map(|entry| Some((entry.name, entry.value?)))
+            .collect()
+    }
+
+    /// Produces a record, as whoever has access to the topic could.
+    pub(crate) fn produce(&self, topic: &str, key: &str, headers: OwnedHeaders, payload: &[u8]) {
+        let producer: FutureProducer = self.config().create().unwrap();
+        let record = FutureRecord::to(topic).key(key).payload(payload);
+        wait(producer.send(record.headers(headers), PATIENCE)).unwrap();
     }
 
     /// Everything that a topic has.
@@ -110,6 +144,10 @@ impl Tansu {
         })
     }
 
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().unwrap()
+    }
+
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.server());
@@ -136,11 +174,19 @@ impl Got {
         self.0.payload().unwrap()
     }
 
+    pub(crate) fn headers(&self) -> OwnedHeaders {
+        self.0.headers().unwrap().clone()
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let headers = self.0.headers().unwrap();
         let found = headers.iter().find(|header| header.key == name)?;
         Some(std::str::from_utf8(found.value.unwrap()).unwrap())
     }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE))
 }
 
 /// A port that nobody listens on.

@@ -131,6 +131,32 @@ fn goes_to_the_secondary_at_once_when_the_broker_is_killed() {
     );
 }
 
+/// The broker is the client library's own, which keeps its topics while it is
+/// down.
+#[test]
+fn goes_on_where_it_was_when_a_broker_has_been_away() {
+    let (log, cluster) = (Sqlite::new(), MockCluster::new(1).unwrap());
+    cluster.create_topic("orders", 1, 1).unwrap();
+    let url = format!("kafka://{}/orders", cluster.bootstrap_servers());
+    let (place, server) = deliver(&log, &destination("orders", &url, ""));
+    let until_counted = |outcome: &str, count: f64| {
+        let series = format!(
+            r#"hookgate_attempts_total{{destination="orders",via="primary",outcome="{outcome}"}}"#
+        );
+        until("so many are counted", || {
+            (server.scrape().value(&series) >= Some(count)).then_some(())
+        });
+    };
+    append(&server, 3);
+    until_counted("delivered", 3.0);
+    cluster.broker_down(1).unwrap();
+    Delivery::new("evt_while_down").send(&server);
+    until_counted("unavailable", 1.0);
+    cluster.broker_up(1).unwrap();
+    until_counted("delivered", 4.0);
+    assert!(parked(&place).is_empty());
+}
+
 /// The broker is the client library's own, which errs as it is told: tansu takes
 /// records of any size.
 #[test]
