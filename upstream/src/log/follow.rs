@@ -100,7 +100,13 @@ impl Follower {
             Self::Nats(following) => Ok(vec![following.next().await?]),
             Self::Amqp(following) => Ok(vec![following.next().await?]),
             #[cfg(feature = "kafka")]
-            Self::Kafka { reader, next } => onwards(&**reader, next).await,
+            Self::Kafka { reader, next } => loop {
+                match onwards(&**reader, next).await {
+                    // A broker that is away is waited for.
+                    Err(ReadError::Kafka(error)) if error.is_away() => {}
+                    found => return found,
+                }
+            },
         }
     }
 }

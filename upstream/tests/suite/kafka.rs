@@ -15,9 +15,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    delivery::{Delivery, payload},
-    harness::{PATIENCE, Server, events, failure, hookgate, output, refusal, until},
-    load::Load,
+    delivery::{Connection, Delivery, payload},
+    harness::{PATIENCE, Server, Starting, events, failure, hookgate, output, refusal, until},
+    load::{Load, assert_kept},
     tansu::Tansu,
 };
 
@@ -136,23 +136,6 @@ fn says_when_there_is_no_topic() {
     );
 }
 
-#[test]
-fn refuses_what_a_topic_cannot_do() {
-    let tansu = Tansu::start();
-    let message = refusal(&log(&tansu), &["--keep", "90d"]);
-    assert!(
-        message.contains("use the topic's `retention.ms`"),
-        "{message}"
-    );
-    let verified = hookgate()
-        .args(["verify-log", "--log", &log(&tansu)])
-        .output()
-        .unwrap();
-    assert_eq!(verified.status.code(), Some(2));
-    let message = String::from_utf8(verified.stderr).unwrap();
-    assert!(message.contains("keeps no chain of evidence"), "{message}");
-}
-
 /// The client asks again after a lost answer, and the broker knows its numbers.
 #[test]
 fn an_event_whose_confirmation_got_lost_is_stored_once() {
@@ -170,6 +153,26 @@ fn an_event_whose_confirmation_got_lost_is_stored_once() {
     let answer = Delivery::new("evt_3").send(&server);
     assert_eq!(answer.outcome(), (200, "stored", Some(3)));
     assert_eq!(ids(&log(&tansu)), ["evt_1", "evt_2", "evt_3"]);
+}
+
+/// Whole batches are asked for again here, of which tansu says no place either.
+#[test]
+fn no_answer_names_a_wrong_place_when_confirmations_get_lost() {
+    let (tansu, link) = Tansu::behind_a_link();
+    let server = Server::start(&log(&tansu), &[]);
+    let load = Load::start(&server, "load", 64);
+    for _ in 0..10 {
+        link.lose_a_confirmation();
+        until("it got lost", || link.has_lost_it().then_some(()));
+        let answered = load.answered();
+        until("the load goes on", || {
+            (load.answered() > answered + 64).then_some(())
+        });
+    }
+    let promises = load.finish();
+    let unnamed = promises.values().filter(|sequence| sequence.is_none());
+    assert!(unnamed.count() > 10, "no batch was of several events");
+    assert_kept(&promises, &events(&log(&tansu)));
 }
 
 #[test]
@@ -194,6 +197,28 @@ fn an_event_that_was_given_up_is_not_sent_later() {
     let answer = Delivery::new("evt_3").send(&server);
     assert_eq!(answer.outcome(), (200, "stored", Some(2)));
     assert_eq!(ids(&log(&tansu)), ["evt_1", "evt_3"]);
+}
+
+#[test]
+fn a_broker_that_is_away_at_start_is_waited_for() {
+    let (tansu, link) = Tansu::behind_a_link();
+    link.cut();
+    let starting = Starting::start(&log(&tansu), &[]);
+    let address = starting.until_waiting();
+    let mut connection = Connection::open(address).unwrap();
+    let answer = connection.send(&Delivery::new("evt_1")).unwrap();
+    assert_eq!(answer.outcome(), (503, "unavailable", None));
+    let line = format!(
+        "waiting for the log: no Kafka broker answers at {}",
+        log(&tansu)
+    );
+    until("it has said so", || {
+        starting.stderr().contains(&line).then_some(())
+    });
+    link.mend();
+    let server = starting.until_served(PATIENCE);
+    let answer = Delivery::new("evt_1").send(&server);
+    assert_eq!(answer.outcome(), (200, "stored", Some(1)));
 }
 
 #[test]
@@ -312,7 +337,8 @@ impl Tail {
     fn start(log: &str, from: &str) -> Self {
         let mut command = hookgate();
         command.args(["tail", "--json", "--log", log, "--from", from]);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {

@@ -95,7 +95,12 @@ fn a_log_that_is_away_at_start_is_waited_for() {
 #[test]
 fn sigterm_ends_the_wait_for_a_log() {
     // Nobody listens at the discard port of this machine.
-    for log in ["nats://127.0.0.1:9", "amqp://127.0.0.1:9/"] {
+    for log in [
+        "nats://127.0.0.1:9",
+        "amqp://127.0.0.1:9/",
+        #[cfg(feature = "kafka")]
+        "kafka://127.0.0.1:9/hookgate",
+    ] {
         let mut starting = Starting::start(log, &[]);
         starting.until_waiting();
         let status = starting.stop();

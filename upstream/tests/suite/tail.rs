@@ -18,7 +18,7 @@ use crate::{
     nats_server::Nats,
 };
 
-macro_rules! on_both_logs {
+macro_rules! on_every_log_that_is_read {
     ($($name:ident)+) => {
         mod on_sqlite { $(#[test] fn $name() {
             let backend = <super::Sqlite as super::Backend>::new();
@@ -28,10 +28,15 @@ macro_rules! on_both_logs {
             let backend = <super::Nats as super::Backend>::new();
             super::$name(&super::Backend::address(&backend));
         })+ }
+        #[cfg(feature = "kafka")]
+        mod on_kafka { $(#[test] fn $name() {
+            let backend = <crate::tansu::Tansu as super::Backend>::new();
+            super::$name(&super::Backend::address(&backend));
+        })+ }
     };
 }
 
-on_both_logs! {
+on_every_log_that_is_read! {
     shows_each_event_as_it_is_stored
     begins_where_it_is_asked_to
     shows_what_its_filters_choose

@@ -81,6 +81,16 @@ fn an_export_is_the_same_in_the_log_that_imports_it() {
         );
     }
     assert_eq!(sqlite.findings(&[]), []);
+    #[cfg(feature = "kafka")]
+    {
+        let tansu = crate::tansu::Tansu::start();
+        let log = tansu.address("hookgate");
+        assert_eq!(import(&file, &log)["stored"], 150);
+        assert_same(&export(&log, &[]), &exported);
+        // It can't know what it has: the second half is a copy of the first.
+        assert_eq!(import(&file, &log)["stored"], 150);
+        assert_same(&export(&log, &["--from", "151"]), &exported);
+    }
     // And back.
     fs::write(&file, export(&nats.address(), &[])).unwrap();
     let back = Kept::empty();
@@ -95,7 +105,15 @@ fn an_export_begins_where_it_is_asked_to() {
     let file = kept.path("events.jsonl");
     fs::write(&file, export(&kept.log, &[])).unwrap();
     import(&file, &nats.address());
-    for log in [&kept.log, &nats.address()] {
+    let mut logs = vec![kept.log.clone(), nats.address()];
+    #[cfg(feature = "kafka")]
+    let tansu = crate::tansu::Tansu::start();
+    #[cfg(feature = "kafka")]
+    {
+        logs.push(tansu.address("hookgate"));
+        import(&file, &logs[2]);
+    }
+    for log in &logs {
         let sequences = |from: &str| -> Vec<u64> {
             let exported = export(log, &["--from", from]);
             let sequence = |line: &str| {

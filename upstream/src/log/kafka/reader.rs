@@ -96,6 +96,17 @@ pub(crate) enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Tells whether it may pass by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Away { .. } | Self::Silent { .. } => true,
+            Self::Records { source, .. } => source.rdkafka_error_code().is_some_and(is_passing),
+            Self::Client(_) | Self::Missing { .. } | Self::Partitions { .. } => false,
+        }
+    }
+}
+
 /// Reads the topic, and never writes it. It belongs to no consumer group and
 /// commits nothing.
 #[derive(Clone)]
