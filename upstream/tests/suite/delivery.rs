@@ -7,7 +7,7 @@ use std::{
 };
 
 use hookgate_core::{secret::SigningSecret, signature, time::Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, SECRET, Server};
 
@@ -76,6 +76,33 @@ impl Delivery {
                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             )
             .signed(SECRET, seconds_from_now(0), seconds_from_now(0))
+    }
+
+    /// An event that says this of itself.
+    pub(crate) fn saying(
+        id: &str,
+        type_name: &str,
+        account: Option<&str>,
+        livemode: Option<bool>,
+    ) -> Self {
+        let mut event = json!({"id": id, "object": "event", "type": type_name,
+            "created": 1_760_000_000, "data": {"object": {"id": "in_1"}}});
+        let mut delivery = Self::new(id);
+        for (name, value) in [
+            ("account", account.map(|account| json!(account))),
+            ("livemode", livemode.map(|livemode| json!(livemode))),
+        ] {
+            let header = format!("ce-{name}");
+            delivery = delivery.without(&header);
+            if let Some(value) = value {
+                let text = value.to_string();
+                delivery = delivery.and(&header, text.trim_matches('"'));
+                event[name] = value;
+            }
+        }
+        delivery.payload = event.to_string().into_bytes();
+        let (now, delivery) = (seconds_from_now(0), delivery.with("ce-type", type_name));
+        delivery.signed(SECRET, now, now)
     }
 
     /// Of another source, signed by its secret.

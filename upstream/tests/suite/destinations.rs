@@ -1,9 +1,12 @@
 //! Delivery to destinations: what each answer leads to, and what a crash may not change.
 
+mod chosen;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod nats;
+mod order;
+mod pace;
 mod rabbit;
 
 use std::{
@@ -17,26 +20,11 @@ use hookgate_core::{request::RequestHead, scheme::Scheme, signature::Tolerance};
 use tempfile::TempDir;
 
 use crate::{
-    contract::{Backend, Sqlite},
     delivery::{Connection, Delivery, seconds_from_now},
     harness::{Server, hookgate, until},
     load::Load,
-    nats_server::Nats,
     receiver::{Got, Reaction, Receiver},
 };
-
-macro_rules! on_both_logs {
-    ($($name:ident)+) => {
-        mod on_sqlite { $(#[test] fn $name() {
-            let backend = <super::Sqlite as super::Backend>::new();
-            super::$name(&super::Backend::address(&backend));
-        })+ }
-        mod on_nats { $(#[test] fn $name() {
-            let backend = <super::Nats as super::Backend>::new();
-            super::$name(&super::Backend::address(&backend));
-        })+ }
-    };
-}
 
 on_both_logs! {
     a_delivery_carries_the_payload_its_attributes_and_a_signature
@@ -45,13 +33,11 @@ on_both_logs! {
     cools_down_after_a_429_that_says_nothing
     goes_to_the_secondary_at_once_when_the_primary_says_503
     goes_to_the_secondary_at_once_when_the_primary_resets
+    goes_to_the_secondary_at_once_when_nothing_listens
     a_slow_destination_is_tried_again_and_holds_nobody_else_up
     tries_again_later_and_later_until_it_gives_up
     a_few_faults_cost_few_attempts_more
-    events_that_wait_do_not_delay_the_next_one
     every_delivery_is_resumed_after_kill_9
-    a_destination_begins_where_it_is_told_and_stays_there
-    a_destination_gets_what_its_filter_chooses
     a_destination_that_is_away_at_start_gets_its_events_when_it_comes
     sigterm_lets_what_is_under_way_finish
 }
@@ -278,6 +264,26 @@ fn goes_to_the_secondary_and_back(log: &str, gone: Reaction) {
     });
 }
 
+fn goes_to_the_secondary_at_once_when_nothing_listens(log: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let secondary = Receiver::start(|_, _| Reaction::Status(200));
+    let more = format!("secondary = \"{}\"", secondary.url());
+    let url = format!("http://{address}/");
+    let place = Place::new(log, &destination("orders", &url, &more));
+    let server = place.start();
+    let start = Instant::now();
+    append(&server, 1);
+    let got = secondary.until_got(1);
+    assert_eq!(got[0].attempt(), 2);
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
 fn a_slow_destination_is_tried_again_and_holds_nobody_else_up(log: &str) {
     let slow = Receiver::start(|_, before| match before {
         0 => Reaction::Slow(Duration::from_secs(3)),
@@ -339,35 +345,6 @@ fn a_few_faults_cost_few_attempts_more(log: &str) {
     assert_eq!(secondary.got().len(), 20);
 }
 
-fn events_that_wait_do_not_delay_the_next_one(log: &str) {
-    let receiver = Receiver::start(|got, _| match got.id() {
-        "evt_next" => Reaction::Status(200),
-        _ => Reaction::Status(500),
-    });
-    let text = format!(
-        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n\
-         [destinations.retry]\ninitial = \"1h\"\n",
-        receiver.url()
-    );
-    let place = Place::new(log, &text);
-    let server = place.start();
-    let load = Load::start(&server, "waiting", 8);
-    until("2,000 are appended", || {
-        (load.answered() >= 2_000).then_some(())
-    });
-    let waiting = load.finish().len();
-    receiver.until_got(waiting);
-    let start = Instant::now();
-    Delivery::new("evt_next").send(&server);
-    receiver.until_got(waiting + 1);
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
-    assert_eq!(receiver.got().last().unwrap().id(), "evt_next");
-}
-
 fn every_delivery_is_resumed_after_kill_9(log: &str) {
     let receiver = Receiver::start(|_, _| Reaction::Status(200));
     let text = destination(
@@ -409,85 +386,6 @@ fn every_delivery_is_resumed_after_kill_9(log: &str) {
     assert!(repeats <= 8 * 300, "{repeats}");
 }
 
-fn a_destination_begins_where_it_is_told_and_stays_there(log: &str) {
-    let [all, third, now] = [(); 3].map(|()| Receiver::start(|_, _| Reaction::Status(200)));
-    let place = Place::new(log, "");
-    append(&place.start(), 5);
-    let text = destination("all", &all.url(), "from = \"beginning\"")
-        + &destination("third", &third.url(), "from = 3")
-        + &destination("now", &now.url(), "");
-    place.configure(&text);
-    let mut server = place.start();
-    assert_eq!(distinct(&all.until_got(5)), 5);
-    assert_eq!(ids(&third.until_got(3)).iter().min(), Some(&"evt_n00002"));
-    Delivery::new("evt_6").send(&server);
-    assert_eq!(ids(&now.until_got(1)), ["evt_6"]);
-    all.until_got(6);
-    third.until_got(4);
-    server.terminate();
-    assert!(server.wait().success());
-    // Its place is its own now.
-    let server = place.start();
-    Delivery::new("evt_7").send(&server);
-    for (receiver, count) in [(&all, 7), (&third, 5), (&now, 2)] {
-        let got = receiver.until_got(count);
-        assert_eq!(got.last().unwrap().id(), "evt_7");
-        assert_eq!(got.len(), count);
-    }
-}
-
-fn a_destination_gets_what_its_filter_chooses(log: &str) {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200));
-    let text = destination("orders", &receiver.url(), "")
-        + "[destinations.filter]\ntypes = [\"invoice.*\"]\nsources = [\"stripe-connect\"]\n";
-    let place = Place::new(log, &text);
-    let server = place.start();
-    append(&server, 600);
-    let secret = crate::harness::CONNECT_SECRET;
-    Delivery::new("evt_it")
-        .of_source("stripe-connect", secret)
-        .send(&server);
-    assert_eq!(ids(&receiver.until_got(1)), ["evt_it"]);
-}
-
-#[test]
-fn events_of_one_object_keep_their_order() {
-    let backend = Sqlite::new();
-    let log = &backend.address();
-    let receiver = Receiver::start(|got, _| match (got.id(), got.attempt()) {
-        ("evt_a1", 1..=3) => Reaction::Status(500),
-        _ => Reaction::Status(200),
-    });
-    let place = Place::new(
-        log,
-        &destination("orders", &receiver.url(), "order = \"object\""),
-    );
-    let server = place.start();
-    for (id, object) in [
-        ("evt_a1", "in_a"),
-        ("evt_a2", "in_a"),
-        ("evt_b1", "in_b"),
-        ("evt_a3", "in_a"),
-    ] {
-        let payload = format!(
-            r#"{{"id": "{id}", "object": "event", "account": "acct_1", "created": 1760000000,
-                "data": {{"object": {{"id": "{object}"}}}}, "livemode": false, "type": "invoice.paid"}}"#
-        );
-        Delivery::with_payload(id, payload.into_bytes()).send(&server);
-    }
-    let got = receiver.until_got(7);
-    let of_a: Vec<&str> = ids(&got)
-        .into_iter()
-        .filter(|id| id.starts_with("evt_a"))
-        .collect();
-    assert_eq!(
-        of_a,
-        ["evt_a1", "evt_a1", "evt_a1", "evt_a1", "evt_a2", "evt_a3"]
-    );
-    let position = |id| ids(&got).iter().position(|it| *it == id);
-    assert!(position("evt_b1") < position("evt_a2"), "{:?}", ids(&got));
-}
-
 fn a_destination_that_is_away_at_start_gets_its_events_when_it_comes(log: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -520,14 +418,4 @@ fn sigterm_lets_what_is_under_way_finish(log: &str) {
     Delivery::new("evt_next").send(&_server);
     let got = receiver.until_got(2);
     assert_eq!(ids(&got), ["evt_n00000", "evt_next"]);
-}
-
-#[test]
-fn a_shared_log_refuses_to_keep_an_order() {
-    let backend = Nats::new();
-    let text = destination("orders", "http://127.0.0.1:1/", "order = \"object\"");
-    let place = Place::new(&backend.address(), &text);
-    let config = place.folder.path().join("hookgate.toml");
-    let message = crate::harness::refusal(&place.log, &["--config", config.to_str().unwrap()]);
-    assert!(message.contains("needs a log `sqlite:PATH`"), "{message}");
 }

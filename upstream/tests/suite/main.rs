@@ -11,6 +11,20 @@
 )]
 
 mod capability;
+/// Runs each test on both logs that deliver.
+macro_rules! on_both_logs {
+    ($($name:ident)+) => {
+        mod on_sqlite { $(#[test] fn $name() {
+            let backend = <crate::contract::Sqlite as crate::contract::Backend>::new();
+            super::$name(&crate::contract::Backend::address(&backend));
+        })+ }
+        mod on_nats { $(#[test] fn $name() {
+            let backend = <crate::nats_server::Nats as crate::contract::Backend>::new();
+            super::$name(&crate::contract::Backend::address(&backend));
+        })+ }
+    };
+}
+
 mod check;
 mod cli;
 mod cluster;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read, Write as _},
+    io::{BufReader, Read, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
@@ -99,7 +99,8 @@ fn serve(
     all: &Mutex<Vec<Got>>,
 ) {
     stream.set_nodelay(true).unwrap();
-    while let Some(got) = request(&mut stream) {
+    let mut requests = BufReader::new(stream.try_clone().unwrap());
+    while let Some(got) = request(&mut requests) {
         let before = {
             let mut all = all.lock().unwrap();
             all.push(got.clone());
