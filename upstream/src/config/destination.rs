@@ -17,8 +17,8 @@ use serde::{Deserialize, Deserializer, de};
 use super::{
     place::{Place, PlaceError, Plain, SecretPlace, holds_credentials, text_or_place},
     setting::{
-        Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest, Rate,
-        Timeout,
+        After, Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest,
+        LongestCoolDown, ProbeInitial, ProbeLongest, Rate, Timeout,
     },
     value,
 };
@@ -72,6 +72,9 @@ pub(crate) struct Destination {
     /// How it is tried again.
     #[serde(default)]
     pub(crate) retry: Retry,
+    /// When it counts as away.
+    #[serde(default)]
+    pub(crate) breaker: Breaker,
 }
 
 /// Says how a destination is tried again.
@@ -92,6 +95,30 @@ pub(crate) struct Retry {
     pub(crate) give_up_after: GiveUpAfter,
     /// Rest after 429 without `Retry-After`.
     pub(crate) cool_down: CoolDown,
+    /// The longest rest that it may ask for.
+    pub(crate) longest_cool_down: LongestCoolDown,
+}
+
+/// Says when a target counts as away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(crate) struct Breaker {
+    /// Unanswered attempts in a row.
+    pub(crate) after: After,
+    /// Time to the first probe.
+    pub(crate) initial: ProbeInitial,
+    /// The longest time between probes.
+    pub(crate) longest: ProbeLongest,
+}
+
+impl Breaker {
+    fn breaking(self) -> Breaking {
+        Breaking {
+            after: self.after.as_count(),
+            initial: self.initial.value(),
+            longest: self.longest.value(),
+        }
+    }
 }
 
 impl Retry {
@@ -104,6 +131,7 @@ impl Retry {
             attempts: self.attempts.map(|most| most.as_count().get()),
             give_up_after: self.give_up_after.value(),
             cool_down: self.cool_down.value(),
+            longest_cool_down: self.longest_cool_down.value(),
         }
     }
 }
@@ -171,7 +199,7 @@ impl Destination {
             },
             order: self.order,
             retry: self.retry.policy(),
-            breaking: Breaking::default(),
+            breaking: self.breaker.breaking(),
         })
     }
 
@@ -206,6 +234,13 @@ impl Destination {
         if initial.value() > longest.value() {
             let problem = format!("found `{initial}`, expected at most `longest`, `{longest}`");
             return Err(("retry.initial", problem));
+        }
+        let Breaker {
+            initial, longest, ..
+        } = self.breaker;
+        if initial.value() > longest.value() {
+            let problem = format!("found `{initial}`, expected at most `longest`, `{longest}`");
+            return Err(("breaker.initial", problem));
         }
         Ok(())
     }

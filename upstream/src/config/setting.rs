@@ -228,6 +228,14 @@ settings! {
     GiveUpAfter: Duration, SECOND..=Duration::from_secs(30 * 86_400), default Duration::from_secs(3 * 86_400);
     /// How long a destination rests after 429 without `Retry-After`.
     CoolDown: Duration, Duration::from_millis(10)..=HOUR, default MINUTE;
+    /// How long a destination's `Retry-After` is honoured.
+    LongestCoolDown: Duration, SECOND..=DAY, default HOUR;
+    /// Unanswered attempts in a row that open a breaker.
+    After: u64, 1..=1_000, default 5;
+    /// Time until an open breaker lets the first probe through.
+    ProbeInitial: Duration, Duration::from_millis(10)..=HOUR, default SECOND;
+    /// The longest time between two probes.
+    ProbeLongest: Duration, Duration::from_millis(10)..=HOUR, default Duration::from_secs(30);
 }
 
 impl Concurrency {
@@ -245,6 +253,13 @@ impl Replicas {
 }
 
 impl Rate {
+    /// Returns it as a count.
+    pub(crate) fn as_count(self) -> NonZeroU32 {
+        count(self.value())
+    }
+}
+
+impl After {
     /// Returns it as a count.
     pub(crate) fn as_count(self) -> NonZeroU32 {
         count(self.value())

@@ -4,11 +4,15 @@ use super::{
     BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
     merged::{DEFAULT_LISTEN, DEFAULT_LOG_FORMAT, DEFAULT_METRICS},
     setting::{
-        Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest, Rate,
-        Timeout,
+        After, Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest,
+        LongestCoolDown, ProbeInitial, ProbeLongest, Rate, Timeout,
     },
 };
-use crate::{deliver::retry::RetryPolicy, metrics::Scrape, telemetry::LogFormat};
+use crate::{
+    deliver::{health::Breaking, retry::RetryPolicy},
+    metrics::Scrape,
+    telemetry::LogFormat,
+};
 
 const FILE: &str = include_str!("../../../envoy/hookgate.toml");
 
@@ -71,6 +75,7 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
         "destinations",
         "destinations.filter",
         "destinations.retry",
+        "destinations.breaker",
     ] {
         let mut found: Vec<String> = fields()
             .into_iter()
@@ -81,7 +86,7 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
             found.extend(tables.map(str::to_owned));
         }
         if table == "destinations" {
-            found.extend(["filter", "retry"].map(str::to_owned));
+            found.extend(["filter", "retry", "breaker"].map(str::to_owned));
         }
         found.sort();
         assert_eq!(found, names_of(table), "[{table}]");
@@ -129,7 +134,7 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
     assert_eq!(DEFAULT_LOG_FORMAT, LogFormat::Text);
     let text = "name = \"a\"\nurl = \"http://a\"";
     let destination: Destination = toml::from_str(text).unwrap();
-    let retry = destination.retry;
+    let (retry, breaker) = (destination.retry, destination.breaker);
     vec![
         ("", "listen", quoted(DEFAULT_LISTEN), None),
         ("", "metrics", quoted(metrics), None),
@@ -217,6 +222,30 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
             quoted(retry.cool_down),
             bounds!(CoolDown),
         ),
+        (
+            "destinations.retry",
+            "longest_cool_down",
+            quoted(retry.longest_cool_down),
+            bounds!(LongestCoolDown),
+        ),
+        (
+            "destinations.breaker",
+            "after",
+            Some(breaker.after.to_string()),
+            bounds!(After),
+        ),
+        (
+            "destinations.breaker",
+            "initial",
+            quoted(breaker.initial),
+            bounds!(ProbeInitial),
+        ),
+        (
+            "destinations.breaker",
+            "longest",
+            quoted(breaker.longest),
+            bounds!(ProbeLongest),
+        ),
     ]
 }
 
@@ -252,5 +281,7 @@ fn each_default_and_bound_of_the_file_is_the_code_s() {
 fn retries_as_the_policy_does_that_nobody_set() {
     let text = "name = \"a\"\nurl = \"http://a\"";
     let destination: Destination = toml::from_str(text).unwrap();
-    assert_eq!(destination.load().unwrap().retry, RetryPolicy::default());
+    let loaded = destination.load().unwrap();
+    assert_eq!(loaded.retry, RetryPolicy::default());
+    assert_eq!(loaded.breaking, Breaking::default());
 }

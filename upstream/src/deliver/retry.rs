@@ -9,9 +9,6 @@ use hookgate_core::time::Timestamp;
 
 use super::job::{Outcome, ParkReason, Settlement};
 
-/// Longest that a receiver's `Retry-After` is honoured.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-
 /// Sets when to try again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RetryPolicy {
@@ -30,6 +27,8 @@ pub(crate) struct RetryPolicy {
     pub(crate) give_up_after: Duration,
     /// How long a destination is left alone after a 429 without `Retry-After`.
     pub(crate) cool_down: Duration,
+    /// How long it is left alone because it asks for it, at most.
+    pub(crate) longest_cool_down: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -43,6 +42,7 @@ impl Default for RetryPolicy {
             attempts: None,
             give_up_after: Duration::from_secs(3 * 24 * 60 * 60),
             cool_down: Duration::from_secs(60),
+            longest_cool_down: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -87,7 +87,7 @@ impl RetryPolicy {
 
     /// Returns how long a destination is left alone after a 429.
     pub(crate) fn pause(&self, retry_after: Option<Duration>) -> Duration {
-        retry_after.map_or(self.cool_down, |asked| asked.min(MAX_RETRY_AFTER))
+        retry_after.map_or(self.cool_down, |asked| asked.min(self.longest_cool_down))
     }
 
     fn backoff(&self, number: u32, chance: f64) -> Duration {

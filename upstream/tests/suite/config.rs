@@ -266,6 +266,10 @@ fn names_path_line_found_and_expected() {
             "line 5, destinations[0].retry.initial: found `1h`, expected at most `longest`, `1m`",
         ),
         (
+            destination("[destinations.breaker]\ninitial = \"1m\""),
+            "line 5, destinations[0].breaker.initial: found `1m`, expected at most `longest`, `30s`",
+        ),
+        (
             destination("") + &destination(""),
             "line 6, destinations[1].name: found a name that an earlier destination has, expected another",
         ),

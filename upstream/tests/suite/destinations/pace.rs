@@ -11,6 +11,7 @@ use std::{
 
 use super::{Place, append, destination, distinct};
 use crate::{
+    contract::{Backend as _, Sqlite},
     delivery::{Connection, Delivery},
     harness::{PATIENCE, until, until_within},
     load::Load,
@@ -98,6 +99,31 @@ fn events_that_wait_do_not_delay_the_next_one(log: &str) {
     // They are due in an hour.
     assert!(waited < Duration::from_secs(1), "{waited:?}");
     assert_eq!(receiver.got().len(), waiting + 1);
+}
+
+#[test]
+fn a_breaker_opens_and_probes_as_configured() {
+    let backend = Sqlite::new();
+    let receiver = Receiver::start(|_, before| match before {
+        0..4 => Reaction::Status(503),
+        _ => Reaction::Status(200),
+    });
+    let text = format!(
+        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n\
+         [destinations.retry]\ninitial = \"10ms\"\nfactor = 1\n\
+         [destinations.breaker]\nafter = 2\ninitial = \"500ms\"\nlongest = \"1s\"\n",
+        receiver.url()
+    );
+    let place = Place::new(&backend.address(), &text);
+    let server = place.start();
+    append(&server, 1);
+    let got = receiver.until_got(5);
+    // Two in a row, then probes: after 500 ms, twice that, and no more than 1 s.
+    for (pair, least) in got.windows(2).zip([0, 500, 1_000, 1_000]) {
+        let waited = pair[1].at - pair[0].at;
+        assert!(waited >= Duration::from_millis(least), "{waited:?}");
+        assert!(waited < Duration::from_millis(least + 900), "{waited:?}");
+    }
 }
 
 /// From the answer to an append until the receiver has it: sorted.
