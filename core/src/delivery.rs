@@ -279,6 +279,14 @@ impl Delivery {
         (truth != status).then_some(truth)
     }
 
+    /// Ends a delivery that the host could not carry on and has answered
+    /// `unavailable`: nobody is charged for it.
+    pub fn fail(&mut self) {
+        if matches!(self.state, State::Verifying(_)) {
+            self.finish(Outcome::Refused(Code::Unavailable));
+        }
+    }
+
     /// Ends a delivery whose stream is gone, whatever its state.
     pub fn closed(&mut self, now: Timestamp, store: &mut impl SharedStore) {
         match &self.state {

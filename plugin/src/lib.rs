@@ -5,6 +5,7 @@
 //! and what the host really does, stands with each of them.
 
 mod counters;
+mod held;
 mod host;
 mod keyrings;
 mod root;

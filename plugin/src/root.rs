@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     counters::{self, Counters},
+    held::Held,
     host,
     keyrings::{self, Keyrings},
     stream::Stream,
@@ -36,6 +37,7 @@ pub(crate) struct Ready {
     pub(crate) gate: Rc<Gate>,
     pub(crate) counters: Rc<Counters>,
     pub(crate) keyrings: Rc<Keyrings>,
+    pub(crate) held: Rc<Held>,
 }
 
 impl Context for Root {
@@ -83,12 +85,14 @@ impl RootContext for Root {
         if let Some(ready) = &self.ready {
             ready.keyrings.poll(now, self.is_serving.get());
             ready.show_secrets();
+            // Last: the context is another one afterwards.
+            ready.held.tick();
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         self.is_serving.set(true);
-        Some(Box::new(Stream::new(self.ready.clone()?)))
+        Some(Box::new(Stream::new(self.ready.clone()?, context)))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -126,6 +130,7 @@ fn configure(json: &[u8]) -> Result<Ready, Box<dyn Error>> {
     let ready = Ready {
         keyrings: Rc::new(Keyrings::new(Rc::clone(&gate))),
         counters: Rc::new(counters),
+        held: Rc::default(),
         gate,
     };
     ready.show_secrets();

@@ -13,6 +13,7 @@ use proxy_wasm::{
 };
 
 use crate::{
+    held::Place,
     host::{self, SharedData},
     root::Ready,
 };
@@ -26,16 +27,21 @@ const FORWARDED: &str = "forwarded";
 /// Drives the delivery of one HTTP stream.
 pub(crate) struct Stream {
     ready: Ready,
+    context: u32,
     delivery: Delivery,
+    /// Held headers of which no body has come yet.
+    waiting: Option<Place>,
     /// Bytes of the body that the delivery has seen.
     seen: usize,
 }
 
 impl Stream {
-    pub(crate) fn new(ready: Ready) -> Self {
+    pub(crate) fn new(ready: Ready, context: u32) -> Self {
         Self {
             ready,
+            context,
             delivery: Delivery::default(),
+            waiting: None,
             seen: 0,
         }
     }
@@ -63,8 +69,8 @@ impl Stream {
                 self.remove(&remove);
                 Action::Continue
             }
-            Step::Reply(reply) => {
-                self.reply(&reply);
+            Step::Reply(answer) => {
+                reply(&answer);
                 Action::Pause
             }
             Step::Forward(forward) => {
@@ -72,13 +78,6 @@ impl Stream {
                 Action::Continue
             }
         }
-    }
-
-    fn reply(&self, Reply { code, headers }: &Reply) {
-        let mut all = vec![("content-type", CONTENT_TYPE)];
-        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
-        let body = code.problem_json();
-        self.send_http_response(code.status().into(), all, Some(body.as_bytes()));
     }
 
     fn forward(&self, forward: &Forward) {
@@ -141,7 +140,12 @@ impl HttpContext for Stream {
         }
         match step {
             Step::Hold if end_of_stream => self.end(&[]),
-            step => self.take(step),
+            step => {
+                if step == Step::Hold {
+                    self.waiting = Some(self.ready.held.enter(self.context, head));
+                }
+                self.take(step)
+            }
         }
     }
 
@@ -161,6 +165,7 @@ impl HttpContext for Stream {
     // With trailers no body callback ever says that the stream ends: this one
     // does. Its default would let the request through unverified.
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.waiting = None;
         let action = self.end(&self.buffered_body(0, self.seen));
         if self.delivery.is_forwarded() {
             // Nothing signs them, and a consumer may read them as headers.
@@ -202,4 +207,13 @@ impl Stream {
     fn buffered_body(&self, start: usize, bytes: usize) -> Vec<u8> {
         self.get_http_request_body(start, bytes).unwrap_or_default()
     }
+}
+
+/// Answers the request of the effective context.
+pub(crate) fn reply(Reply { code, headers }: &Reply) {
+    let mut all = vec![("content-type", CONTENT_TYPE)];
+    all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let body = code.problem_json();
+    // Fails only for a request that is gone.
+    _ = hostcalls::send_http_response(code.status().into(), all, Some(body.as_bytes()));
 }

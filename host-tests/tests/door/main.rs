@@ -29,6 +29,7 @@ mod schemes;
 mod second_upstream;
 mod secrets;
 mod sizes;
+mod stop_iteration;
 mod tls;
 mod tracing;
 mod watch;

@@ -133,7 +133,7 @@ fn deliver(gate: &Gate, store: &mut Memory, now: Timestamp, dice: &mut Dice) -> 
     for _ in 0..dice.below(3) {
         let at = dice.below(calls.len() as u64);
         // Headers come once: no host has two requests in one stream.
-        calls.insert(usize::try_from(at).unwrap(), 1 + dice.below(4));
+        calls.insert(usize::try_from(at).unwrap(), 1 + dice.below(5));
     }
     if dice.below(3) == 0 {
         calls.truncate(usize::try_from(dice.below(4)).unwrap());
@@ -166,6 +166,7 @@ fn deliver(gate: &Gate, store: &mut Memory, now: Timestamp, dice: &mut Dice) -> 
             // Out of order, as no host should.
             1 => _ = delivery.body(&payload, now, store),
             2 => _ = delivery.end(&payload, now, None, store),
+            4 => delivery.fail(),
             _ => delivery.closed(now, store),
         }
     }

@@ -223,3 +223,21 @@ fn whoever_has_verified_is_heard_however_much_comes_from_the_same_address() {
     let step = elsewhere(fresh(3)).send(&gate, &mut memory, 1).1;
     assert_eq!(code(&step), Code::RateLimited);
 }
+
+#[test]
+fn what_the_host_cannot_carry_on_is_charged_to_nobody() {
+    let (gate, mut memory) = (
+        gate("", &format!(r#""sources": {}"#, limit(1))),
+        Memory::default(),
+    );
+    for _ in 0..3 {
+        let mut delivery = Delivery::default();
+        let arrival = fresh(1);
+        let step = delivery.headers(&gate, arrival.arrival(NOW), &mut memory);
+        assert_eq!(step, Step::Hold);
+        delivery.fail();
+        delivery.closed(NOW, &mut memory);
+        let unavailable = Outcome::Refused(Code::Unavailable);
+        assert_eq!(delivery.outcome(), Some(unavailable));
+    }
+}
