@@ -33,8 +33,6 @@ pub struct Forward {
     pub remove: Vec<String>,
     /// Headers to set, replacing any of the same name.
     pub set: Vec<(&'static str, String)>,
-    /// Whether the host has to choose the route again, by these headers.
-    pub clears_route: bool,
 }
 
 /// Lists the client's headers that must not reach the upstream.

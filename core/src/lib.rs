@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod capability;
 pub mod config;
 pub mod dedup;
 pub mod delivery;

@@ -5,9 +5,17 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use hookgate_core::capability;
+use hookgate_core::config::Config;
 use serde_json::Value;
 
 use crate::{artefact, blocks};
+
+/// Begins the gate's configuration.
+const CONFIGURATION: &str = "                  value: |\n";
+
+/// Begins the list of what the gate may call.
+const CAPABILITIES: &str = "allowed_capabilities:\n";
 
 /// The text of `envoy/envoy.yaml`, edited by exact replacement only.
 ///
@@ -62,18 +70,22 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// Replaces the gate's configuration, and adds a route for each endpoint
-    /// that has none.
+    /// Replaces the gate's configuration, lets it call what this one needs, and
+    /// adds a route for each endpoint that has none.
     ///
     /// # Errors
     /// The file has no configuration, or the new one has no endpoints.
     pub fn configure(&mut self, configuration: &Value) -> Result<()> {
-        const START: &str = "                  value: |\n";
+        const START: &str = CONFIGURATION;
         const END: &str = "          - name: envoy.filters.http.router\n";
         let (before, rest) = self.text.split_once(START).context("no configuration")?;
         let (_, after) = rest.split_once(END).context("no router")?;
         // JSON is YAML: in one line it needs no indentation of its own.
         self.text = format!("{before}{START}                    {configuration}\n{END}{after}");
+        // One that is to be refused needs nothing.
+        if let Ok(config) = Config::from_json(configuration.to_string().as_bytes()) {
+            self.allow(&capability::needed(&config))?;
+        }
         let endpoints = configuration.get("endpoints").and_then(Value::as_array);
         for endpoint in endpoints.context("no endpoints")? {
             let path = endpoint.get("path").and_then(Value::as_str);
@@ -86,6 +98,41 @@ impl Bootstrap {
             }
         }
         Ok(())
+    }
+
+    /// Returns the gate's configuration.
+    ///
+    /// # Errors
+    /// The file has none.
+    pub fn gate_configuration(&self) -> Result<String> {
+        let (_, rest) = self
+            .text
+            .split_once(CONFIGURATION)
+            .context("no configuration")?;
+        let indent = " ".repeat(20);
+        let lines = rest.lines().take_while(|line| line.starts_with(&indent));
+        Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Returns what the gate is allowed to call, as it stands there.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<&str> {
+        let (_, list) = self.text.split_once(CAPABILITIES).unwrap_or_default();
+        list.lines()
+            .map(str::trim)
+            .take_while(|line| line.ends_with(": {}") || line.starts_with('#'))
+            .filter_map(|line| line.strip_suffix(": {}"))
+            .collect()
+    }
+
+    fn allow(&mut self, names: &[&str]) -> Result<()> {
+        let allowed = self.capabilities();
+        let missing: String = names
+            .iter()
+            .filter(|name| !allowed.contains(name))
+            .map(|name| format!("{}{name}: {{}}\n", " ".repeat(22)))
+            .collect();
+        self.replace(CAPABILITIES, &format!("{CAPABILITIES}{missing}"))
     }
 
     /// Takes the listeners out into a file of `folder` that Envoy watches, as

@@ -90,6 +90,14 @@ impl Envoy {
         client::send(self.plain, delivery).await
     }
 
+    /// Returns how much memory of the machine Envoy holds; not in a container.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.process.resident_bytes()
+    }
+
     /// Prints nothing on drop, see [`Process::discard_output`].
     pub fn discard_output(&mut self) {
         self.process.discard_output();

@@ -69,6 +69,19 @@ impl Process {
         Ok(())
     }
 
+    /// Returns how much memory of the machine the child holds.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let id = self.child.id().context("it has ended")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        Ok(1024 * kib.context("no VmRSS")?.trim().parse::<u64>()?)
+    }
+
     /// Prints nothing on drop: all went well, and no test runner keeps it.
     pub fn discard_output(&mut self) {
         self.shows_output = false;

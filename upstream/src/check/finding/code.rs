@@ -83,6 +83,12 @@ codes! {
         "When the plugin fails, requests would pass unverified."
     FailurePolicy "failure_policy" Warning
         "By default one trap closes the gate on its worker until Envoy is restarted."
+    CapabilitiesOpen "capabilities_open" Warning
+        "A module that isn't what it should be could call whatever Envoy offers: other clusters, foreign functions, files."
+    CapabilityMissing "capability_missing" Error
+        "What the gate may not call fails: it closes, or Envoy doesn't start."
+    CapabilityUnneeded "capability_unneeded" Info
+        "What the gate never calls only helps a module that isn't what it should be."
     VmIdMissing "vm_id_missing" Error
         "The VM ID names the shared data: with an empty one any plugin of that kind can write the gate's table."
     VmIdShared "vm_id_shared" Error

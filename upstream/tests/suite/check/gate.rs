@@ -235,7 +235,12 @@ fn judges_what_the_gate_would_take() {
 fn finds_variables_that_the_gate_can_not_see() {
     let named = "\"secrets\": [{\"name\": \"a\", \"env\": \"STRIPE_WEBHOOK_SECRET\"}]}";
     let keyrings = "                      \"keyrings\": [{\"name\": \"file\", \"filter_state\": \"hookgate.secrets\"}],\n";
+    let may = "                      proxy_log: {}\n";
+    let reads = format!(
+        "{may}                      environ_get: {{}}\n                      environ_sizes_get: {{}}\n"
+    );
     let text = with("\"keyring\": \"file\"}", named).replace(keyrings, "");
+    let text = text.replace(may, &reads);
     let (findings, _) = check(&text);
     // Once for each endpoint.
     assert_eq!(findings.len(), 2);

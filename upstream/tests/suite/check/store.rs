@@ -5,7 +5,10 @@ use super::{check, finds, with};
 /// The shipped file with a keyring that is fetched, from a cluster with these lines.
 fn fetched(cluster: &str) -> String {
     let source = "\"http\": {\"cluster\": \"vault\", \"authority\": \"vault.example.com\", \"path\": \"/v1/secret/data/hookgate\"}";
-    with("\"filter_state\": \"hookgate.secrets\"", source) + cluster
+    let may = "                      proxy_log: {}\n";
+    let calls = "                      proxy_http_call: {}\n                      proxy_on_http_call_response: {}\n";
+    let text = with("\"filter_state\": \"hookgate.secrets\"", source);
+    text.replace(may, &format!("{may}{calls}")) + cluster
 }
 
 const CLUSTER: &str = "
