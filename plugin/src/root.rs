@@ -80,6 +80,8 @@ impl RootContext for Root {
     // Calls go out from here and never from on_configure, which ends Envoy now
     // and then.
     fn on_tick(&mut self) {
+        #[cfg(feature = "trap")]
+        crate::trap::on_tick();
         let now = host::now();
         vm::tick(now);
         if let Some(ready) = &self.ready {

@@ -12,6 +12,8 @@ use proxy_wasm::{
     types::Action,
 };
 
+#[cfg(feature = "trap")]
+use crate::trap;
 use crate::{
     held::Place,
     host::{self, SharedData},
@@ -33,6 +35,8 @@ pub(crate) struct Stream {
     waiting: Option<Place>,
     /// Bytes of the body that the delivery has seen.
     seen: usize,
+    #[cfg(feature = "trap")]
+    trap: Option<trap::Place>,
 }
 
 impl Stream {
@@ -43,6 +47,8 @@ impl Stream {
             delivery: Delivery::default(),
             waiting: None,
             seen: 0,
+            #[cfg(feature = "trap")]
+            trap: None,
         }
     }
 
@@ -121,7 +127,9 @@ impl HttpContext for Stream {
         let headers = self.get_http_request_headers_bytes();
         let head = RequestHead(&headers);
         #[cfg(feature = "trap")]
-        crate::trap::on_request(head);
+        {
+            self.trap = trap::asked(head);
+        }
         self.ready.keyrings.read(head);
         let needs_source = self.ready.gate.needs_source_address();
         let arrival = Arrival {
@@ -149,6 +157,9 @@ impl HttpContext for Stream {
     // `buffered` counts everything held so far, and the last bytes may come in
     // a call of their own or with an end that brings none.
     fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Action {
+        #[cfg(feature = "trap")]
+        trap::at(self.trap, trap::Place::Body);
+        self.waiting = None;
         let fresh = self.buffered_body(self.seen, buffered.saturating_sub(self.seen));
         let whole = self.seen == 0;
         self.seen += fresh.len();
@@ -172,6 +183,8 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        #[cfg(feature = "trap")]
+        trap::at(self.trap, trap::Place::Answer);
         if self.delivery.awaits_answer() {
             let details = self.get_property(vec!["response", "code_details"]);
             let origin = match details.as_deref() {
@@ -195,6 +208,11 @@ impl HttpContext for Stream {
     // Comes for every stream of a live VM: disconnects and timeouts too. Never
     // answer from here: that ends Envoy.
     fn on_log(&mut self) {
+        #[cfg(feature = "trap")]
+        trap::at(self.trap, trap::Place::Log);
+        if self.waiting.as_ref().is_some_and(Place::is_refused) {
+            self.delivery.fail();
+        }
         self.delivery.closed(host::now(), &mut SharedData);
         self.note();
     }

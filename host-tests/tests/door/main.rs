@@ -33,6 +33,7 @@ mod sizes;
 mod stop_iteration;
 mod tls;
 mod tracing;
+mod traps;
 mod watch;
 
 use anyhow::Result;
