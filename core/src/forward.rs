@@ -17,6 +17,10 @@ use crate::{event::Event, gate::Endpoint, time::Timestamp, trace::TraceParent};
 /// answer a timeout with 204, for one).
 const OWN_PREFIXES: [&str; 3] = ["ce-", "x-hookgate-", "x-envoy-"];
 
+/// Header by which the host shows the upstream who it is. A sender has nothing
+/// to say in it, and the upstream may believe what it says.
+pub(crate) const AUTHORIZATION: &str = "authorization";
+
 /// Headers of a client's trace context.
 const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
 
@@ -56,7 +60,8 @@ pub(crate) fn is_own(name: &str) -> bool {
 
 fn is_ours(name: &str) -> bool {
     let mut prefixes = OWN_PREFIXES.iter();
-    prefixes.any(|prefix| starts_with_ignoring_case(name, prefix))
+    name.eq_ignore_ascii_case(AUTHORIZATION)
+        || prefixes.any(|prefix| starts_with_ignoring_case(name, prefix))
 }
 
 fn is_of_trace(name: &str) -> bool {

@@ -151,8 +151,7 @@ impl Bootstrap {
         let listeners = listeners.replace("\n  - name: ", &format!("\n  {LISTENER}"));
         let watched = folder.display();
         self.text = format!(
-            "{before}node: {{id: tests, cluster: tests}}\n\
-             dynamic_resources:\n  lds_config:\n    resource_api_version: V3\n    \
+            "{before}dynamic_resources:\n  lds_config:\n    resource_api_version: V3\n    \
              path_config_source:\n      path: {watched}/lds.yaml\n      \
              watched_directory: {{path: {watched}}}\n\
              static_resources:{END}{after}"

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::admin::Admin;
 use crate::client::{self, Answer, Delivery};
+use crate::gate_token::GateTokenFile;
 use crate::keyring::KeyringFile;
 use crate::process::Process;
 use crate::wait;
@@ -28,6 +29,7 @@ pub struct Envoy {
     tls: SocketAddr,
     certificate: String,
     keyring: KeyringFile,
+    gate_token: GateTokenFile,
     folder: TempDir,
 }
 
@@ -60,6 +62,12 @@ impl Envoy {
     #[must_use]
     pub fn keyring(&self) -> &KeyringFile {
         &self.keyring
+    }
+
+    /// Returns the watched file with the token that it shows the upstream.
+    #[must_use]
+    pub fn gate_token(&self) -> &GateTokenFile {
+        &self.gate_token
     }
 
     /// Changes the listeners as a control plane would; Envoy takes them or

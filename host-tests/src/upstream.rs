@@ -88,6 +88,17 @@ impl Upstream {
         Self::start(log, arguments, folder).await
     }
 
+    /// Starts an upstream on an empty SQLite file that takes events only from
+    /// who shows a token of this file.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn sqlite_for(tokens: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let arguments = vec!["--gate-token-file".into(), tokens.into()];
+        Self::start(sqlite_url(&folder), arguments, folder).await
+    }
+
     /// Starts an upstream on `nats`.
     ///
     /// # Errors

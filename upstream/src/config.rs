@@ -59,6 +59,8 @@ pub(crate) struct Config {
     /// Files with the gate's keyrings.
     #[serde(deserialize_with = "keyrings")]
     pub(crate) keyrings: Vec<KeyringFile>,
+    /// The file with the gate's tokens.
+    pub(crate) gate_token_file: Option<PathBuf>,
     /// Sources and the variables with their secrets.
     #[serde(deserialize_with = "secrets")]
     pub(crate) secrets: Vec<Binding>,

@@ -19,6 +19,7 @@ mod config;
 )]
 mod deliver;
 mod evidence;
+mod gate_token;
 mod kafka;
 mod keep;
 mod log;
@@ -40,6 +41,7 @@ use crate::{
     check::CheckError,
     cli::{Cli, Command},
     config::{Keep, Merged},
+    gate_token::GateTokens,
     keep::VerifyLogError,
     log::Limits,
     secrets::Secrets,
@@ -173,6 +175,8 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         Verification::Gate(gate) => gate.max_body_bytes(),
         _ => merged.max_body_bytes.value(),
     })?;
+    let gate_tokens = merged.gate_token_file.as_deref();
+    let gate_tokens = gate_tokens.map(GateTokens::watch).transpose()?;
     let destinations = merged.destinations.iter().map(config::Destination::load);
     let destinations = destinations.collect::<Result<_, _>>()?;
     Ok(Settings {
@@ -185,6 +189,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
             replicas: merged.replicas.as_size(),
         },
         acceptance: Acceptance {
+            gate_tokens,
             verification,
             max_body_bytes,
             body_timeout: merged.body_timeout.value(),

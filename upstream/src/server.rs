@@ -75,7 +75,7 @@ pub(crate) struct Settings {
 pub(crate) enum ServeError {
     /// Anybody who reaches the port could write events.
     #[error(
-        "refusing to listen on `{listen}` without signing secrets: whoever reaches that address could write events. Set STRIPE_WEBHOOK_SECRET or STRIPE_CONNECT_WEBHOOK_SECRET (or use --secret SOURCE=VARIABLE, or --gate FILE), or listen on 127.0.0.1"
+        "refusing to listen on `{listen}` with neither signing secrets nor a gate token: whoever reaches that address could write events. Set STRIPE_WEBHOOK_SECRET or STRIPE_CONNECT_WEBHOOK_SECRET (or use --secret SOURCE=VARIABLE, or --gate FILE), or give --gate-token-file FILE, or listen on 127.0.0.1"
     )]
     Open {
         /// The address asked for.
@@ -136,12 +136,18 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Settings { listen, .. } = settings;
     demand(&settings)?;
     let verification = &settings.acceptance.verification;
+    let has_tokens = settings.acceptance.gate_tokens.is_some();
     if !verification.is_strict() {
-        if !listen.ip().is_loopback() {
+        if !has_tokens && !listen.ip().is_loopback() {
             return Err(ServeError::Open { listen });
         }
+        let who = if has_tokens {
+            "has a gate token"
+        } else {
+            "reaches the port"
+        };
         warn!(
-            "no signing secrets: signatures are not verified again, whoever reaches the port can write events"
+            "no signing secrets: signatures are not verified again, whoever {who} can write events"
         );
     }
     let sources = verification.sources().join(",");

@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Starts the whole of Hookgate on this machine and sends five deliveries through it
+    /// Starts the whole of Hookgate on this machine and sends six deliveries
     Up(up::Options),
     /// Checks and tests everything; ends with the line `N passed, N failed, N skipped`
     Test(test::Options),

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod delivery;
+mod gate_token;
 mod interrupt;
 mod keyring;
 mod ports;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 
 use self::certificate::DevCertificate;
 use self::delivery::Way;
+use self::gate_token::GateToken;
 use self::interrupt::Interrupt;
 use self::keyring::Keyring;
 pub(crate) use self::ports::Ports;
@@ -41,7 +43,7 @@ pub(crate) struct Options {
     /// Check the outcome of every delivery, stop everything, and exit with 0 or 1
     #[arg(long)]
     check: bool,
-    /// The folder of log, keyring, certificate and server logs [default: `data` in the workspace, or a
+    /// The folder of log, keyring, gate token, certificate and server logs [default: `data` in the workspace, or a
     /// temporary one with --check]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -64,7 +66,7 @@ enum Data {
     Temporary(TempDir),
 }
 
-/// Starts everything, sends five deliveries, and stays until Ctrl-C.
+/// Starts everything, sends six deliveries, and stays until Ctrl-C.
 ///
 /// # Errors
 /// If a port is taken, something doesn't build, or a server doesn't start or ends by itself.
@@ -90,6 +92,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         );
     }
     let keyring = Keyring::create(&data.folder().join("secrets"), &secrets)?;
+    let gate_token = GateToken::create(&data.folder().join("gate"))?;
     let mut stack = Stack {
         workspace,
         ports,
@@ -97,6 +100,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         certificate: &certificate,
         secrets: &secrets,
         keyring: &keyring,
+        gate_token: &gate_token,
         interrupt: &interrupt,
     }
     .start(&envoy, nats_server.as_deref())?;
@@ -104,11 +108,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
 
     let door = format!("http://127.0.0.1:{}/webhooks/stripe", ports.door);
     let door_tls = format!("https://127.0.0.1:{}/webhooks/stripe", ports.tls);
+    let past_the_door = format!("http://127.0.0.1:{}/v1/events", ports.upstream);
     let log = stack.log_url().to_owned();
     let way = Way {
         hookgate: &workspace.hookgate(),
         door: &door,
         door_tls: &door_tls,
+        past_the_door: &past_the_door,
         authority: &certificate.authority,
         log: &log,
         secrets: &secrets,

@@ -40,7 +40,8 @@ pub(super) fn header(path: &str, name: &str) -> Result<(), ConfigError> {
     }
     if forward::is_own(name) {
         let expected = "a header of the sender's: the gate strips and writes `ce-…`, \
-                        `x-hookgate-…`, `x-envoy-…`, `traceparent` and `tracestate`";
+                        `x-hookgate-…`, `x-envoy-…`, `authorization`, `traceparent` and \
+                        `tracestate`";
         return Err(ConfigError::text(path, name, expected));
     }
     if HOSTS.contains(&name) || name.starts_with(HOSTS_PREFIX) {

@@ -382,8 +382,14 @@ mod tests {
             |field: &str, name: &str| hmac(&format!(r#", "{field}": {{"header": "{name}"}}"#));
         for (names, expected) in [
             (
-                &["ce-id", "x-hookgate-route", "x-envoy-a", "traceparent"][..],
-                "a header of the sender's: the gate strips and writes `ce-…`, `x-hookgate-…`, `x-envoy-…`, `traceparent` and `tracestate`",
+                &[
+                    "ce-id",
+                    "x-hookgate-route",
+                    "x-envoy-a",
+                    "authorization",
+                    "traceparent",
+                ][..],
+                "a header of the sender's: the gate strips and writes `ce-…`, `x-hookgate-…`, `x-envoy-…`, `authorization`, `traceparent` and `tracestate`",
             ),
             (
                 &[

@@ -217,6 +217,8 @@ fn strips_what_only_the_gate_may_say() {
         .also("x-hookgate-token", b"x")
         .also("x-hookgate-token", b"y")
         .also("tracestate", b"a=b")
+        .also("authorization", b"Bearer x")
+        .also("Authorization", b"Bearer y")
         .also(
             "traceparent",
             b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -228,7 +230,9 @@ fn strips_what_only_the_gate_may_say() {
     assert_eq!(
         forwarded(step).remove,
         [
+            "Authorization",
             "CE-Subject",
+            "authorization",
             "ce-id",
             "traceparent",
             "tracestate",
@@ -418,6 +422,7 @@ fn passes_unknown_paths_only_where_told_to() {
     let gate = gate_with(r#", "pass_unknown_paths": true"#, |_| Some(SECRET.into()));
     let request = Request::new(payload("evt_1"))
         .with(":path", b"/health")
+        .also("authorization", b"for whoever is behind")
         .also("ce-id", b"x");
     let mut delivery = Delivery::default();
     let step = delivery.headers(&gate, request.arrival(NOW), &mut Memory::default());

@@ -13,6 +13,7 @@ use crate::admin::Admin;
 use crate::artefact::{self, Runtime};
 use crate::bootstrap::Bootstrap;
 use crate::event::{CONNECT, Endpoint, PLATFORM};
+use crate::gate_token::GateTokenFile;
 use crate::keyring::{self, KeyringFile};
 use crate::process::Process;
 use crate::wait;
@@ -171,6 +172,7 @@ impl Setup {
         let text = self.keyring.clone();
         let text = text.unwrap_or_else(|| keyring::of(&self.endpoints));
         let keyring = KeyringFile::create(folder.path(), &text)?;
+        let gate_token = GateTokenFile::create(folder.path())?;
         self.write_vault(&folder.path().join("vault"))?;
         let mut bootstrap = self.render(upstream, &runtime, folder.path(), &keyring)?;
         if self.updatable {
@@ -212,6 +214,7 @@ impl Setup {
             tls: loopback(tls),
             certificate,
             keyring,
+            gate_token,
             folder,
         })
     }
@@ -260,6 +263,8 @@ impl Setup {
             keyring.folder().display()
         );
         bootstrap.replace(watched, &here)?;
+        let here = folder.join("gate").display().to_string();
+        bootstrap.replace("/etc/hookgate/gate", &here)?;
         if !self.vault.is_empty() {
             let here = folder.join("vault").display().to_string();
             bootstrap.replace("/etc/hookgate/vault", &here)?;

@@ -13,6 +13,7 @@ mod conservation;
 mod deliveries;
 mod effects;
 mod faults;
+mod gate_token;
 mod global_quota;
 mod honesty;
 mod kills;

@@ -20,14 +20,14 @@ Every event is verified again with the secrets of its source, from the environme
   stripe          STRIPE_WEBHOOK_SECRET
   stripe-connect  STRIPE_CONNECT_WEBHOOK_SECRET
 each if it is set. --secret replaces this list; give a source several secrets while one is rolled.
-Without any secret it listens on loopback only.
+With neither a secret nor --gate-token-file it listens on loopback only.
 
 With --gate it verifies as the gate does: by the scheme, the source and the secrets of each
 endpoint, from the environment variables that the configuration names and from --keyring files.
 These are looked at once a second; one that can't be used is reported and changes nothing.
 
 Answers: 200 stored or duplicate, with the sequence in the log, only after the log confirmed;
-400, 404, 405, 408, 413 if the event isn't acceptable; 429 queue_full and 503 unavailable with
+400, 401, 404, 405, 408, 413 if the event isn't acceptable; 429 queue_full and 503 unavailable with
 Retry-After. GET /healthz: the process is alive. GET /readyz: the log can confirm events.
 
 What isn't said here comes from the environment (the variables below), then from the file of
@@ -74,6 +74,10 @@ pub(crate) struct ServeArgs {
     /// left out if the gate has one keyring; may be repeated
     #[arg(long = "keyring", value_name = "[NAME=]FILE", env = "HOOKGATE_KEYRING")]
     pub(crate) keyrings: Vec<KeyringFile>,
+    /// A file with the token that the gate has to show, or with two while one is exchanged, one a
+    /// line; read again when its content changes. Events without one are answered 401
+    #[arg(long, value_name = "FILE", env = "HOOKGATE_GATE_TOKEN_FILE")]
+    pub(crate) gate_token_file: Option<PathBuf>,
     /// Largest payload in bytes (at most 64 MiB); raising it raises what a sender can make us hold
     /// [default: 2097152]
     #[arg(long, value_name = "BYTES", env = "HOOKGATE_MAX_BODY_BYTES")]

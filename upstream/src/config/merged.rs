@@ -45,6 +45,8 @@ pub(crate) struct Merged {
     pub(crate) gate: Option<PathBuf>,
     /// Files with its keyrings.
     pub(crate) keyrings: Vec<KeyringFile>,
+    /// The file with the gate's tokens.
+    pub(crate) gate_token_file: Option<PathBuf>,
     /// Sources and the variables with their secrets.
     pub(crate) secrets: Vec<Binding>,
     /// Largest payload.
@@ -107,6 +109,7 @@ impl Merged {
             otlp: args.otlp()?.or(config.telemetry.otlp),
             gate,
             keyrings,
+            gate_token_file: args.gate_token_file.clone().or(config.gate_token_file),
             secrets,
             max_body_bytes: max_body_bytes.unwrap_or_default(),
             queue: args.queue.or(config.queue).unwrap_or_default(),

@@ -22,6 +22,8 @@ const QUEUE_FULL_RETRY_SECONDS: u32 = 1;
 pub(super) enum Refusal {
     /// As the gate answers it.
     Gate(Code),
+    /// Nobody who brings events: it shows no token of the gate's.
+    GateTokenInvalid,
     /// The `ce-*` headers are missing, or say something else than the payload.
     AttributesInvalid,
     /// Too many events wait for the log.
@@ -33,6 +35,7 @@ impl Refusal {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Gate(code) => code.as_str(),
+            Self::GateTokenInvalid => "gate_token_invalid",
             Self::AttributesInvalid => "attributes_invalid",
             Self::QueueFull => "queue_full",
         }
@@ -41,6 +44,7 @@ impl Refusal {
     const fn status(self) -> u16 {
         match self {
             Self::Gate(code) => code.status(),
+            Self::GateTokenInvalid => 401,
             Self::AttributesInvalid => 400,
             Self::QueueFull => 429,
         }
@@ -50,6 +54,7 @@ impl Refusal {
     fn headers(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Gate(code) => Reply::from(code).headers,
+            Self::GateTokenInvalid => vec![("www-authenticate", "Bearer".to_owned())],
             Self::AttributesInvalid => Vec::new(),
             Self::QueueFull => vec![(RETRY_AFTER, QUEUE_FULL_RETRY_SECONDS.to_string())],
         }
@@ -59,6 +64,10 @@ impl Refusal {
     fn problem_json(self) -> String {
         let (title, detail) = match self {
             Self::Gate(code) => return code.problem_json(),
+            Self::GateTokenInvalid => (
+                "Gate token invalid",
+                "Only the gate may bring events, with one of its tokens. Send events to the gate.",
+            ),
             Self::AttributesInvalid => (
                 "Attributes invalid",
                 "The CloudEvents headers are missing, repeated, or contradict the payload. Send events through the gate.",
@@ -144,7 +153,11 @@ mod tests {
 
     #[test]
     fn own_bodies_are_json_that_repeats_status_and_code() {
-        for refusal in [Refusal::AttributesInvalid, Refusal::QueueFull] {
+        for refusal in [
+            Refusal::GateTokenInvalid,
+            Refusal::AttributesInvalid,
+            Refusal::QueueFull,
+        ] {
             let problem: serde_json::Value = serde_json::from_str(&refusal.problem_json()).unwrap();
             assert_eq!(problem["status"], refusal.status());
             assert_eq!(problem["code"], refusal.as_str());

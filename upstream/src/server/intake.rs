@@ -18,6 +18,7 @@ use tokio::{
 use super::{answer::Refusal, claim::Claim, subject::Subject};
 use crate::{
     clock,
+    gate_token::GateTokens,
     log::{Appended, Log, LogError, Record, Sha256Sum},
     metrics::Metrics,
     telemetry::trace::Tracer,
@@ -36,6 +37,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(9);
 /// Sets what is accepted.
 #[derive(Debug)]
 pub(crate) struct Acceptance {
+    /// Who may bring events; `None`: whoever reaches the port.
+    pub(crate) gate_tokens: Option<GateTokens>,
     /// Whose signatures count.
     pub(crate) verification: Verification,
     /// Largest payload of any endpoint.
@@ -116,6 +119,10 @@ impl Intake {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Record, Refusal> {
+        let tokens = self.acceptance.gate_tokens.as_ref();
+        if !tokens.is_none_or(|tokens| tokens.admit(headers)) {
+            return Err(Refusal::GateTokenInvalid);
+        }
         let doubt = |error| {
             subject.doubted(error);
             Refusal::AttributesInvalid

@@ -3,6 +3,7 @@
 mod around;
 mod door;
 mod gate;
+mod hardening;
 mod keyring;
 mod spelling;
 mod store;

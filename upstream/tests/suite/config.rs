@@ -346,7 +346,12 @@ fn shows_no_secret_that_stands_in_any_field() {
                 let text = String::from_utf8(text).unwrap();
                 let may_be_named = matches!(
                     name,
-                    "gate" | "keyrings" | "accounts" | "account_groups" | "types"
+                    "gate"
+                        | "gate_token_file"
+                        | "keyrings"
+                        | "accounts"
+                        | "account_groups"
+                        | "types"
                 );
                 assert!(
                     may_be_named || !text.contains("TOPSECRET"),

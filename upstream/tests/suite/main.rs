@@ -37,6 +37,7 @@ mod door;
 mod evidence;
 mod exit;
 mod gate;
+mod gate_token;
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;

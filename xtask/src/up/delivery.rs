@@ -36,6 +36,8 @@ pub(crate) struct Way<'a> {
     pub(crate) door: &'a str,
     /// The same door over TLS.
     pub(crate) door_tls: &'a str,
+    /// Where the upstream takes events from the door.
+    pub(crate) past_the_door: &'a str,
     /// What a client of the TLS door trusts.
     pub(crate) authority: &'a Path,
     /// The log's URL.
@@ -91,8 +93,8 @@ impl Row {
 }
 
 impl Way<'_> {
-    /// Sends a genuine, a repeated, a forged and a stale delivery, then one signed with a secret
-    /// that joins the keyring just before, and looks them up in the log.
+    /// Sends a genuine, a repeated, a forged and a stale delivery, one past the door, then one
+    /// signed with a secret that joins the keyring just before, and looks them up in the log.
     ///
     /// # Errors
     /// If one can't be sent at all, the keyring can't be written or the log can't be read.
@@ -133,6 +135,11 @@ impl Way<'_> {
             )?,
         ];
         rows.insert(0, genuine);
+        let stranger = Expected {
+            status: 401,
+            ..refused("gate_token_invalid")
+        };
+        rows.push(self.send("past the door", self.past_the_door, &[], stranger)?);
         rows.push(self.rotate(accepted("stored"))?);
         self.look_up(&mut rows)?;
         Ok(rows)

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use ureq::Agent;
 
 use super::certificate::DevCertificate;
+use super::gate_token::GateToken;
 use super::interrupt::Interrupt;
 use super::keyring::Keyring;
 use super::ports::Ports;
@@ -33,6 +34,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) secrets: &'a Secrets,
     /// Where they find it instead.
     pub(crate) keyring: &'a Keyring,
+    /// What the upstream knows Envoy by.
+    pub(crate) gate_token: &'a GateToken,
     /// Ends the start.
     pub(crate) interrupt: &'a Interrupt,
 }
@@ -126,7 +129,9 @@ impl Stack<'_> {
             .arg("--gate")
             .arg(gate)
             .arg("--keyring")
-            .arg(self.keyring.file());
+            .arg(self.keyring.file())
+            .arg("--gate-token-file")
+            .arg(self.gate_token.accepted());
         let mut server = Server::start(
             "upstream",
             self.secrets.withhold(&mut command),
@@ -162,6 +167,7 @@ impl Stack<'_> {
                     "/etc/hookgate/secrets/keys.json:/etc/hookgate/secrets",
                     format!("{}:{}", keys.display(), watched.display()),
                 ),
+                ("/etc/hookgate/gate", path(self.gate_token.folder())),
             ],
         )
     }

@@ -93,6 +93,10 @@ fn all_of_the_cluster_read_one_configuration_and_the_watched_folder() -> Result<
     for name in UPSTREAMS.into_iter().chain(["envoy"]) {
         let service = service(FILE, name)?;
         assert!(is_mounted(&service, &shipped.watched), "{service:#}");
+        assert!(is_mounted(&service, &shipped.gate_token), "{service:#}");
+        let tokens = format!("--gate-token-file={}/tokens", shipped.gate_token);
+        let command = service.get("command").map(texts);
+        assert!(command.is_none_or(|it| it.contains(&tokens.as_str())));
         let volumes = texts(&service["volumes"]);
         let configuration = "./cluster.yaml:/etc/hookgate/envoy.yaml:ro";
         assert!(volumes.contains(&configuration), "{volumes:?}");

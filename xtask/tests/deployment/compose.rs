@@ -35,6 +35,7 @@ fn compose_mounts_the_watched_folder_in_both() -> Result<()> {
     for name in ["envoy", "upstream"] {
         let service = service(FILE, name)?;
         assert!(is_mounted(&service, &shipped.watched), "{service:#}");
+        assert!(is_mounted(&service, &shipped.gate_token), "{service:#}");
         let volumes = texts(&service["volumes"]);
         assert!(volumes.contains(&CONFIGURATION), "{volumes:?}");
         // Everybody who can inspect a container sees its environment.
@@ -55,6 +56,8 @@ fn the_upstream_of_compose_reads_what_envoy_reads() -> Result<()> {
     let command = texts(&upstream["command"]);
     let keyring = format!("--keyring={}", shipped.keyring);
     assert!(command.contains(&keyring.as_str()), "{command:?}");
+    let tokens = format!("--gate-token-file={}/tokens", shipped.gate_token);
+    assert!(command.contains(&tokens.as_str()), "{command:?}");
     assert!(
         command.contains(&"--gate=/etc/hookgate/envoy.yaml"),
         "{command:?}"

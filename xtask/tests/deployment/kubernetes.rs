@@ -66,10 +66,15 @@ fn both_containers_see_a_new_secret() -> Result<()> {
     let volumes = pod["volumes"].as_array().context("volumes")?;
     for container in containers()? {
         let mounted = mounts(&container);
-        let name = mounted.get(shipped.watched.as_str()).context("keyring")?;
-        let volume = volumes.iter().find(|volume| volume["name"] == *name);
-        let secret = &volume.context("its volume")?["secret"];
-        assert_eq!(secret["secretName"], "hookgate-keys");
+        for (folder, wanted) in [
+            (&shipped.watched, "hookgate-keys"),
+            (&shipped.gate_token, "hookgate-gate"),
+        ] {
+            let name = mounted.get(folder.as_str()).context(wanted)?;
+            let volume = volumes.iter().find(|volume| volume["name"] == *name);
+            let secret = &volume.context("its volume")?["secret"];
+            assert_eq!(secret["secretName"], wanted);
+        }
         for mount in container["volumeMounts"].as_array().context("mounts")? {
             // The kubelet never updates what is mounted by subPath.
             assert_eq!(mount.get("subPath"), None, "{mount}");
@@ -98,6 +103,7 @@ fn both_containers_read_one_configuration() -> Result<()> {
     let wanted = [
         format!("--gate={CONFIGURATION}"),
         format!("--keyring={}", shipped.keyring),
+        format!("--gate-token-file={}/tokens", shipped.gate_token),
         "--listen=127.0.0.1:8080".to_owned(),
     ];
     for wanted in &wanted {

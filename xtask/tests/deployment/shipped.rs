@@ -11,6 +11,8 @@ pub(crate) struct Shipped {
     pub(crate) keyring: String,
     /// The folder that is watched for it.
     pub(crate) watched: String,
+    /// The folder of the gate token, which is watched too.
+    pub(crate) gate_token: String,
     /// The folder of the certificate.
     pub(crate) certificate: String,
     text: String,
@@ -29,10 +31,12 @@ impl Shipped {
         };
         let watch = between("%FILE_CONTENT(", ")%").context("a watched file")?;
         let (keyring, watched) = watch.split_once(':').context("a watched folder")?;
+        let gate_token = between("path: ", "/token.yaml\n").context("a gate token")?;
         let certificate = between("certificate_chain: {filename: ", "/tls.crt}");
         Ok(Self {
             keyring: keyring.to_owned(),
             watched: watched.to_owned(),
+            gate_token,
             certificate: certificate.context("a certificate")?,
             text,
         })

@@ -19,7 +19,7 @@ pub(super) const ACCOUNT: &str = "^[A-Za-z0-9_.:/-]{1,255}$";
 /// A header's name.
 pub(in super::super) const HEADER: &str = "^[a-z0-9_-]{1,64}$";
 /// What no header of a sender's is called: we or Envoy write it or take it out.
-pub(in super::super) const NO_HEADER: &str = "^(ce-|x-hookgate-|x-envoy-|x-forwarded-)|^(connection|content-length|expect|host|http2-settings|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade|x-request-id|traceparent|tracestate)$";
+pub(in super::super) const NO_HEADER: &str = "^(ce-|x-hookgate-|x-envoy-|x-forwarded-)|^(authorization|connection|content-length|expect|host|http2-settings|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade|x-request-id|traceparent|tracestate)$";
 /// What stands before a signature.
 pub(in super::super) const PREFIX: &str = "^[!-~]{0,32}$";
 /// A text among what is signed.

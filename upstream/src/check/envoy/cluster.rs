@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::check::document::Node;
 
-pub(super) use self::tls::{Proof, proof};
+pub(super) use self::tls::{Proof, proof, shows_certificate};
 
 /// Finds a static cluster.
 pub(super) fn find<'a>(root: &'a Node, name: &str) -> Option<&'a Node> {

@@ -2,6 +2,7 @@
 
 mod limits;
 mod matching;
+mod proof;
 
 use hookgate_core::config::{Config, Endpoint};
 
@@ -52,6 +53,7 @@ pub(super) fn check(door: &Door<'_>, config: Option<&Config>, findings: &mut Fin
     let routes = all(manager);
     for route in &routes {
         clear_upstream(root, route, findings);
+        proof::check(root, route, findings);
     }
     let Some(config) = config else { return };
     for endpoint in &config.endpoints {
@@ -174,11 +176,7 @@ fn disabled(node: &Node, field: &str, findings: &mut Findings) {
 
 /// Finds clusters that are reached over a network where nobody proves who it is.
 fn clear_upstream(root: &Node, route: &Route<'_>, findings: &mut Findings) {
-    let weighted = route.node.items_of("route.weighted_clusters.clusters");
-    let names = weighted
-        .filter_map(|cluster| cluster.text_of("name"))
-        .chain(route.node.text_of("route.cluster"));
-    for cluster in names.filter_map(|name| cluster::find(root, name)) {
+    for cluster in clusters(root, route) {
         let Some(remote) = cluster::remote(cluster) else {
             continue;
         };
@@ -195,4 +193,13 @@ fn clear_upstream(root: &Node, route: &Route<'_>, findings: &mut Findings) {
         let problem = format!("the cluster `{name}` {problem}");
         findings.add(code, remote.at, &problem, &cluster::tls(host));
     }
+}
+
+/// Returns the static clusters that a route leads to.
+fn clusters<'a>(root: &'a Node, route: &Route<'a>) -> impl Iterator<Item = &'a Node> {
+    let weighted = route.node.items_of("route.weighted_clusters.clusters");
+    let names = weighted
+        .filter_map(|cluster| cluster.text_of("name"))
+        .chain(route.node.text_of("route.cluster"));
+    names.filter_map(|name| cluster::find(root, name))
 }

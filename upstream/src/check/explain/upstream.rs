@@ -19,6 +19,13 @@ pub(super) fn about(config: &Config) -> Vec<(String, String)> {
             format!("as the gate of `{}` does", gate.display()),
         );
     }
+    if let Some(file) = &config.gate_token_file {
+        let file = file.display();
+        add(
+            "takes",
+            format!("events from who shows a token of `{file}`"),
+        );
+    }
     match config.retention.keep {
         Some(keep) => add(
             "keeps",

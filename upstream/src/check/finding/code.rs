@@ -169,6 +169,8 @@ codes! {
         "Payloads and signatures cross the network in clear, and nobody proves to be the upstream."
     UpstreamUnverified "upstream_unverified" Warning
         "Envoy checks no certificate unless told what to trust: anybody on the way could be the upstream."
+    GateToken "gate_token" Warning
+        "Whoever reaches the upstream can bring it what a sender has signed, past quotas, policy and the gate's memory."
     SharedSource "shared_source" Warning
         "One event ID on both endpoints is one event: whoever holds either secret can make the other's event a duplicate."
     ToleranceRaised "tolerance_raised" Info

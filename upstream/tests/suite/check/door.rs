@@ -217,7 +217,7 @@ fn finds_what_is_around_the_gate() {
         &with("overload_manager:", "layered_runtime: {}\nignored:"),
         "warning",
         "overload_manager",
-        "admin:",
+        "node:",
     );
     finds(
         &with("local_reply_config:", "ignored:"),

@@ -91,10 +91,10 @@ fn finds_a_file_without_a_gate() {
         .find("          - name: envoy.filters.http.router")
         .unwrap();
     let without = format!("{}{}", &shipped()[..start], &shipped()[end..]);
-    finds(&without, "error", "gate_missing", "admin:");
+    finds(&without, "error", "gate_missing", "node:");
     // A slip of the indentation takes everything out of Envoy's sight.
     let slipped = with("\nstatic_resources:\n", "\n");
-    finds(&slipped, "error", "gate_missing", "admin:");
+    finds(&slipped, "error", "gate_missing", "node:");
 }
 
 #[test]

@@ -39,11 +39,25 @@ pub(in crate::check::envoy) enum Proof {
 
 /// Returns what the weakest of a cluster's transport sockets proves.
 pub(in crate::check::envoy) fn proof(cluster: &Node) -> Proof {
+    let proofs = sockets(cluster).map(|socket| of_socket(socket, names_itself(cluster)));
+    proofs.min().unwrap_or(Proof::Clear)
+}
+
+/// Tells whether a cluster proves by a certificate who asks.
+pub(in crate::check::envoy) fn shows_certificate(cluster: &Node) -> bool {
+    let fields = ["tls_certificates", "tls_certificate_sds_secret_configs"];
+    let mut contexts =
+        sockets(cluster).filter_map(|it| it.at_path("typed_config.common_tls_context"));
+    contexts.any(|context| {
+        let mut all = fields.iter().flat_map(|field| context.items_of(field));
+        all.next().is_some()
+    })
+}
+
+fn sockets(cluster: &Node) -> impl Iterator<Item = &Node> {
     let matches = cluster.items_of("transport_socket_matches");
     let sockets = matches.filter_map(|matched| matched.field("transport_socket"));
-    let sockets = cluster.field("transport_socket").into_iter().chain(sockets);
-    let proofs = sockets.map(|socket| of_socket(socket, names_itself(cluster)));
-    proofs.min().unwrap_or(Proof::Clear)
+    cluster.field("transport_socket").into_iter().chain(sockets)
 }
 
 fn of_socket(socket: &Node, names_itself: bool) -> Proof {
