@@ -86,6 +86,27 @@ async fn only_verified_fresh_events_are_charged_and_to_the_signed_account() -> R
 }
 
 #[tokio::test]
+async fn who_is_over_the_quota_of_a_service_that_does_not_say_when_hears_of_a_minute() -> Result<()>
+{
+    let (redis, upstream) = (Redis::start().await?, Upstream::sqlite().await?);
+    let service = RateLimitService::start(&redis, 1).await?;
+    let envoy = Setup::complete(&["global-quota"])
+        .cluster(8081, service.address())
+        .edit("timeout: 0.1s", "timeout: 10s")
+        .edit(
+            "enable_x_ratelimit_headers: DRAFT_VERSION_03",
+            "enable_x_ratelimit_headers: \"OFF\"",
+        )
+        .start(upstream.address())
+        .await?;
+    assert_stored(&deliver(&envoy, &Event::fresh_of_account(BUSY)?).await?);
+    let refused = deliver(&envoy, &Event::fresh_of_account(BUSY)?).await?;
+    assert_problem(&refused, 429, "rate_limited");
+    assert_eq!(refused.header("retry-after"), Some("60"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_service_that_is_away_leaves_the_door_open() -> Result<()> {
     let (redis, upstream) = (Redis::start().await?, Upstream::sqlite().await?);
     let (envoy, mut service) = limited(&redis, &upstream).await?;

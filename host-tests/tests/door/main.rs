@@ -31,6 +31,7 @@ mod schemes;
 mod second_upstream;
 mod secrets;
 mod sizes;
+mod spellings;
 mod stop_iteration;
 mod tls;
 mod tracing;
@@ -72,7 +73,7 @@ fn assert_problem(answer: &Answer, status: u16, code: &str) {
     for text in ["title", "detail"] {
         assert!(json.get(text).is_some_and(|v| v.is_string()), "{answer:?}");
     }
-    if matches!(status, 408 | 409 | 503 | 504) {
+    if matches!(status, 408 | 409 | 429 | 503 | 504) {
         let seconds = answer.header("retry-after").unwrap_or_default();
         assert!(seconds.parse::<u32>().is_ok_and(|s| s > 0), "{answer:?}");
     }
