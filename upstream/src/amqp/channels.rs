@@ -15,6 +15,9 @@ use lapin::{
 };
 use tokio::sync::Semaphore;
 
+/// Channels that are left for questions, and for those that are just closing.
+const SPARE: usize = 32;
+
 /// Publishes over one connection.
 #[derive(Debug)]
 pub(crate) struct Channels {
@@ -40,12 +43,17 @@ pub(crate) enum Verdict {
 }
 
 impl Channels {
-    /// Uses a connection, with at most so many messages in flight.
-    pub(crate) const fn new(connection: Connection, most: usize) -> Self {
+    /// Uses a connection, with at most so many messages in flight, and no more
+    /// than the server allows channels.
+    pub(crate) fn new(connection: Connection, most: usize) -> Self {
+        let room = match usize::from(connection.configuration().channel_max()) {
+            0 => most,
+            allowed => most.min(allowed.saturating_sub(SPARE)).max(1),
+        };
         Self {
             connection,
             idle: Mutex::new(Vec::new()),
-            room: Semaphore::const_new(most),
+            room: Semaphore::new(room),
         }
     }
 

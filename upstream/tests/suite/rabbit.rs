@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::{
-    options::{BasicConsumeOptions, BasicQosOptions, QueueDeleteOptions},
+    options::{BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, LongString},
 };
 use serde_json::Value;
@@ -19,14 +19,6 @@ use crate::{
     load::{Load, Promises, assert_kept},
     rabbit_server::{Rabbit, RabbitLog},
 };
-
-fn delete(log: &RabbitLog) {
-    log.server().with(async |channel| {
-        let name = log.stream.as_str().into();
-        let options = QueueDeleteOptions::default();
-        channel.queue_delete(name, options).await.unwrap();
-    });
-}
 
 #[test]
 fn refuses_a_queue_that_is_no_stream() {
@@ -45,7 +37,7 @@ fn refuses_a_queue_that_is_no_stream() {
     assert!(message.contains("the queue is no stream"), "{message}");
 
     // What the command does.
-    delete(&log);
+    log.delete();
     let server = Server::start(&log.address(), &[]);
     assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
 }
@@ -153,7 +145,7 @@ fn a_message_that_no_queue_takes_is_no_event_stored() {
     let log = RabbitLog::shared().made();
     let server = Server::start(&log.address(), &[]);
     assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
-    delete(&log);
+    log.delete();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let server = &server;
         let senders: Vec<_> = (0..16)

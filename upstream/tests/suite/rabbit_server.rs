@@ -16,7 +16,7 @@ use std::{
 
 use lapin::{
     Channel, Connection, ConnectionProperties,
-    options::QueueDeclareOptions,
+    options::{QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable, LongString},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -286,12 +286,21 @@ impl RabbitLog {
         });
     }
 
-    /// One on a server of its own.
+    /// One on a server of its own, of the name that needn't be said.
     pub(crate) fn own(server: Rabbit) -> Self {
         Self {
             own: Some(server),
             stream: "hookgate".to_owned(),
         }
+    }
+
+    /// Removes it, as an operator would.
+    pub(crate) fn delete(&self) {
+        self.server().with(async |channel| {
+            let name = self.stream.as_str().into();
+            let options = QueueDeleteOptions::default();
+            channel.queue_delete(name, options).await.unwrap();
+        });
     }
 
     pub(crate) fn server(&self) -> &Rabbit {
@@ -303,6 +312,9 @@ impl RabbitLog {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("{}?stream={}", self.server().address(), self.stream)
+        match &self.own {
+            Some(server) => server.address(),
+            None => format!("{}?stream={}", self.server().address(), self.stream),
+        }
     }
 }

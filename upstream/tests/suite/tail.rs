@@ -16,6 +16,7 @@ use crate::{
     delivery::Delivery,
     harness::{CONNECT_SECRET, PATIENCE, Server, events, failure, hookgate, until},
     nats_server::Nats,
+    rabbit_server::RabbitLog,
 };
 
 macro_rules! on_every_log_that_is_read {
@@ -31,6 +32,10 @@ macro_rules! on_every_log_that_is_read {
         #[cfg(feature = "kafka")]
         mod on_kafka { $(#[test] fn $name() {
             let backend = <crate::tansu::Tansu as super::Backend>::new();
+            super::$name(&super::Backend::address(&backend));
+        })+ }
+        mod on_rabbit { $(#[test] fn $name() {
+            let backend = <super::RabbitLog as super::Backend>::new();
             super::$name(&super::Backend::address(&backend));
         })+ }
     };
@@ -263,6 +268,27 @@ fn goes_on_when_the_server_of_the_log_was_away() {
     });
     store(&server, &["evt_2", "evt_3"]);
     assert_eq!(tail.ids(2), ["evt_2", "evt_3"]);
+}
+
+#[test]
+fn goes_on_when_rabbitmq_was_away() {
+    let mut backend = RabbitLog::alone();
+    let log = Backend::address(&backend);
+    let server = Server::start(&log, &[]);
+    let mut tail = Tail::start(&log, &["--json"]);
+    store(&server, &["evt_1"]);
+    assert_eq!(tail.ids(1), ["evt_1"]);
+    backend.own_server().kill();
+    backend.own_server().restart();
+    until("the log is back", || {
+        (server.probe("/readyz") == 200).then_some(())
+    });
+    store(&server, &["evt_2", "evt_3"]);
+    assert_eq!(tail.ids(2), ["evt_2", "evt_3"]);
+    backend.delete();
+    assert_eq!(tail.wait().code(), Some(1));
+    let said = tail.said();
+    assert!(said.contains("is the stream still there?"), "{said}");
 }
 
 #[test]

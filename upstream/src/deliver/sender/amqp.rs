@@ -20,9 +20,9 @@ const NAME: &str = "hookgate destination";
 /// Kept on disk by a durable queue.
 const PERSISTENT: u8 = 2;
 
-/// Attempts that may be under way at a time. A destination's own concurrency is
+/// Attempts that may be under way at a time: a destination's own concurrency is
 /// at most that.
-const CHANNELS: usize = 256;
+const CHANNELS: usize = 1_024;
 
 /// How the server closes a channel whose message it will never take: refused,
 /// not found, too large.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tracing::warn;
 
 use super::{
     cursor::{Cursor, Place},
@@ -61,10 +60,7 @@ impl Following {
                     self.next = sequence.saturating_add(1);
                     return Ok(message::entry(sequence, &delivery)?);
                 }
-                Err(ReadError::Client(error)) => {
-                    warn!(%error, "the connection to RabbitMQ is lost");
-                    self.open = None;
-                }
+                Err(error) if error.is_away() => self.open = None,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -72,14 +68,17 @@ impl Following {
 
     async fn go_on(&mut self) -> Result<(), ReadError> {
         sleep(PAUSE).await;
-        match AmqpReader::open(&self.address).await {
-            Ok(reader) => {
-                let cursor = reader.attach(Place::Sequence(self.next)).await?;
-                self.open = Some((reader, cursor));
-            }
-            Err(ReadError::Connect(error)) if error.is_away() => warn!("{error}"),
+        match attach(&self.address, self.next).await {
+            Ok(open) => self.open = Some(open),
+            Err(error) if error.is_away() => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
+}
+
+async fn attach(address: &AmqpAddress, next: u64) -> Result<(AmqpReader, Cursor), ReadError> {
+    let reader = AmqpReader::open(address).await?;
+    let cursor = reader.attach(Place::Sequence(next)).await?;
+    Ok((reader, cursor))
 }

@@ -14,7 +14,7 @@ use super::{
     message, stream,
 };
 use crate::{
-    amqp::ConnectError,
+    amqp::{ConnectError, reply_code, reply_text},
     log::{
         address::AmqpAddress,
         offsets::{self, Found, Offsets},
@@ -41,7 +41,7 @@ pub(crate) enum ReadError {
     #[error("the queue is no stream: is it the one that `hookgate serve` was given?")]
     NoStream,
     /// The server refuses, or is gone.
-    #[error("can't read the stream: {}", crate::amqp::reply_text(.0))]
+    #[error("can't read the stream: {}", reply_text(.0))]
     Client(#[from] lapin::Error),
     /// It doesn't deliver what it has.
     #[error(
@@ -51,6 +51,19 @@ pub(crate) enum ReadError {
     /// It ended the consumer.
     #[error("RabbitMQ delivers no more messages: is the stream still there?")]
     Ended,
+}
+
+impl ReadError {
+    /// Tells whether it may pass by itself: the server is away, or has not
+    /// opened its streams yet.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_away(),
+            Self::Client(error) => reply_code(error) != Some(stream::ACCESS_REFUSED),
+            Self::Silent => true,
+            Self::Missing { .. } | Self::NoStream | Self::Ended => false,
+        }
+    }
 }
 
 /// Reads the stream.

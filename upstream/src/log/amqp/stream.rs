@@ -12,7 +12,7 @@ use crate::{
     log::address::AmqpAddress,
 };
 
-const ACCESS_REFUSED: ReplyCode = 403;
+pub(super) const ACCESS_REFUSED: ReplyCode = 403;
 const NOT_FOUND: ReplyCode = 404;
 pub(super) const PRECONDITION_FAILED: ReplyCode = 406;
 
