@@ -34,7 +34,7 @@ enum Task {
     Test(test::Options),
     /// Builds the module and the upstream
     Build,
-    /// Fetches what building and testing need: Wasm target, Envoy, nats-server, Stripe's Node SDK
+    /// Fetches what building and testing need: Wasm target, Envoy, brokers, Node packages
     Tools,
     /// Checks licences, sources, bans and advisories of the dependencies with cargo-deny
     Audit,

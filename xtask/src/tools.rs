@@ -45,7 +45,17 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     // What only the upstream's own tests need.
     tansu(workspace)?;
     rabbitmq_server()?;
+    webhooks_node(workspace)?;
     Ok(())
+}
+
+/// Sees to it that the library of Standard Webhooks is there; returns the folder
+/// whose `node_modules` holds it.
+///
+/// # Errors
+/// No node or npm, or npm can't install it.
+pub(crate) fn webhooks_node(workspace: &Workspace) -> Result<PathBuf> {
+    node_packages::WEBHOOKS.ensure(workspace)
 }
 
 /// Sees to it that what the host tests need is there.

@@ -4,6 +4,7 @@ mod chosen;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod library;
 mod nats;
 mod order;
 mod pace;

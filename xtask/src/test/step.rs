@@ -85,12 +85,14 @@ impl Step {
                 let nats_server = tools::nats_server(workspace)?;
                 let tansu = tools::tansu(workspace)?;
                 let rabbitmq_server = tools::rabbitmq_server()?;
+                let webhooks_node = tools::webhooks_node(workspace)?;
                 let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
                         .env("NATS_SERVER_PATH", nats_server)
                         .env("TANSU_PATH", tansu)
                         .env("RABBITMQ_SERVER_PATH", rabbitmq_server)
+                        .env("HOOKGATE_WEBHOOKS_NODE", webhooks_node)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
                 let configuration =

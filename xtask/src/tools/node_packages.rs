@@ -1,4 +1,4 @@
-//! What the host tests run under Node.
+//! What tests run under Node.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,14 @@ pub(super) const STRIPE: NodePackages = NodePackages {
     purpose: "Stripe's Node SDK",
     folder: "stripe-node",
     packages: &[("stripe", "23.1.0")],
+};
+
+/// The library of those who wrote Standard Webhooks: a receiver verifies by it
+/// what destinations get.
+pub(super) const WEBHOOKS: NodePackages = NodePackages {
+    purpose: "the library of Standard Webhooks",
+    folder: "webhooks-node",
+    packages: &[("standardwebhooks", "1.1.1")],
 };
 
 /// The rate-limit service behind Envoy's filter: an engine on Redis, and gRPC.
