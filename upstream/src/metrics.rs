@@ -29,8 +29,13 @@ pub(crate) use self::{
     group::AccountGroups,
     page::{Scrape, routes},
 };
-use crate::deliver::schedule::Backlog;
-use crate::log::{Appended, Attributes, LogError};
+use crate::{
+    deliver::{
+        job::{Outcome, Via},
+        schedule::Backlog,
+    },
+    log::{Appended, Attributes, LogError},
+};
 
 /// The endpoint of what was refused before its endpoint was proven.
 const UNPROVEN: &str = "_";
@@ -162,6 +167,19 @@ impl Metrics {
                 .of([&UNPROVEN.into(), &"refused".into()])
                 .inc(),
         };
+    }
+
+    /// Shows a configured destination before anything is counted of it: the first
+    /// of a kind would otherwise be seen by no `rate`.
+    pub(crate) fn destination(&self, name: &str, vias: &[Via]) {
+        let name: Arc<str> = name.into();
+        for via in vias {
+            for outcome in Outcome::NAMES {
+                let labels = [&name, &via.as_str().into(), &outcome.into()];
+                self.0.attempts.of(labels);
+            }
+        }
+        self.0.attempt_seconds.of([&name]);
     }
 
     /// Counts one attempt at a configured destination.

@@ -65,6 +65,16 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// The names of all of them.
+    pub(crate) const NAMES: [&'static str; 6] = [
+        "delivered",
+        "throttled",
+        "unavailable",
+        "timed_out",
+        "failed",
+        "refused",
+    ];
+
     /// Returns its name in metrics and JSON.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,10 @@ use std::{collections::BTreeSet, time::Duration};
 use hookgate_core::time::Timestamp;
 
 use super::{AccountGroups, Metrics, Slice, family};
-use crate::deliver::schedule::Backlog;
+use crate::deliver::{
+    job::{Outcome, Via},
+    schedule::Backlog,
+};
 use crate::log::{Appended, LogError};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
@@ -95,6 +98,44 @@ fn the_operations_page_has_the_list() {
         .filter(|line| line.starts_with("| `hookgate_"))
         .collect();
     assert_eq!(documented, listed);
+}
+
+#[test]
+fn the_operations_page_has_every_outcome_of_an_attempt() {
+    let (_, table) = PAGE.split_once("| outcome of an attempt |").unwrap();
+    let rows = table
+        .lines()
+        .take_while(|line| line.starts_with('|') || line.ends_with('|'));
+    let documented: Vec<&str> = rows
+        .filter_map(|row| row.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(documented, Outcome::NAMES);
+    let retry_after = None;
+    let all = [
+        Outcome::Delivered,
+        Outcome::Throttled { retry_after },
+        Outcome::Unavailable,
+        Outcome::TimedOut,
+        Outcome::Failed,
+        Outcome::Refused,
+    ];
+    assert_eq!(all.map(Outcome::as_str), Outcome::NAMES);
+}
+
+#[test]
+fn a_destination_is_shown_before_anything_is_counted() {
+    let metrics = metrics();
+    metrics.destination("orders", &[Via::Primary, Via::Secondary]);
+    let page = metrics.page(NOW).unwrap();
+    for via in ["primary", "secondary"] {
+        for outcome in Outcome::NAMES {
+            let line = format!(
+                r#"hookgate_attempts_total{{destination="orders",via="{via}",outcome="{outcome}"}} 0"#
+            );
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+    }
 }
 
 #[test]

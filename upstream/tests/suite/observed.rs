@@ -1,6 +1,7 @@
 //! Deliveries, seen from outside: their trace and their metrics.
 
 use std::{
+    collections::BTreeSet,
     fs,
     sync::{
         Arc,
@@ -174,12 +175,75 @@ fn counts_attempts_and_what_is_left_for_each_destination() {
         .filter(|name| name.starts_with("hookgate_"))
         .collect();
     assert!(names.len() >= 10, "{names:?}");
-    for name in names {
-        let mut lines = page.text.lines();
-        assert!(
-            lines.any(|line| line.starts_with(name)),
-            "no {name} in\n{}",
-            page.text
-        );
+    // And nothing else is.
+    let shown: BTreeSet<String> = page
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| match kind {
+            "counter" => format!("{name}_total"),
+            _ => name.to_owned(),
+        })
+        .collect();
+    assert_eq!(shown, names.into_iter().map(str::to_owned).collect());
+}
+
+/// What is asked on a page of metrics: how many of this type, at that endpoint,
+/// of such an account; and how long for the slowest of a hundred.
+#[test]
+fn events_are_sliced_by_type_endpoint_account_group_and_latency() {
+    let destination = Switched::answering(200);
+    let door = Door::to(&destination);
+    let path = door.folder.path().join("hookgate.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let groups = "[telemetry]\naccount_groups = {vip = [\"acct_1\", \"acct_2\"]}\n";
+    fs::write(&path, format!("{groups}{text}")).unwrap();
+    let server = door.serve(&[]);
+    for (id, type_name, account) in [
+        ("evt_1", "invoice.paid", Some("acct_1")),
+        ("evt_2", "invoice.paid", Some("acct_2")),
+        ("evt_3", "payout.paid", Some("acct_2")),
+        ("evt_4", "invoice.paid", Some("acct_3")),
+        ("evt_5", "invoice.paid", None),
+    ] {
+        let delivery = Delivery::saying(id, type_name, account, Some(true));
+        assert_eq!(delivery.send(&server).status, 200);
+    }
+    destination.receiver.until_got(5);
+    let count = r#"hookgate_attempt_seconds_count{destination="orders"}"#;
+    let page = until("each attempt is counted", || {
+        let page = server.scrape();
+        (page.value(count) == Some(5.0)).then_some(page)
+    });
+    let events = |labels: &str| page.value(&format!("hookgate_events_total{{{labels}}}"));
+    for (type_name, group, expected) in [
+        ("invoice.paid", "vip", 2.0),
+        ("payout.paid", "vip", 1.0),
+        ("invoice.paid", "connected", 1.0),
+        ("invoice.paid", "platform", 1.0),
+    ] {
+        let labels = format!(r#"type="{type_name}",endpoint="stripe",account_group="{group}""#);
+        assert_eq!(events(&labels), Some(expected), "{labels}\n{}", page.text);
+    }
+    // As `histogram_quantile` does: the bucket that the p99 lies in.
+    for (family, labels) in [
+        ("append", r#",endpoint="stripe",outcome="stored""#),
+        ("attempt", r#",destination="orders""#),
+    ] {
+        let buckets = page.text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(&format!("hookgate_{family}_seconds_bucket{{le=\""))?;
+            let (bound, rest) = rest.split_once('"')?;
+            let count = rest.strip_prefix(labels)?.strip_prefix("} ")?;
+            Some((bound, count.parse::<f64>().ok()?))
+        });
+        let buckets: Vec<_> = buckets.collect();
+        assert!(buckets.len() > 10, "{family}: {buckets:?}");
+        let (bound, count) = buckets
+            .iter()
+            .find(|(_, count)| *count >= 0.99 * 5.0)
+            .unwrap();
+        let bound: f64 = bound.parse().unwrap();
+        assert!(bound.is_finite() && bound <= 10.0, "{family}: {bound}");
+        assert_eq!(*count, 5.0, "{family}: {buckets:?}");
     }
 }

@@ -54,6 +54,11 @@ impl Courier {
         instruments: Instruments,
     ) -> Result<Self, SenderError> {
         let sender = |target| Sender::new(target, &destination);
+        let vias: &[Via] = match &destination.secondary {
+            Some(_) => &[Via::Primary, Via::Secondary],
+            None => &[Via::Primary],
+        };
+        instruments.metrics.destination(&destination.name, vias);
         Ok(Self {
             primary: sender(&destination.primary)?,
             secondary: destination.secondary.as_ref().map(sender).transpose()?,
