@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     delivery::{Connection, Delivery},
-    harness::{Server, assert_no_gaps, events, hookgate, refusal, until},
+    harness::{PATIENCE, Server, Starting, assert_no_gaps, events, hookgate, refusal, until},
     load::{Promises, assert_kept},
     nats_cluster::Cluster,
     nats_server::Nats,
@@ -330,6 +330,36 @@ fn refuses_streams_with_fewer_copies_than_asked_for() {
         "{}",
         server.stderr()
     );
+}
+
+#[test]
+fn waits_for_a_quorum_at_the_start() {
+    let mut cluster = Cluster::start();
+    // Without a stream, and with one.
+    for outcome in ["stored", "duplicate"] {
+        for away in [0, 1] {
+            cluster.kill(away);
+        }
+        let waiting = Starting::start(&cluster.address(), &["--replicas", "3"]);
+        // The one that is left may hold itself to be the leader for a while.
+        until("it waits, or believes that one", || {
+            let said = waiting.stderr();
+            let said = ["answering 503", "listening"].map(|line| said.contains(line));
+            said.contains(&true).then_some(())
+        });
+        for away in [0, 1] {
+            cluster.restart(away);
+        }
+        let server = waiting.until_served(PATIENCE);
+        let answer = until("the event is acknowledged", || {
+            let answer = Delivery::new("evt_1").send(&server);
+            (answer.status == 200).then_some(answer)
+        });
+        assert_eq!(answer.outcome().1, outcome);
+        for away in [0, 1] {
+            cluster.wait_until_well(away);
+        }
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 //! Every setting checked here breaks a promise if it is wrong, so a stream
 //! that somebody made otherwise is not used.
 
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{error::Error as _, fmt, num::NonZeroUsize, time::Duration};
 
 use async_nats::jetstream::{
     ErrorCode,
     context::{
         Context, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+        RequestError, RequestErrorKind,
     },
     stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType, Stream},
 };
@@ -45,6 +46,8 @@ pub(crate) enum StreamError {
     Replicas {
         /// How many were asked for.
         replicas: NonZeroUsize,
+        /// What there would have to be.
+        missing: Missing,
         /// What the server said.
         source: CreateStreamError,
     },
@@ -53,13 +56,44 @@ pub(crate) enum StreamError {
     Create(#[from] CreateStreamError),
 }
 
+/// Names what copies need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The server is alone.
+    Cluster,
+    /// Not all of the cluster's servers are there.
+    Servers,
+}
+
 impl StreamError {
-    /// Tells whether it may pass by itself: a cluster that has no leader yet.
+    /// Tells whether it may pass by itself: a cluster that has no leader yet, or
+    /// not all of its servers.
     pub(super) fn is_away(&self) -> bool {
-        let Self::Get(error) = self else { return false };
-        matches!(error.kind(), GetStreamErrorKind::JetStream(error)
-            if error.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE)
+        match self {
+            Self::Settings(_) => false,
+            Self::Replicas { missing, .. } => *missing == Missing::Servers,
+            Self::Get(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error) => is_without_leader(error.error_code()),
+                _ => is_silence(error),
+            },
+            Self::Create(error) => match error.kind() {
+                CreateStreamErrorKind::JetStream(error) => is_without_leader(error.error_code()),
+                kind => kind == CreateStreamErrorKind::TimedOut,
+            },
+        }
     }
+}
+
+fn is_without_leader(code: ErrorCode) -> bool {
+    code == ErrorCode::CLUSTER_NOT_AVAILABLE
+}
+
+/// Tells a cluster that can't decide, which says nothing, from a server without
+/// JetStream, which says so.
+fn is_silence(error: &GetStreamError) -> bool {
+    let source = error.source();
+    let request = source.and_then(|source| source.downcast_ref::<RequestError>());
+    request.is_some_and(|error| error.kind() == RequestErrorKind::TimedOut)
 }
 
 /// Lists settings that would break a promise.
@@ -125,16 +159,21 @@ fn is_missing(error: &GetStreamError) -> bool {
 
 /// Tells what is wrong with the cluster from what is wrong with the stream.
 fn refused(replicas: NonZeroUsize, source: CreateStreamError) -> StreamError {
-    let too_few = matches!(source.kind(), CreateStreamErrorKind::JetStream(error) if [
-        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
-        ErrorCode::CLUSTER_NO_PEERS,
-        ErrorCode::CLUSTER_INCOMPLETE,
-    ]
-    .contains(&error.error_code()));
-    if too_few {
-        StreamError::Replicas { replicas, source }
-    } else {
-        source.into()
+    let missing = match source.kind() {
+        CreateStreamErrorKind::JetStream(refusal) => match refusal.error_code() {
+            ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => Some(Missing::Cluster),
+            ErrorCode::CLUSTER_NO_PEERS | ErrorCode::CLUSTER_INCOMPLETE => Some(Missing::Servers),
+            _ => None,
+        },
+        _ => None,
+    };
+    match missing {
+        Some(missing) => StreamError::Replicas {
+            replicas,
+            missing,
+            source,
+        },
+        None => source.into(),
     }
 }
 
