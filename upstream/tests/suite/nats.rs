@@ -90,6 +90,15 @@ fn refuses_a_wrong_login_at_once() {
     let shown = format!("can't connect to the NATS server at {}", nats.address());
     assert!(message.contains(&shown), "{message}");
     assert!(!message.contains("waiting"), "{message}");
+    assert!(
+        message.contains("HOOKGATE_LOG=nats://USER:PASSWORD@"),
+        "{message}"
+    );
+    let message = failure(hookgate().args(["events", "--log", &address]));
+    assert!(
+        message.contains("HOOKGATE_LOG=nats://USER:PASSWORD@"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -20,15 +20,28 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 /// Says that the server can't be reached.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "can't connect to the NATS server at {address}: {source}. Is it running (`nats-server -c nats.conf`), and is the address right?"
-)]
+#[error("can't connect to the NATS server at {address}: {source}. {}", self.advice())]
 pub(crate) struct ConnectError {
     address: LogAddress,
     source: async_nats::ConnectError,
 }
 
 impl ConnectError {
+    /// Says what to do.
+    fn advice(&self) -> &'static str {
+        use async_nats::ConnectErrorKind::{Authentication, AuthorizationViolation, Tls};
+        match self.source.kind() {
+            Authentication | AuthorizationViolation => {
+                "Put the user and the password that it knows into the address, and that into the \
+                 environment: HOOKGATE_LOG=nats://USER:PASSWORD@HOST:PORT"
+            }
+            Tls => {
+                "Does it speak TLS, and is its certificate of an authority that this machine trusts?"
+            }
+            _ => "Is it running (`nats-server -c nats.conf`), and is the address right?",
+        }
+    }
+
     /// Tells whether it may pass by itself.
     pub(crate) fn is_away(&self) -> bool {
         use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
