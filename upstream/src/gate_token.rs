@@ -223,6 +223,8 @@ mod tests {
 
     const ONE: &str = "0123456789abcdef0123456789abcdef";
     const TWO: &str = "fedcba9876543210fedcba9876543210";
+    /// [`ONE`] without its last character.
+    const SHORT: &str = "0123456789abcdef0123456789abcde";
 
     fn shown(values: &[&str]) -> HeaderMap {
         let values = values.iter().map(|value| {
@@ -244,7 +246,7 @@ mod tests {
                 format!("{ONE}\n{TWO}\n{ONE}x"),
                 Problem::Number { found: 3 },
             ),
-            (ONE[1..].to_owned(), Problem::Form { line: 1 }),
+            (SHORT.to_owned(), Problem::Form { line: 1 }),
             (format!("\n{ONE}\nBearer {TWO}"), Problem::Form { line: 3 }),
             ("x".repeat(513), Problem::Form { line: 1 }),
         ] {
@@ -276,7 +278,7 @@ mod tests {
             &["Bearer "],
             &[ONE],
             &[&format!("Basic {ONE}")],
-            &[&bearer(&ONE[1..])],
+            &[&bearer(SHORT)],
             &[&bearer(&format!("{ONE}0"))],
             &[&bearer(&ONE.to_uppercase())],
             &[&bearer(ONE), &bearer(ONE)],

@@ -11,8 +11,8 @@ const PORT: u16 = 9_092;
 /// Names a topic and the brokers to ask for it. It holds no credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KafkaAddress {
-    servers: Vec<String>,
-    topic: String,
+    servers: Box<[String]>,
+    topic: Box<str>,
 }
 
 /// Says that a text names no topic. The text itself may hold a password and is
@@ -66,7 +66,7 @@ impl FromStr for KafkaAddress {
             topic: Some(topic)
                 .filter(|name| is_topic(name))
                 .ok_or(AddressError::Form)?
-                .to_owned(),
+                .into(),
         })
     }
 }

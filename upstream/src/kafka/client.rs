@@ -49,7 +49,7 @@ impl Listener {
 
     /// Takes note that a broker has answered.
     pub(super) fn answered(&self) {
-        self.away.send_if_modified(|away| std::mem::take(away));
+        self.away.send_if_modified(std::mem::take);
     }
 }
 

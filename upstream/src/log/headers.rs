@@ -58,7 +58,7 @@ pub(super) fn write(attributes: &Attributes) -> Vec<(&'static str, Cow<'_, str>)
 /// Reads an event back from its headers.
 ///
 /// # Errors
-/// [`Damage::Field`] if a header is missing or not as [`write`] has it.
+/// [`Damage::Field`] if a header is missing or not as [`write()`] has it.
 pub(super) fn read<'a>(
     sequence: u64,
     stored_at: Timestamp,

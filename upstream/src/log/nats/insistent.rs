@@ -96,7 +96,7 @@ impl<'a> Insistent<'a> {
                         start_sequence: self.next,
                     };
                     self.deadline = Instant::now() + PATIENCE;
-                    return Ok(Some((sequence, message)));
+                    return Ok(Some((sequence, *message)));
                 }
                 Ok(Step::End) => return Ok(None),
                 Ok(Step::Behind) => "a server of the cluster is behind the others".into(),
@@ -132,7 +132,7 @@ impl<'a> Insistent<'a> {
         };
         if let Some(message) = fetched.next().await? {
             let sequence = message.info()?.stream_sequence;
-            return Ok(Step::Message(sequence, message));
+            return Ok(Step::Message(sequence, Box::new(message)));
         }
         if self.next >= self.end {
             return Ok(Step::End);
@@ -148,7 +148,7 @@ impl<'a> Insistent<'a> {
 }
 
 enum Step {
-    Message(u64, Message),
+    Message(u64, Box<Message>),
     /// The leader has no more.
     End,
     /// The leader has more.
