@@ -117,6 +117,8 @@ impl Rabbit {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
+        // Where it leaves its dumps.
+        command.current_dir(&self.folder);
         let folder = self.folder.display();
         for (name, value) in [
             ("FOLDER", folder.to_string()),

@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use hookgate_core::time::Timestamp;
 use lapin::{Connection, message::Delivery};
+use tokio::sync::Mutex;
 
 use super::{
     cursor::{Cursor, Place},
@@ -73,6 +74,8 @@ pub(crate) struct AmqpReader {
     address: AmqpAddress,
     /// A sequence that is there, up to which nobody has to look for the end.
     end: AtomicU64,
+    /// Where a scan goes on, and its cursor.
+    scan: Mutex<Option<(u64, Cursor)>>,
 }
 
 impl AmqpReader {
@@ -90,6 +93,7 @@ impl AmqpReader {
             connection,
             address: address.clone(),
             end: AtomicU64::new(0),
+            scan: Mutex::new(None),
         })
     }
 
@@ -136,13 +140,18 @@ impl Offsets for AmqpReader {
         if from > end {
             return Ok(found);
         }
-        let mut cursor = self.attach(Place::Sequence(from)).await?;
+        let mut scan = self.scan.lock().await;
+        let mut cursor = match scan.take() {
+            Some((next, cursor)) if next == from => cursor,
+            _ => self.attach(Place::Sequence(from)).await?,
+        };
         let mut read = 0;
         loop {
             let (sequence, delivery) = cursor.next_in_time().await?;
             read += delivery.data.len();
             found.push(of_delivery(sequence, delivery));
             if sequence >= end || found.len() >= limit.get() || read >= bytes {
+                *scan = Some((sequence.saturating_add(1), cursor));
                 return Ok(found);
             }
         }
