@@ -29,7 +29,7 @@ use crate::{
 const PARTITION: i32 = 0;
 
 /// How long the broker may take to hand out the next records.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long more records are waited for once there are some: those of the same
 /// answer are there already. Where they keep coming, nobody waits longer than
