@@ -211,9 +211,11 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
             outcome = keeper.ended() => ended = Some(outcome),
         }
     };
-    // Drops the router, and with it the log, once it is drained.
-    connections::serve(listener, routes(intake), stop).await;
+    connections::serve(listener, routes(Arc::clone(&intake)), stop).await;
     engine.stop().await;
+    // Drops the log, which is the last to close its file, and so leaves it whole:
+    // nothing of it stays in a write-ahead file.
+    drop(intake);
     let closed = match ended {
         Some(by_itself) => by_itself,
         None => keeper.close().await,

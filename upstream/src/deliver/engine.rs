@@ -63,6 +63,7 @@ pub(crate) enum StartError {
 pub(crate) struct Engine {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    schedule: Option<Arc<Schedule>>,
 }
 
 impl Engine {
@@ -79,14 +80,16 @@ impl Engine {
         let destinations: Vec<Arc<Destination>> = destinations.into_iter().map(Arc::new).collect();
         let (stop, stopped) = watch::channel(false);
         let mut couriers = Vec::new();
+        let mut schedule = None;
         if !destinations.is_empty() {
-            let schedule = Arc::new(Schedule::open(log, &destinations).await?);
+            let opened = Arc::new(Schedule::open(log, &destinations).await?);
             for destination in destinations {
                 let name = destination.name.clone();
-                let courier = Courier::new(destination, Arc::clone(&schedule), instruments.clone())
+                let courier = Courier::new(destination, Arc::clone(&opened), instruments.clone())
                     .map_err(|source| StartError::Sender { name, source })?;
                 couriers.push(Arc::new(courier));
             }
+            schedule = Some(opened);
         }
         let mut tasks = Vec::new();
         for courier in couriers {
@@ -94,11 +97,15 @@ impl Engine {
             tasks.push(tokio::spawn(shown));
             tasks.push(tokio::spawn(run(courier, news.clone(), stopped.clone())));
         }
-        Ok(Self { stop, tasks })
+        Ok(Self {
+            stop,
+            tasks,
+            schedule,
+        })
     }
 
     /// Takes nothing new up and waits for what is under way, which ends within
-    /// its destination's timeout.
+    /// its destination's timeout. Nobody reads the log for deliveries afterwards.
     pub(crate) async fn stop(self) {
         // Nobody listens where there are no destinations.
         let _ = self.stop.send(true);
@@ -106,6 +113,10 @@ impl Engine {
             if let Err(defect) = task.await {
                 warn!(%defect, "deliveries to a destination ended early");
             }
+        }
+        // The tasks had the others.
+        if let Some(schedule) = self.schedule.and_then(Arc::into_inner) {
+            schedule.close().await;
         }
     }
 }

@@ -195,6 +195,15 @@ impl Schedule {
         }
     }
 
+    /// Waits until nothing of it is open any more.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(schedule) => schedule.close().await,
+            // Its connection holds nothing.
+            Self::Nats(_) => {}
+        }
+    }
+
     /// Says how much a destination has before it.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod nats;
 mod order;
 mod pace;
 mod rabbit;
+mod state;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -7,6 +7,7 @@
 //! Losing the whole file means starting each destination again from the log.
 
 mod file;
+mod origin;
 mod parked;
 mod places;
 mod step;
@@ -14,7 +15,10 @@ mod worker;
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 pub(crate) use file::OpenError;
 pub(crate) use parked::parked;
@@ -33,6 +37,7 @@ const QUEUE: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct SqliteSchedule {
     commands: mpsc::Sender<Command>,
+    thread: JoinHandle<()>,
 }
 
 impl SqliteSchedule {
@@ -43,8 +48,15 @@ impl SqliteSchedule {
     pub(crate) fn open(log: &Path, destinations: &[Arc<Destination>]) -> Result<Self, OpenError> {
         let worker = worker::Worker::open(log, destinations)?;
         let (commands, waiting) = mpsc::channel(QUEUE);
-        tokio::task::spawn_blocking(move || worker.run(waiting));
-        Ok(Self { commands })
+        let thread = tokio::task::spawn_blocking(move || worker.run(waiting));
+        Ok(Self { commands, thread })
+    }
+
+    /// Waits until the thread has closed both files.
+    pub(crate) async fn close(self) {
+        drop(self.commands);
+        // A thread that has panicked has closed them too.
+        let _ = self.thread.await;
     }
 
     /// See [`super::Schedule::due`].

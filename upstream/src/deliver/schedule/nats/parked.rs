@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     deliver::schedule::{Parked, ReadError},
-    log::nats::Servers,
+    log::{self, nats::Servers},
 };
 
 /// Returns what is parked and wanted, the oldest event first.
@@ -46,7 +46,12 @@ pub(crate) async fn parked(
         let message = streams.review.get_last_raw_message_by_subject(&subject);
         let message = message.await.map_err(|error| nats(error.into()))?;
         let mut one = records::read_parked(&subject, sequence, &message.headers);
-        one.entry = streams.event(sequence).await?.map(|(entry, _)| entry);
+        one.entry = match streams.event(sequence).await {
+            Ok(found) => found.map(|(entry, _)| entry),
+            // Which may be why it is here.
+            Err(log::ReadError::Damage(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
         if wanted(&one) {
             parked.push(one);
         }

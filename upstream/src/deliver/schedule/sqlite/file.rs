@@ -10,11 +10,15 @@ use crate::log::sqlite::ReadError;
 const APPLICATION_ID: i32 = 0x486b_4764;
 
 /// Version of the layout below.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+
+/// Version of the first layout, which can be upgraded.
+const FIRST_VERSION: i32 = 1;
 
 /// Everything of the log up to `position` is finished or has a row in `job`.
 /// `attempt.number` counts over a destination's two targets.
 const LAYOUT: &str = "
+    CREATE TABLE log (id BLOB NOT NULL) STRICT;
     CREATE TABLE destination (
         name     TEXT PRIMARY KEY,
         position INTEGER NOT NULL
@@ -62,6 +66,9 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Log(#[from] ReadError),
     /// SQLite refused.
+    #[error("can't use the schedule of deliveries: {0}")]
+    Refused(#[from] rusqlite::Error),
+    /// SQLite refused the file.
     #[error("can't use `{}` as the schedule of deliveries: {source}", path.display())]
     Sqlite {
         /// Which.
@@ -110,10 +117,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, OpenError>
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    if is_ours(&connection).map_err(sqlite)? {
-        Ok(Some(connection))
-    } else {
-        Err(OpenError::Foreign { path: path.into() })
+    // What is read is the same in all of them.
+    match version(&connection).map_err(sqlite)? {
+        Some(FIRST_VERSION..=VERSION) => Ok(Some(connection)),
+        _ => Err(OpenError::Foreign { path: path.into() }),
     }
 }
 
@@ -121,8 +128,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, OpenError>
 fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables > 0 && !is_ours(connection)? {
-        return Ok(false);
+    if tables > 0 {
+        if version(connection)? == Some(FIRST_VERSION) {
+            upgrade(connection)?;
+        }
+        if version(connection)? != Some(VERSION) {
+            return Ok(false);
+        }
     }
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -136,7 +148,17 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+/// Brings the first layout, which didn't know its log, to the present one.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; CREATE TABLE log (id BLOB NOT NULL) STRICT;
+         PRAGMA user_version = {VERSION}; COMMIT;"
+    ))
+}
+
+/// Returns the version of a layout of ours.
+fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
     let pragma = |name| connection.pragma_query_value::<i32, _>(None, name, |row| row.get(0));
-    Ok(pragma("application_id")? == APPLICATION_ID && pragma("user_version")? == VERSION)
+    let version = pragma("user_version")?;
+    Ok((pragma("application_id")? == APPLICATION_ID).then_some(version))
 }

@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::file::{self, OpenError};
 use crate::{
     deliver::schedule::{Parked, ReadError},
-    log::sqlite::SqliteReader,
+    log::{self, sqlite::SqliteReader},
 };
 
 /// Returns what is parked and wanted, the oldest event first.
@@ -50,7 +50,12 @@ pub(crate) fn parked(
     let mut found = Vec::new();
     for row in rows {
         let mut parked = row?;
-        parked.entry = reader.at(parked.sequence)?.map(|(entry, _)| entry);
+        parked.entry = match reader.at(parked.sequence) {
+            Ok(found) => found.map(|(entry, _)| entry),
+            // Which may be why it is here.
+            Err(log::ReadError::Damage(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
         if wanted(&parked) {
             found.push(parked);
         }

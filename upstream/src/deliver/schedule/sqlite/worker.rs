@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{file, file::OpenError, places, step::Step};
+use super::{file, file::OpenError, origin, places, step::Step};
 use crate::{
     clock,
     deliver::{
@@ -89,8 +89,9 @@ impl Worker {
     /// [`OpenError`].
     pub(super) fn open(log: &Path, destinations: &[Arc<Destination>]) -> Result<Self, OpenError> {
         let path = file::beside(log);
-        let connection = file::open(&path)?;
+        let mut connection = file::open(&path)?;
         let log = SqliteReader::open(log)?;
+        origin::settle(&mut connection, &log)?;
         let sqlite = |source| OpenError::Sqlite {
             path: path.clone(),
             source,

@@ -1,0 +1,175 @@
+//! What is remembered beside the log, when the log is another one.
+
+use std::{fs, path::PathBuf};
+
+use super::{Place, append, destination, ids, parked};
+use crate::{
+    contract::{Backend as _, Sqlite},
+    delivery::Delivery,
+    harness::{Server, hookgate, output, refusal, until},
+    receiver::{Reaction, Receiver},
+};
+
+/// The file of a log `sqlite:…`, or one beside it.
+fn file(log: &str, ending: &str) -> PathBuf {
+    format!("{}{ending}", log.strip_prefix("sqlite:").unwrap()).into()
+}
+
+fn stop(mut server: Server) {
+    server.terminate();
+    assert!(server.wait().success());
+}
+
+fn store(server: &Server, id: &str) -> Option<u64> {
+    let answer = Delivery::new(id).send(server);
+    assert_eq!(answer.outcome().1, "stored", "{id}");
+    answer.outcome().2
+}
+
+/// Whoever copies the file of a stopped log has the log.
+#[test]
+fn a_server_that_was_stopped_leaves_one_file_of_the_log() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    stop(server);
+    for ending in ["-wal", "-shm", ".deliveries-wal", ".deliveries-shm"] {
+        assert!(!file(&log, ending).exists(), "{ending}");
+    }
+}
+
+#[test]
+fn deliveries_go_on_where_a_restored_log_ends() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|got, _| match got.id() {
+        "evt_refused" => Reaction::Status(400),
+        _ => Reaction::Status(200),
+    });
+    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    let copy = place.folder.path().join("copy.db");
+    output(hookgate().args(["backup", "--log", &log]).arg(&copy));
+    store(&server, "evt_lost");
+    assert_eq!(store(&server, "evt_refused"), Some(5));
+    until("one is parked", || parked(&place).pop());
+    receiver.until_got(5);
+    stop(server);
+
+    fs::rename(&copy, file(&log, "")).unwrap();
+    let server = place.start();
+    assert!(
+        server.stderr().contains("the log ends before"),
+        "{}",
+        server.stderr()
+    );
+    // They get the sequences of those that are lost.
+    store(&server, "evt_again");
+    assert_eq!(store(&server, "evt_more"), Some(5));
+    let got = receiver.until_got(7);
+    assert_eq!(ids(&got[5..]), ["evt_again", "evt_more"]);
+    assert_eq!(parked(&place), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn the_deliveries_of_another_log_say_nothing_of_this_one() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let more = "from = \"beginning\"";
+    let place = Place::new(&log, &destination("orders", &receiver.url(), more));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    stop(server);
+
+    // Another one takes its name, longer than what was delivered.
+    let other = Sqlite::new();
+    let server = Server::start(&other.address(), &[]);
+    for number in 0..6 {
+        store(&server, &format!("evt_other_{number}"));
+    }
+    stop(server);
+    fs::rename(file(&other.address(), ""), file(&log, "")).unwrap();
+    let server = place.start();
+    assert!(
+        server.stderr().contains("of another log"),
+        "{}",
+        server.stderr()
+    );
+    let got = receiver.until_got(9);
+    let mut new = ids(&got[3..]);
+    new.sort_unstable();
+    let expected: Vec<String> = (0..6).map(|number| format!("evt_other_{number}")).collect();
+    assert_eq!(new, expected);
+}
+
+#[test]
+fn the_first_layout_is_upgraded_and_a_later_one_is_refused() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 2);
+    receiver.until_got(2);
+    stop(server);
+    let change = |sql: &str| {
+        let state = rusqlite::Connection::open(file(&log, ".deliveries")).unwrap();
+        state.execute_batch(sql).unwrap();
+    };
+    change("DROP TABLE log; PRAGMA user_version = 1");
+    assert_eq!(parked(&place), Vec::<serde_json::Value>::new());
+    let server = place.start();
+    store(&server, "evt_next");
+    assert_eq!(receiver.until_got(3)[2].id(), "evt_next");
+    stop(server);
+
+    change("PRAGMA user_version = 9");
+    let config = place.folder.path().join("hookgate.toml");
+    let message = refusal(&log, &["--config", config.to_str().unwrap()]);
+    assert!(
+        message.contains("move it away (destinations then start again from the log)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_damaged_event_is_parked_and_listed() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let place = Place::new(&log, "");
+    let server = place.start();
+    append(&server, 3);
+    stop(server);
+    let tampered = rusqlite::Connection::open(file(&log, "")).unwrap();
+    let sql = "UPDATE event SET payload = x'7b7d' WHERE sequence = 2";
+    tampered.execute_batch(sql).unwrap();
+    drop(tampered);
+    let more = "from = \"beginning\"";
+    place.configure(&destination("orders", &receiver.url(), more));
+    let _server = place.start();
+    let listed = until("it is parked", || parked(&place).pop());
+    assert_eq!(listed["reason"], "damaged");
+    assert_eq!(listed["sequence"], 2);
+    let got = receiver.until_got(2);
+    let mut got = ids(&got);
+    got.sort_unstable();
+    assert_eq!(got, ["evt_n00000", "evt_n00002"]);
+    let mut command = hookgate();
+    command.args(["parked", "--log", &log, "--reason", "damaged", "--json"]);
+    assert_eq!(
+        String::from_utf8(output(&mut command))
+            .unwrap()
+            .lines()
+            .count(),
+        1
+    );
+}
