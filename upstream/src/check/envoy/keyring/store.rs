@@ -33,30 +33,28 @@ pub(super) fn check(
         );
         return;
     };
-    if let Some(remote) = cluster::remote(cluster) {
-        let (code, problem) = match cluster::proof(cluster) {
-            Proof::Clear => (Code::KeyringClusterTls, "speaks no TLS"),
-            Proof::Encrypted => (
-                Code::KeyringClusterUnverified,
-                "takes any certificate: its TLS context trusts no authority",
+    let lack = match cluster::proof(cluster) {
+        Proof::Clear => Some((Code::KeyringClusterTls, "speaks no TLS")),
+        Proof::Encrypted => Some((
+            Code::KeyringClusterUnverified,
+            "takes any certificate: its TLS context trusts no authority",
+        )),
+        Proof::Authority => Some((
+            Code::KeyringClusterName,
+            "takes every certificate of its authority, whatever name is in it",
+        )),
+        Proof::Name => None,
+    };
+    if let Some((remote, (code, problem))) = cluster::remote(cluster).zip(lack) {
+        findings.add(
+            code,
+            remote.at,
+            &format!(
+                "the cluster `{name}` of the keyring `{}` {problem}",
+                keyring.name
             ),
-            Proof::Authority => (
-                Code::KeyringClusterName,
-                "takes every certificate of its authority, whatever name is in it",
-            ),
-            Proof::Name => (Code::NotChecked, ""),
-        };
-        if code != Code::NotChecked {
-            findings.add(
-                code,
-                remote.at,
-                &format!(
-                    "the cluster `{name}` of the keyring `{}` {problem}",
-                    keyring.name
-                ),
-                &cluster::tls(authority),
-            );
-        }
+            &cluster::tls(authority),
+        );
     }
     if !cluster::injects_credential(cluster) {
         findings.add(
