@@ -7,6 +7,7 @@ use super::{
 use crate::{
     config::{Config, Destination, GiveUpAfter, Mistake, Url},
     deliver::destination::Target,
+    log::Capability,
 };
 
 /// Tells whether a text is a `hookgate.toml`: by its name or, from stdin, by
@@ -51,6 +52,25 @@ pub(super) fn check(text: &str, findings: &mut Findings) -> Option<Config> {
         }
     };
     let at = |path: &str| place(&Mistake::of_field(text, path, String::new()));
+    if let Some(log) = &config.log {
+        for (asked, capability, field) in [
+            (
+                !config.destinations.is_empty(),
+                Capability::Deliveries,
+                "destinations[0].name",
+            ),
+            (
+                config.retention.keep.is_some(),
+                Capability::Retention,
+                "retention.keep",
+            ),
+        ] {
+            if let (true, Err(error)) = (asked, log.require(capability)) {
+                let fix = "another log, or without it";
+                findings.add(Code::LogIncapable, at(field), &error.to_string(), fix);
+            }
+        }
+    }
     for (index, destination) in config.destinations.iter().enumerate() {
         let field = |name: &str| at(&format!("destinations[{index}].{name}"));
         judge(destination, &field, findings);

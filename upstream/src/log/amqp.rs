@@ -43,7 +43,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 /// server allows 2,047 channels by default. Others wait for their turn.
 const CHANNELS: usize = 256;
 
-/// Why the RabbitMQ can't be used as the log.
+/// Says why a server can't be used as the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// The server can't be reached, or refuses.
@@ -82,6 +82,9 @@ impl AmqpLog {
     /// [`OpenError`].
     pub(crate) async fn open(address: &AmqpAddress, limits: Limits) -> Result<Self, OpenError> {
         let link = Arc::new(link::open(address, limits.max_payload_bytes).await?);
+        warn!(
+            "RabbitMQ confirms what most replicas of a stream have, and syncs none of it: a power cut that takes them all can take confirmed events"
+        );
         let (current, watched) = watch::channel(Some(Arc::clone(&link)));
         let upkeep = link::keep_up(address.clone(), limits.max_payload_bytes, link, current);
         Ok(Self {

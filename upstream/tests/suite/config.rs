@@ -410,6 +410,24 @@ fn a_destination_s_secret_and_address_come_from_the_environment_or_a_file() {
 }
 
 #[test]
+fn finds_what_the_log_can_not_do() {
+    let text = "log = \"amqp://rabbit:5672/shop\"\n[retention]\nkeep = \"90d\"\n".to_owned()
+        + "[[destinations]]\nname = \"orders\"\nurl = \"https://orders.internal/hooks\"\n";
+    let folder = Folder::with(&text);
+    let mut command = folder.hookgate();
+    let checked = command.args(["check-config", "hookgate.toml"]).output();
+    let checked = checked.unwrap();
+    let shown = String::from_utf8(checked.stdout).unwrap();
+    for part in [
+        "hookgate.toml:5:1: error[log_incapable]: [[destinations]]",
+        "hookgate.toml:3:1: error[log_incapable]: --keep: hookgate removes no events",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(checked.status.code(), Some(1), "{shown}");
+}
+
+#[test]
 fn explains_what_the_file_does_and_what_is_doubtful() {
     let text = "log = \"sqlite:./data/log.db\"\n[retention]\nkeep = \"1d\"\n".to_owned()
         + "[[destinations]]\nname = \"orders\"\nurl = \"http://orders.internal/hooks?key=TOPSECRET\"\n"

@@ -177,6 +177,8 @@ codes! {
         "A captured request can be sent again for as long as the tolerance; the sender's libraries allow 300 s."
     UpstreamConfig "upstream_config" Error
         "`hookgate serve` refuses to start with this file."
+    LogIncapable "log_incapable" Error
+        "Not every log can do everything: `hookgate serve` would refuse to start."
     DestinationInClear "destination_in_clear" Warning
         "Whoever is on the way reads the payloads; a signature doesn't hide them."
     DeliveriesUnsigned "deliveries_unsigned" Warning
