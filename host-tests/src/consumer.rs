@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::event::Event;
 use crate::process::Process;
 use crate::{artefact, wait};
 
@@ -66,6 +67,34 @@ impl Consumer {
         Ok(())
     }
 
+    /// Returns what was credited to all accounts together.
+    ///
+    /// # Errors
+    /// It doesn't answer.
+    pub async fn credited(&self) -> Result<i64> {
+        Ok(self.accounts().await?.values().sum())
+    }
+
+    /// Waits until this many events more have had their effect.
+    ///
+    /// # Errors
+    /// They don't within a long time.
+    pub async fn more_effects(&self, events: i64) -> Result<()> {
+        let wanted = self.credited().await? + events * amount()?;
+        self.until_credited(wanted).await
+    }
+
+    /// Waits until so much is credited.
+    ///
+    /// # Errors
+    /// It isn't within a long time.
+    pub async fn until_credited(&self, amount: i64) -> Result<()> {
+        wait::until("effects", wait::A_LONG_TIME, async || {
+            Ok((self.credited().await? >= amount).then_some(()))
+        })
+        .await
+    }
+
     /// Returns what each account has.
     ///
     /// # Errors
@@ -73,6 +102,18 @@ impl Consumer {
     pub async fn accounts(&self) -> Result<BTreeMap<String, i64>> {
         accounts(self.address).await
     }
+}
+
+/// Returns what one event of [`Event::fresh`] credits.
+///
+/// # Errors
+/// The sample has no amount.
+pub fn amount() -> Result<i64> {
+    let event: serde_json::Value = serde_json::from_slice(&Event::fresh()?.payload)?;
+    let amount = event.pointer("/data/object/amount");
+    amount
+        .and_then(serde_json::Value::as_i64)
+        .context("the sample has no amount")
 }
 
 async fn spawn(address: SocketAddr, folder: &TempDir) -> Result<Process> {

@@ -5,15 +5,17 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::admin::Admin;
 use crate::event::{CONNECT, PLATFORM};
 use crate::log::Log;
 use crate::nats::Nats;
 use crate::process::Process;
+use crate::prometheus::Exposition;
 use crate::{artefact, wait};
 
 /// One running `hookgate serve`; it ends with its owner.
@@ -148,6 +150,37 @@ impl Upstream {
     /// The files can't be read.
     pub fn output(&self) -> Result<String> {
         Ok(self.process.stderr()? + &self.process.stdout()?)
+    }
+
+    /// Returns how many events its destinations have to get or to confirm, as
+    /// it shows to Prometheus; `None` if it shows nothing yet.
+    ///
+    /// # Errors
+    /// It serves no metrics.
+    pub async fn undelivered(&self) -> Result<Option<u64>> {
+        let stderr = self.process.stderr()?;
+        let mut lines = stderr.lines().rev();
+        let line = lines.find(|line| line.contains("metrics are at /metrics"));
+        let address = line.and_then(|line| line.rsplit_once("address="));
+        let (_, address) = address.context("no metrics")?;
+        let page = Admin::new(address.trim().parse()?).page("/metrics").await?;
+        let samples = Exposition::parse(&page)?.samples;
+        let shown = samples
+            .iter()
+            .find(|sample| sample.name == "hookgate_undelivered");
+        Ok(shown.and_then(|sample| sample.value.parse().ok()))
+    }
+
+    /// Waits until its destinations have confirmed everything: nothing that was
+    /// handed out before a crash can come again.
+    ///
+    /// # Errors
+    /// They don't within a long time.
+    pub async fn until_delivered(&self) -> Result<()> {
+        wait::until("nothing undelivered", wait::A_LONG_TIME, async || {
+            Ok((self.undelivered().await? == Some(0)).then_some(()))
+        })
+        .await
     }
 
     /// Kills it with SIGKILL.

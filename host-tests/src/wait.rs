@@ -8,6 +8,10 @@ use tokio::time::{Instant, sleep};
 /// How long anything that should happen at once may take on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Longer than a lease of the gate, and than a dead upstream's deliveries are
+/// waited for: what isn't there by then never comes.
+pub const A_LONG_TIME: Duration = Duration::from_secs(90);
+
 /// Asks `probe` again and again until it has a value, at most for `limit`.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hookgate_host_tests::client;
-use hookgate_host_tests::consumer::Consumer;
+use hookgate_host_tests::consumer::{self, Consumer};
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{Event, PLATFORM};
 use hookgate_host_tests::nats::Nats;
@@ -19,9 +19,6 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 const SENDERS: usize = 4;
-
-/// Longer than a lease of the gate and than what a dead upstream had in hand.
-const A_LONG_TIME: Duration = Duration::from_secs(90);
 
 /// How often each is killed: twice here, ten times in `cargo xtask soak`.
 fn rounds() -> usize {
@@ -54,18 +51,18 @@ async fn one_effect_per_event(mut nats: Option<Nats>) -> Result<()> {
         senders.spawn(send_until_stopped(Arc::clone(&door), Arc::clone(&stopped)));
     }
     for round in 0..rounds() {
-        more_effects(&consumer).await?;
+        consumer.more_effects(20).await?;
         sleep(Duration::from_millis(u64::try_from(round)? * 13 % 70)).await;
         upstream.kill().await?;
         upstream.restart().await?;
-        more_effects(&consumer).await?;
+        consumer.more_effects(20).await?;
         consumer.kill_and_restart().await?;
-        more_effects(&consumer).await?;
+        consumer.more_effects(20).await?;
         // The old one is killed when the new one is there.
         envoy = Setup::shipped().start(upstream.address()).await?;
         *door.write().unwrap_or_else(PoisonError::into_inner) = envoy.address();
         if let Some(nats) = &mut nats {
-            more_effects(&consumer).await?;
+            consumer.more_effects(20).await?;
             nats.kill().await?;
             nats.restart().await?;
         }
@@ -76,42 +73,17 @@ async fn one_effect_per_event(mut nats: Option<Nats>) -> Result<()> {
         acknowledged += sender??;
     }
     drop(envoy);
-    let amount = amount()?;
-    let expected = amount * acknowledged;
-    wait::until("an effect of each event", A_LONG_TIME, async || {
-        Ok((effects(&consumer).await? >= expected).then_some(()))
-    })
-    .await?;
-    // Whatever was handed out before a kill comes again by now.
+    let expected = consumer::amount()? * acknowledged;
+    consumer.until_credited(expected).await?;
+    upstream.until_delivered().await?;
+    assert_eq!(
+        consumer.credited().await?,
+        expected,
+        "{acknowledged} events"
+    );
     let kills = rounds() * if nats.is_some() { 4 } else { 3 };
-    sleep(Duration::from_secs(if nats.is_some() { 20 } else { 3 })).await;
-    assert_eq!(effects(&consumer).await?, expected, "{acknowledged} events");
     eprintln!("{kills} kills: {acknowledged} events, one effect of each");
     Ok(())
-}
-
-/// What one event of [`Event::fresh`] credits.
-fn amount() -> Result<i64> {
-    let event: serde_json::Value = serde_json::from_slice(&Event::fresh()?.payload)?;
-    let amount = event.pointer("/data/object/amount");
-    amount
-        .and_then(serde_json::Value::as_i64)
-        .context("the sample has no amount")
-}
-
-/// Sums what was credited.
-async fn effects(consumer: &Consumer) -> Result<i64> {
-    Ok(consumer.accounts().await?.values().sum())
-}
-
-/// Waits until events have effects again.
-async fn more_effects(consumer: &Consumer) -> Result<()> {
-    let before = effects(consumer).await?;
-    let wanted = before + 20 * amount()?;
-    wait::until("more effects", A_LONG_TIME, async || {
-        Ok((effects(consumer).await? >= wanted).then_some(()))
-    })
-    .await
 }
 
 /// Delivers fresh events, each again and again until it gets a 2xx, as Stripe
@@ -133,7 +105,7 @@ async fn send_until_stopped(
                 }
             }
         };
-        timeout(A_LONG_TIME, retries)
+        timeout(wait::A_LONG_TIME, retries)
             .await
             .context("no 2xx for one event")??;
         acknowledged += 1;

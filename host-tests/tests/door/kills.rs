@@ -1,8 +1,10 @@
-//! The upstream, or its broker, killed with SIGKILL under load: nothing that was
-//! acknowledged is lost, nothing is stored twice.
+//! The upstream, or its broker, killed with SIGKILL while it takes events and
+//! delivers them: nothing that was acknowledged is lost, nothing is stored twice,
+//! every delivery goes on, and has one effect.
 
 use std::collections::BTreeSet;
 use std::env;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hookgate_host_tests::client;
+use hookgate_host_tests::consumer::{self, Consumer};
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{Event, PLATFORM};
 use hookgate_host_tests::nats::Nats;
@@ -20,13 +23,10 @@ use tokio::time::{sleep, timeout};
 
 const SENDERS: usize = 16;
 
-/// Longer than a lease: who waits this long for a 2xx never gets one.
-const A_LONG_TIME: Duration = Duration::from_secs(90);
-
-/// How many kills: three here, twenty in `cargo xtask soak`.
+/// How many kills: three here, fifty in `cargo xtask soak`.
 fn rounds() -> u32 {
     if env::var_os("HOOKGATE_SOAK").is_some() {
-        20
+        50
     } else {
         3
     }
@@ -34,31 +34,30 @@ fn rounds() -> u32 {
 
 #[tokio::test]
 async fn kill_of_the_upstream_on_sqlite_loses_and_repeats_nothing() -> Result<()> {
-    let mut upstream = Upstream::sqlite().await?;
-    survives_kills(&mut upstream, Victim::Upstream).await
+    survives_kills(None, Victim::Upstream).await
 }
 
 #[tokio::test]
 async fn kill_of_the_upstream_on_nats_loses_and_repeats_nothing() -> Result<()> {
-    let nats = Nats::start().await?;
-    let mut upstream = Upstream::nats(&nats).await?;
-    survives_kills(&mut upstream, Victim::Upstream).await
+    survives_kills(Some(Nats::start().await?), Victim::Upstream).await
 }
 
 #[tokio::test]
 async fn kill_of_the_broker_loses_and_repeats_nothing() -> Result<()> {
-    let nats = Nats::start().await?;
-    let mut upstream = Upstream::nats(&nats).await?;
-    survives_kills(&mut upstream, Victim::Broker(Box::new(nats))).await
+    survives_kills(Some(Nats::start().await?), Victim::Broker).await
 }
 
 /// What is killed.
+#[derive(Debug, Clone, Copy)]
 enum Victim {
     Upstream,
-    Broker(Box<Nats>),
+    Broker,
 }
 
-async fn survives_kills(upstream: &mut Upstream, mut victim: Victim) -> Result<()> {
+async fn survives_kills(mut nats: Option<Nats>, victim: Victim) -> Result<()> {
+    let consumer = Consumer::start().await?;
+    let secret_file = consumer.secret_file();
+    let mut upstream = Upstream::delivering(nats.as_ref(), &consumer.url(), &secret_file).await?;
     let envoy = Setup::shipped().start(upstream.address()).await?;
     let history = Arc::new(History::default());
     let mut senders = JoinSet::new();
@@ -66,28 +65,30 @@ async fn survives_kills(upstream: &mut Upstream, mut victim: Victim) -> Result<(
         senders.spawn(send_until_stopped(envoy.address(), Arc::clone(&history)));
     }
     for round in 0..rounds() {
-        // Each kill strikes under load, at another point of it.
+        // Each kill strikes while events come in and deliveries go out.
         let before = history.acknowledged().len();
+        consumer.more_effects(20).await?;
         wait::until("deliveries before the kill", wait::PATIENCE, async || {
             Ok((history.acknowledged().len() >= before + 50).then_some(()))
         })
         .await?;
-        sleep(Duration::from_millis(u64::from(round) * 7 % 60)).await;
-        let acknowledged = match &mut victim {
+        sleep(a_moment()).await;
+        let acknowledged = match victim {
             Victim::Upstream => {
                 upstream.kill().await?;
                 let acknowledged = history.acknowledged();
                 upstream.restart().await?;
                 acknowledged
             }
-            Victim::Broker(nats) => {
+            Victim::Broker => {
+                let nats = nats.as_mut().context("no broker")?;
                 nats.kill().await?;
                 let acknowledged = history.acknowledged();
                 nats.restart().await?;
                 acknowledged
             }
         };
-        let logged = logged(upstream).await?;
+        let logged = logged(&upstream).await?;
         let lost: Vec<&String> = acknowledged.difference(&logged).collect();
         assert_eq!(lost, Vec::<&String>::new(), "lost in round {round}");
     }
@@ -97,15 +98,25 @@ async fn survives_kills(upstream: &mut Upstream, mut victim: Victim) -> Result<(
     }
     // Every sender has retried its last event until it was acknowledged.
     let acknowledged = history.acknowledged();
-    assert_eq!(acknowledged, logged(upstream).await?);
+    assert_eq!(acknowledged, logged(&upstream).await?);
     let failures = history.failures.load(Ordering::Relaxed);
     assert!(failures > 0, "no delivery met a dead process");
+    let expected = consumer::amount()? * i64::try_from(acknowledged.len())?;
+    consumer.until_credited(expected).await?;
+    upstream.until_delivered().await?;
+    assert_eq!(consumer.credited().await?, expected, "one effect of each");
     eprintln!(
-        "{} kills: {} events acknowledged and logged once, {failures} deliveries refused",
+        "{} kills: {} events acknowledged, logged once and delivered with one effect each, \
+         {failures} deliveries refused",
         rounds(),
         acknowledged.len()
     );
     Ok(())
+}
+
+/// Some time of up to a tenth of a second, another each time.
+fn a_moment() -> Duration {
+    Duration::from_micros(RandomState::new().hash_one(()) % 100_000)
 }
 
 /// Reads the IDs of the log, which fails if one is there twice.
@@ -125,7 +136,7 @@ async fn send_until_stopped(door: SocketAddr, history: Arc<History>) -> Result<(
             }
             anyhow::Ok(())
         };
-        timeout(A_LONG_TIME, retries)
+        timeout(wait::A_LONG_TIME, retries)
             .await
             .context("no 2xx for one event")??;
         history.acknowledge(event.id);
