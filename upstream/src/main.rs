@@ -31,7 +31,12 @@ mod show;
 mod telemetry;
 mod verification;
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::anyhow;
 use clap::FromArgMatches as _;
@@ -59,10 +64,15 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Our errors name their causes themselves.
-            eprintln!("hookgate: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says why a command failed. Whoever closed stderr doesn't want to know.
+fn complain(error: &impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "hookgate: {error}");
 }
 
 fn parse() -> Cli {
@@ -94,7 +104,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error @ CheckError::Read { .. }) => {
-                eprintln!("hookgate: {error}");
+                complain(&error);
                 ExitCode::from(NOT_READ)
             }
             Err(error) => return Err(error.into()),
@@ -150,7 +160,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             // Whoever reads us has read enough.
             Err(error @ VerifyLogError::Print(_)) => return Err(error.into()),
             Err(error) => {
-                eprintln!("hookgate: {error}");
+                complain(&error);
                 ExitCode::from(NOT_READ)
             }
         }),

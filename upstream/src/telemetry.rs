@@ -10,6 +10,7 @@ pub(crate) mod trace;
 
 use std::io;
 
+use anyhow::anyhow;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged if `RUST_LOG` doesn't say.
@@ -35,12 +36,17 @@ pub(crate) enum LogFormat {
 /// `RUST_LOG` is malformed.
 pub(crate) fn start(format: LogFormat) -> anyhow::Result<()> {
     let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)
+            .map_err(|error| anyhow!("RUST_LOG: {error}, expected such as `hookgate=debug`"))?,
         _ => EnvFilter::try_new(DEFAULT_FILTER)?,
     };
     let filter = filter.add_directive(NEVER.parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that can't be written would else be told to the same stderr,
+        // and that failure is a panic: nobody's event may end with a full disk
+        // of log files.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => lines.with_ansi(false).init(),

@@ -74,9 +74,13 @@ impl Starting {
         Self::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Self {
+    fn spawn(command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
+        Self::spawn_in(folder, command, stderr.into())
+    }
+
+    fn spawn_in(folder: TempDir, mut command: Command, stderr: Stdio) -> Self {
         command
             .args(["--listen", "127.0.0.1:0", "--ready-file"])
             .arg(folder.path().join("ready"))
@@ -152,6 +156,15 @@ impl Server {
     /// Starts a prepared command, to which the last arguments are added.
     pub(crate) fn spawn(command: Command) -> Self {
         Starting::spawn(command).until_served(PATIENCE)
+    }
+
+    /// As [`Self::spawn`], with a stderr that takes nothing.
+    pub(crate) fn spawn_unheard(command: Command) -> Self {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("stderr"), "").unwrap();
+        Starting::spawn_in(folder, command, writer.into()).until_served(PATIENCE)
     }
 
     /// What the server has logged so far.

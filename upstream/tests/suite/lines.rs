@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{
     delivery::{Delivery, payload},
-    harness::{SECRET, Server, hookgate},
+    harness::{SECRET, Server, failure, hookgate},
+    receiver::{Reaction, Receiver},
 };
 
 /// Stands in a payload and nowhere else.
@@ -121,4 +122,52 @@ fn every_line_that_speaks_of_an_event_is_written_with_its_id_and_trace() {
         }
     }
     assert!(about > 3, "found {about} lines");
+}
+
+/// As when the program that collects them has ended, or its disk is full.
+#[test]
+fn lines_that_nobody_takes_end_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusing = Receiver::start(|_, _| Reaction::Status(400));
+    let config = folder.path().join("hookgate.toml");
+    let destination = format!(
+        "[[destinations]]\nname = \"orders\"\nurl = \"{}\"\n",
+        refusing.url()
+    );
+    fs::write(&config, destination).unwrap();
+    let log = format!("sqlite:{}", folder.path().join("log.db").display());
+    let mut command = hookgate();
+    command.env("RUST_LOG", "debug");
+    command
+        .args(["serve", "--log", &log, "--config"])
+        .arg(config);
+    let mut server = Server::spawn_unheard(command);
+    for number in 0..5 {
+        let answer = Delivery::new(&format!("evt_n{number}")).send(&server);
+        assert_eq!(answer.outcome().1, "stored");
+    }
+    // Each of them is a line too.
+    refusing.until_got(5);
+    server.terminate();
+    assert_eq!(server.wait().code(), Some(0));
+    // A command that fails says so by its exit code, whoever listens.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = hookgate();
+    command
+        .args(["event", "evt_9", "--log", &log])
+        .stderr(writer);
+    assert_eq!(command.status().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_filter_of_lines_that_can_not_be_meant_is_refused() {
+    let mut command = hookgate();
+    command.args(["serve", "--log", "sqlite:unused.db"]);
+    let message = failure(command.env("RUST_LOG", "hookgate=loud"));
+    assert!(message.starts_with("hookgate: RUST_LOG: "), "{message}");
+    assert!(
+        message.contains("expected such as `hookgate=debug`"),
+        "{message}"
+    );
 }
