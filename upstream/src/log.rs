@@ -29,7 +29,9 @@ pub(crate) use capability::{Capability, Incapable};
 pub(crate) use follow::Follower;
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
-pub(crate) use redact::{RedactError, Redacted, Request as RedactRequest, redact};
+pub(crate) use redact::{
+    RedactError, Redacted, Request as RedactRequest, Target as RedactTarget, redact,
+};
 pub(crate) use start::Start;
 pub(crate) use verify::{VerifyError, head, verify};
 
@@ -70,6 +72,9 @@ pub(crate) enum OpenError {
     /// NATS refused.
     #[error(transparent)]
     Nats(#[from] nats::OpenError),
+    /// A stream can't be sealed.
+    #[error(transparent)]
+    Seal(#[from] nats::SealError),
     /// RabbitMQ refused.
     #[error(transparent)]
     Amqp(#[from] amqp::OpenError),
@@ -88,6 +93,7 @@ impl OpenError {
         match self {
             Self::Sqlite(_) | Self::Incapable(_) => false,
             Self::Nats(error) => error.is_away(),
+            Self::Seal(error) => error.is_away(),
             Self::Amqp(error) => error.is_away(),
             #[cfg(feature = "kafka")]
             Self::Kafka(error) => error.is_away(),

@@ -13,7 +13,7 @@ mod page;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -62,6 +62,11 @@ struct Counts {
     attempts: Series<3, Counter>,
     attempt_seconds: Series<1, Histogram>,
     review: Series<1, Gauge>,
+    unsealed: Gauge,
+    /// When the oldest unsealed event was stored: its age grows while sealing
+    /// stands still.
+    oldest_unsealed: Mutex<Option<Timestamp>>,
+    oldest_unsealed_age: Gauge,
 }
 
 /// Says under which labels an event counts.
@@ -85,6 +90,10 @@ impl Metrics {
         let limit: Gauge = Gauge::default();
         limit.set(i64::try_from(queue).unwrap_or(i64::MAX));
         family::QUEUE_LIMIT.register(&mut registry, limit);
+        let unsealed = Gauge::default();
+        family::UNSEALED.register(&mut registry, unsealed.clone());
+        let oldest_unsealed_age = Gauge::default();
+        family::OLDEST_UNSEALED_AGE.register(&mut registry, oldest_unsealed_age.clone());
         Self(Arc::new(Counts {
             groups,
             types: Names::new(),
@@ -111,6 +120,9 @@ impl Metrics {
                 family::attempt_histogram,
             ),
             review: Series::new(&family::REVIEW, &mut registry, Gauge::default),
+            unsealed,
+            oldest_unsealed: Mutex::default(),
+            oldest_unsealed_age,
             registry,
         }))
     }
@@ -200,13 +212,18 @@ impl Metrics {
     /// Shows what a configured destination has not taken yet.
     pub(crate) fn backlog(&self, destination: &str, backlog: Backlog) {
         let destination: Arc<str> = destination.into();
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let labels = [&destination];
         let undelivered = self.0.undelivered.of(labels);
         undelivered.set(number(backlog.undelivered));
         self.0.review.of(labels).set(number(backlog.parked));
-        let mut oldest = self.0.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        oldest.insert(destination, backlog.oldest);
+        lock(&self.0.oldest).insert(destination, backlog.oldest);
+    }
+
+    /// Shows how many events the evidence doesn't speak for yet, and when the
+    /// oldest of them was stored.
+    pub(crate) fn unsealed(&self, events: u64, oldest: Option<Timestamp>) {
+        self.0.unsealed.set(number(events));
+        *lock(&self.0.oldest_unsealed) = oldest;
     }
 
     /// Writes everything as of `now`, in the OpenMetrics text format.
@@ -214,13 +231,12 @@ impl Metrics {
     /// # Errors
     /// A metric can't be written; with text in memory that doesn't happen.
     fn page(&self, now: Timestamp) -> Result<String, fmt::Error> {
-        let oldest = self.0.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        for (destination, oldest) in &*oldest {
-            let age = oldest.map_or(Duration::ZERO, |oldest| since(oldest, now));
-            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        for (destination, oldest) in &*lock(&self.0.oldest) {
+            let seconds = age_in_seconds(*oldest, now);
             self.0.oldest_age.of([destination]).set(seconds);
         }
-        drop(oldest);
+        let oldest = *lock(&self.0.oldest_unsealed);
+        self.0.oldest_unsealed_age.set(age_in_seconds(oldest, now));
         let mut page = String::new();
         text::encode(&mut page, &self.0.registry)?;
         Ok(page)
@@ -233,9 +249,19 @@ impl Drop for Waiting {
     }
 }
 
-/// Returns how long ago something was; none if the clock has stepped back.
-fn since(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(now.unix_millis().saturating_sub(then.unix_millis()))
+/// Returns how long ago something was; 0 if the clock has stepped back.
+fn age_in_seconds(then: Option<Timestamp>, now: Timestamp) -> i64 {
+    let since = |then: Timestamp| now.unix_millis().saturating_sub(then.unix_millis());
+    number(then.map_or(0, since) / 1_000)
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Nothing panics while one is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

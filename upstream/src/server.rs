@@ -179,11 +179,12 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
     });
     // After the addresses: a start that fails leaves no new log behind.
-    let (log, mut keeper) = tokio::select! {
+    let (log, mut keeper, sealer) = tokio::select! {
         opened = waiting::open(&settings.log, settings.limits, &listener) => opened?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
+    let sealing = sealer.map(|sealer| sealer.start(metrics.clone()));
     let listener = TcpListener::from_std(listener).map_err(listen_error)?;
     let news = watch::Sender::new(0);
     let instruments = Instruments {
@@ -213,6 +214,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     connections::serve(listener, routes(Arc::clone(&intake)), stop).await;
     engine.stop().await;
+    if let Some(sealing) = sealing {
+        sealing.stop().await;
+    }
     // Drops the log, which is the last to close its file, and so leaves it whole:
     // nothing of it stays in a write-ahead file.
     drop(intake);

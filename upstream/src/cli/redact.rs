@@ -4,24 +4,30 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use hookgate_core::identity::Source;
 
 use super::{LogArgs, source};
+use crate::log::RedactTarget;
 
 /// `hookgate redact`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Removes the payload for good: from the log, its write-ahead file and its free pages. Attributes
-and SHA-256 stay, with a record of who asked, when and why, so that verify-log still passes and
+Removes the payload for good: from the log, its write-ahead file and its free pages, or from the
+stream's files. Attributes and SHA-256 stay, with a record of who asked, when and why, so that verify-log still passes and
 lists it. Backups, exports and what was delivered are not touched. A server may be running.
 
 Examples:
   hookgate redact evt_1 --reason 'erasure request 17' --by ada --log sqlite:./data/hookgate.db")]
 pub(crate) struct RedactArgs {
     /// Its event ID
-    pub(crate) id: String,
+    #[arg(required_unless_present = "sequence")]
+    id: Option<String>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     /// Of which source, if several have it
     #[arg(long, value_name = "SOURCE", value_parser = source)]
-    pub(crate) source: Option<Source>,
+    source: Option<Source>,
+    /// Remove what is at this sequence of a stream, if that is no event: others can publish there,
+    /// and what they did ends sealing until somebody has decided
+    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["id", "source"])]
+    sequence: Option<u64>,
     /// Why, for whoever verifies the log later
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) reason: String,
@@ -31,4 +37,17 @@ pub(crate) struct RedactArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl RedactArgs {
+    /// Returns what is to be removed.
+    pub(crate) fn target(&self) -> RedactTarget<'_> {
+        match (self.sequence, &self.id) {
+            (Some(sequence), _) => RedactTarget::Sequence(sequence),
+            (None, id) => RedactTarget::Event {
+                id: id.as_deref().unwrap_or_default(),
+                source: self.source.as_ref(),
+            },
+        }
+    }
 }

@@ -177,6 +177,18 @@ impl Audit {
         self.extend(digest);
     }
 
+    /// Takes what a log keeps of a redacted event, at a place of its own.
+    pub(crate) fn tombstone(&mut self, sequence: u64, stored_at: Timestamp, of: &Entry) {
+        self.skip_to(sequence);
+        let digest = of.digest();
+        let redaction = self.records.of(of.sequence);
+        if redaction.is_none_or(|redaction| redaction.digest != digest) {
+            self.find(Finding::Tombstone { sequence });
+        }
+        let tombstone = super::tombstone(sequence, stored_at, of.sequence, &digest);
+        self.extend(Some(tombstone));
+    }
+
     /// Takes the stored link of an event: of the last one, or of one that is
     /// gone.
     pub(crate) fn link(&mut self, link: Link) {
@@ -212,6 +224,21 @@ impl Audit {
     /// Takes what the storage says of its own structure.
     pub(crate) fn storage(&mut self, said: String) {
         self.find(Finding::Storage { said });
+    }
+
+    /// Tells whether the payload of an event was removed, as far as is known.
+    pub(crate) fn is_redacted(&self, sequence: u64) -> bool {
+        self.records.of(sequence).is_some()
+    }
+
+    /// Says that a message of the evidence is gone, or not what was written.
+    pub(crate) fn evidence(&mut self, place: u64) {
+        self.find(Finding::Evidence { place });
+    }
+
+    /// Says that the log goes up to a sequence, whatever of it is there.
+    pub(crate) fn reaches(&mut self, sequence: u64) {
+        self.skip_to(sequence.saturating_add(1));
     }
 
     /// Says that the last event should have had a link.

@@ -11,6 +11,8 @@ use crate::log::{Attributes, Entry, Sha256Sum};
 
 const CONTENT_DOMAIN: &str = "hookgate content 1";
 const EVENT_DOMAIN: &str = "hookgate event 1";
+const UNREADABLE_DOMAIN: &str = "hookgate unreadable 1";
+const TOMBSTONE_DOMAIN: &str = "hookgate tombstone 1";
 
 /// Digests what came from outside: identity, attributes and the payload's
 /// SHA-256, wherever the event is stored. An event has the same one in every
@@ -43,6 +45,31 @@ pub(crate) fn event(sequence: u64, stored_at: Timestamp, content: &Sha256Sum) ->
     writer.number(sequence);
     writer.time(stored_at);
     writer.bytes(&content.0);
+    writer.finish()
+}
+
+/// Digests what was at a place of a log and was no event: of the bytes of it only
+/// their SHA-256 is known.
+pub(crate) fn unreadable(sequence: u64, sha256: &Sha256Sum) -> Sha256Sum {
+    let mut writer = Writer::new(UNREADABLE_DOMAIN);
+    writer.number(sequence);
+    writer.bytes(&sha256.0);
+    writer.finish()
+}
+
+/// Digests what a log keeps, at a place of its own, of an event whose payload was
+/// removed: `of` is the event's place, `digest` its digest there.
+pub(crate) fn tombstone(
+    sequence: u64,
+    stored_at: Timestamp,
+    of: u64,
+    digest: &Sha256Sum,
+) -> Sha256Sum {
+    let mut writer = Writer::new(TOMBSTONE_DOMAIN);
+    writer.number(sequence);
+    writer.time(stored_at);
+    writer.number(of);
+    writer.bytes(&digest.0);
     writer.finish()
 }
 
@@ -109,7 +136,7 @@ mod tests {
 
     use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
-    use super::{content, event};
+    use super::{content, event, tombstone, unreadable};
     use crate::log::{Attributes, Sha256Sum};
 
     fn attributes() -> Attributes {
@@ -143,6 +170,11 @@ mod tests {
         assert_eq!(
             event.to_string(),
             "846481c6a4f88ab93b8d8334bb86c759781d84cfc3083c72282fe74f0164e398"
+        );
+        let tombstone = tombstone(9, Timestamp::from_unix_seconds(1_760_000_003), 7, &event);
+        assert_eq!(
+            tombstone.to_string(),
+            "4be2130295913b24faf18a32259d96ea4f27a934f34aa318208b4de11264cc36"
         );
     }
 
@@ -188,5 +220,23 @@ mod tests {
         let first = event(7, at(1_000), &content);
         assert_ne!(first, event(8, at(1_000), &content));
         assert_ne!(first, event(7, at(1_001), &content));
+    }
+
+    #[test]
+    fn tells_a_tombstone_by_its_place_and_its_event() {
+        let (one, other) = (Sha256Sum([1; 32]), Sha256Sum([2; 32]));
+        let at = Timestamp::from_unix_millis;
+        let all = [
+            tombstone(9, at(1_000), 7, &one),
+            tombstone(8, at(1_000), 7, &one),
+            tombstone(9, at(1_001), 7, &one),
+            tombstone(9, at(1_000), 6, &one),
+            tombstone(9, at(1_000), 7, &other),
+            event(9, at(1_000), &one),
+            unreadable(9, &one),
+            unreadable(8, &one),
+        ];
+        let distinct: BTreeSet<_> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }

@@ -87,6 +87,20 @@ pub(crate) enum Finding {
         /// As many as there are.
         found: u64,
     },
+    /// What was left of a redacted event belongs to no redaction.
+    #[error(
+        "event {sequence}: it stands for a removed payload, and no such redaction is on record"
+    )]
+    Tombstone {
+        /// Where.
+        sequence: u64,
+    },
+    /// The evidence has a stream of its own, and isn't whole.
+    #[error("message {place} of the evidence is gone, or not what was written")]
+    Evidence {
+        /// Its sequence in that stream.
+        place: u64,
+    },
     /// The file contradicts itself.
     #[error("the file's own structure is damaged: {said}")]
     Storage {
@@ -120,6 +134,8 @@ impl Finding {
             Self::Redaction { .. } => "redaction",
             Self::Redactions { .. } => "redactions",
             Self::Redacted { .. } => "redacted",
+            Self::Tombstone { .. } => "tombstone",
+            Self::Evidence { .. } => "evidence",
             Self::Storage { .. } => "storage",
         }
     }
@@ -134,10 +150,12 @@ impl Finding {
             | Self::Unlinked { sequence }
             | Self::Link { sequence }
             | Self::Rewritten { sequence }
+            | Self::Tombstone { sequence }
             | Self::Redacted { sequence, .. } => *sequence,
             Self::Range { first, .. } | Self::Missing { first, .. } => *first,
             Self::Truncated { last, .. } => *last,
             Self::Redaction { number } => *number,
+            Self::Evidence { place } => *place,
             Self::Redactions { found, .. } => *found,
             Self::Storage { .. } => 0,
         }

@@ -1,5 +1,7 @@
 //! The record that a payload was removed on purpose.
 
+use std::fmt;
+
 use hookgate_core::{identity::Source, time::Timestamp};
 
 use super::{Link, digest::Writer};
@@ -15,11 +17,11 @@ pub(crate) struct Redaction {
     pub(crate) number: u64,
     /// Of the event.
     pub(crate) sequence: u64,
-    /// Of the event.
+    /// Of the event; `unreadable` where there was none.
     pub(crate) source: Source,
-    /// Of the event.
+    /// Of the event; empty where there was none.
     pub(crate) id: String,
-    /// The digest of the event at its place.
+    /// The digest of the event, or of what there was, at its place.
     pub(crate) digest: Sha256Sum,
     /// Of the payload that was removed.
     pub(crate) sha256: Sha256Sum,
@@ -33,7 +35,25 @@ pub(crate) struct Redaction {
     pub(crate) after: Link,
 }
 
+impl fmt::Display for Redaction {
+    /// Names what was removed, for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sequence, .. } = self;
+        if self.was_event() {
+            let (id, source) = (self.id.escape_debug(), &self.source);
+            write!(f, "the payload of event {sequence} ({id} of {source})")
+        } else {
+            write!(f, "what was at sequence {sequence}, no event,")
+        }
+    }
+}
+
 impl Redaction {
+    /// Tells whether an event was removed, and not what somebody else put there.
+    pub(crate) const fn was_event(&self) -> bool {
+        !self.id.is_empty()
+    }
+
     /// Digests the record.
     pub(crate) fn digest_of_record(&self) -> Sha256Sum {
         let mut writer = Writer::new(DOMAIN);

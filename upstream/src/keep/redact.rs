@@ -30,8 +30,7 @@ pub(crate) enum RedactCommandError {
 /// [`RedactCommandError`].
 pub(crate) async fn redact(args: &RedactArgs) -> Result<(), RedactCommandError> {
     let request = RedactRequest {
-        id: &args.id,
-        source: args.source.as_ref(),
+        target: args.target(),
         reason: &args.reason,
         by: args.by.as_deref(),
         at: clock::now(),
@@ -63,10 +62,7 @@ pub(crate) async fn redact(args: &RedactArgs) -> Result<(), RedactCommandError> 
     };
     writeln!(
         out,
-        "the payload of event {} ({} of {}) {already} redacted: {} by {}, reason: {}",
-        redaction.sequence,
-        redaction.id.escape_debug(),
-        redaction.source,
+        "{redaction} {already} redacted: {} by {}, reason: {}",
         redaction.at,
         redaction.by.as_deref().unwrap_or("-").escape_debug(),
         redaction.reason.escape_debug()

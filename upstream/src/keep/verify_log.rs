@@ -91,10 +91,7 @@ fn print(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         // Words of people, and so not to be trusted with a terminal.
         writeln!(
             out,
-            "event {} ({} of {}) was redacted on {} by {}: {}",
-            redaction.sequence,
-            redaction.id.escape_debug(),
-            redaction.source,
+            "{redaction} was redacted on {} by {}: {}",
             redaction.at,
             redaction.by.as_deref().unwrap_or("-").escape_debug(),
             redaction.reason.escape_debug()

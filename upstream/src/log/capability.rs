@@ -55,10 +55,14 @@ impl Capability {
     /// Returns the kinds of log that have it.
     const fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::ExactDuplicates | Self::Deliveries => &[Kind::Sqlite, Kind::Nats],
+            Self::ExactDuplicates
+            | Self::Deliveries
+            | Self::Retention
+            | Self::Evidence
+            | Self::Redaction => &[Kind::Sqlite, Kind::Nats],
             Self::Replicas => &[Kind::Nats],
             Self::Sequence => &[Kind::Sqlite, Kind::Nats, Kind::Kafka],
-            Self::Retention | Self::Evidence | Self::Redaction | Self::Backup => &[Kind::Sqlite],
+            Self::Backup => &[Kind::Sqlite],
         }
     }
 }
@@ -134,8 +138,7 @@ impl Kind {
     /// Returns where the broker itself limits the age of events.
     const fn own_retention(self) -> &'static str {
         match self {
-            Self::Sqlite => "--keep",
-            Self::Nats => "`nats stream edit HOOKGATE --max-age=…`",
+            Self::Sqlite | Self::Nats => "--keep",
             Self::Amqp => "a policy with `max-age` (`rabbitmqctl set_policy`)",
             Self::Kafka => "the topic's `retention.ms`",
         }
@@ -196,7 +199,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "--keep: hookgate removes no events by their age from the RabbitMQ stream: use a \
-             policy with `max-age` (`rabbitmqctl set_policy`). A log at `sqlite:PATH` can do it"
+             policy with `max-age` (`rabbitmqctl set_policy`). A log at `sqlite:PATH` or \
+             `nats://HOST:PORT` can do it"
         );
         let error = rabbit.require(Capability::Deliveries).unwrap_err();
         assert!(

@@ -7,19 +7,25 @@
 
 mod connection;
 mod event;
+mod evidence;
 mod fetched;
 mod follow;
-mod insistent;
 mod message;
 mod reader;
+mod redact;
+mod retention;
+mod seal;
 mod servers;
 mod stream;
+mod verify;
+mod walk;
 
 use std::time::Duration;
 
 use async_nats::jetstream::{
     self,
     context::{Context, PublishError},
+    message::StreamMessage,
     stream::{LastRawMessageErrorKind, Stream},
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -27,9 +33,12 @@ use tracing::{debug, warn};
 
 pub(crate) use connection::{ConnectError, connect};
 pub(crate) use event::{event_in, event_of, subjects_of};
+pub(crate) use evidence::EvidenceError;
 pub(crate) use fetched::Fetched;
 pub(crate) use follow::Following;
 pub(crate) use reader::{NatsReader, ReadError};
+pub(crate) use redact::redact;
+pub(crate) use seal::{SealError, Sealer};
 pub(crate) use servers::{Servers, ServersError};
 pub(crate) use stream::{NAME as STREAM, StreamError};
 
@@ -54,6 +63,14 @@ pub(crate) enum OpenError {
     /// The stream isn't as the log needs it.
     #[error(transparent)]
     Stream(#[from] StreamError),
+    /// Identities would be forgotten that can still be sent.
+    #[error(
+        "--keep: found {}, expected at least 30 days: on JetStream an identity is remembered by its message, and senders send again for that long. `sqlite:PATH` keeps identities without events", humantime::format_duration(*keep)
+    )]
+    Keep {
+        /// As asked for.
+        keep: Duration,
+    },
     /// Large events would be accepted and could never be stored.
     #[error(
         "the NATS server takes messages of {found} bytes, expected at least {expected}: set `max_payload: {expected}` in its configuration, or start hookgate with --max-body-bytes {fitting}"
@@ -74,7 +91,7 @@ impl OpenError {
         match self {
             Self::Connect(error) => error.is_away(),
             Self::Stream(error) => error.is_away(),
-            Self::MaxPayload { .. } => false,
+            Self::MaxPayload { .. } | Self::Keep { .. } => false,
         }
     }
 }
@@ -93,6 +110,9 @@ impl NatsLog {
     /// # Errors
     /// [`OpenError`].
     pub(crate) async fn open(server: &Servers, limits: Limits) -> Result<Self, OpenError> {
+        if let Some(keep) = limits.keep.filter(|keep| *keep < stream::REMEMBERED) {
+            return Err(OpenError::Keep { keep });
+        }
         let client = connection::connect(server).await?;
         let found = client.server_info().max_payload;
         let expected = limits.max_payload_bytes.saturating_add(HEADER_BYTES);
@@ -133,7 +153,7 @@ impl NatsLog {
         let attributes = &record.attributes;
         let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
         let subject = message::subject(attributes.source.as_str(), event_id);
-        let headers = message::headers(attributes);
+        let headers = message::append_headers(attributes);
         let published = async {
             self.context
                 .publish_with_headers(subject.clone(), headers, record.payload)
@@ -172,12 +192,9 @@ impl NatsLog {
         refusal: &PublishError,
     ) -> Result<Appended, LogError> {
         let (event_id, trace_id) = (&attributes.id, attributes.trace_id());
-        let found = self.stream.get_last_raw_message_by_subject(subject);
-        match timeout(REQUEST_TIMEOUT, found).await {
-            Ok(Ok(message)) => Ok(Appended::Duplicate {
-                sequence: message.sequence,
-            }),
-            Ok(Err(error)) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+        match timeout(REQUEST_TIMEOUT, self.known(subject, attributes)).await {
+            Ok(Ok(Some(sequence))) => Ok(Appended::Duplicate { sequence }),
+            Ok(Ok(None)) => {
                 warn!(event_id, trace_id, error = %refusal, "the NATS server refused an event that it does not have");
                 Err(LogError::Unavailable)
             }
@@ -192,6 +209,32 @@ impl NatsLog {
                 );
                 Err(LogError::Unavailable)
             }
+        }
+    }
+
+    /// Returns the sequence of an identity, also of one whose payload was
+    /// removed; `None` if there is none.
+    async fn known(
+        &self,
+        subject: &str,
+        attributes: &Attributes,
+    ) -> Result<Option<u64>, async_nats::Error> {
+        if let Some(message) = self.newest(subject).await? {
+            return Ok(Some(message.sequence));
+        }
+        let tombstone = message::tombstone_subject(attributes.source.as_str(), &attributes.id);
+        let Some(message) = self.newest(&tombstone).await? else {
+            return Ok(None);
+        };
+        let (entry, _) = event_in(message)?;
+        Ok(Some(entry.sequence))
+    }
+
+    async fn newest(&self, subject: &str) -> Result<Option<StreamMessage>, async_nats::Error> {
+        match self.stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

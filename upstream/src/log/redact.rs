@@ -2,16 +2,28 @@
 
 use hookgate_core::{identity::Source, time::Timestamp};
 
-use super::{Capability, Damage, Incapable, LogAddress, sqlite};
+use super::{Capability, Damage, Entry, Incapable, LogAddress, ReadError, nats, sqlite};
 use crate::evidence::Redaction;
+
+/// Says what is to be removed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// The payload of an event.
+    Event {
+        /// Its ID.
+        id: &'a str,
+        /// Its source, if several have the ID.
+        source: Option<&'a Source>,
+    },
+    /// What is at a sequence, and is no event as it was appended.
+    Sequence(u64),
+}
 
 /// Asks for one payload to be removed.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
-    /// Of the event.
-    pub(crate) id: &'a str,
-    /// Of the event, if several have the ID.
-    pub(crate) source: Option<&'a Source>,
+    /// Which.
+    pub(crate) target: Target<'a>,
     /// Why.
     pub(crate) reason: &'a str,
     /// Who asks, as they call themselves.
@@ -38,6 +50,31 @@ pub(crate) enum RedactError {
         /// What was asked for.
         id: String,
     },
+    /// There is nothing at this sequence, and never was.
+    #[error("the log has nothing at sequence {sequence}")]
+    Nothing {
+        /// What was asked for.
+        sequence: u64,
+    },
+    /// There is an event at this sequence.
+    #[error("event {sequence} is what was appended: redact it by its ID, `{}`", id.escape_debug())]
+    IsEvent {
+        /// What was asked for.
+        sequence: u64,
+        /// Its ID.
+        id: String,
+    },
+    /// It is sealed.
+    #[error(
+        "event {sequence} is sealed as it was appended: that it isn't there any more can't be put right by a record. Restore it, or leave it to `hookgate verify-log` to say"
+    )]
+    IsSealed {
+        /// What was asked for.
+        sequence: u64,
+    },
+    /// Everything that a file holds was appended by a server.
+    #[error("--sequence is for a stream, into which others can publish: name the event by its ID")]
+    Sequence,
     /// Several sources have the ID.
     #[error("the log has this event from several sources ({sources}): choose one with --source")]
     Ambiguous {
@@ -65,6 +102,33 @@ pub(crate) enum RedactError {
     /// The log can't do this.
     #[error(transparent)]
     Incapable(#[from] Incapable),
+    /// The log can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The evidence of a stream can't be read or written.
+    #[error(transparent)]
+    Evidence(#[from] nats::EvidenceError),
+    /// The stream doesn't let anything be removed.
+    #[error(
+        "the stream `{stream}` denies deletes (`deny_delete`), so no payload can be removed from it. NATS never takes that back: the events have to be copied to a new stream"
+    )]
+    Denied {
+        /// Its name.
+        stream: &'static str,
+    },
+    /// Only what stands for the payload is there.
+    #[error(
+        "the payload of event {sequence} is gone, and no redaction of it is on record: `hookgate verify-log` says more"
+    )]
+    Unrecorded {
+        /// Where.
+        sequence: u64,
+    },
+    /// The redaction is on record, and the payload still there.
+    #[error(
+        "the redaction is on record, and NATS did not remove the payload: {0}. A running `hookgate serve` tries again, and so does this command"
+    )]
+    Remove(#[source] async_nats::Error),
 }
 
 /// Removes one payload from a log, also while a server appends to it.
@@ -77,6 +141,28 @@ pub(crate) async fn redact(
 ) -> Result<Redacted, RedactError> {
     match address {
         LogAddress::Sqlite(path) => sqlite::redact(path, request),
+        LogAddress::Nats(server) => nats::redact(server, request).await,
         other => Err(other.lacks(Capability::Redaction).into()),
     }
+}
+
+/// Chooses the one event that is asked for.
+///
+/// # Errors
+/// [`RedactError::Unknown`], [`RedactError::Ambiguous`].
+pub(super) fn one<T>(
+    mut found: Vec<T>,
+    entry: impl Fn(&T) -> &Entry,
+    id: &str,
+) -> Result<T, RedactError> {
+    if found.len() > 1 {
+        let sources = found.iter().map(|it| entry(it).attributes.source.as_str());
+        return Err(RedactError::Ambiguous {
+            sources: sources.collect::<Vec<_>>().join(", "),
+        });
+    }
+    found.pop().ok_or_else(|| RedactError::Unknown {
+        // Bounded, because it is repeated.
+        id: id.chars().take(255).collect(),
+    })
 }

@@ -2,7 +2,7 @@
 
 use hookgate_core::time::Timestamp;
 
-use super::{Capability, Incapable, LogAddress, ReadError, sqlite};
+use super::{Capability, Incapable, LogAddress, ReadError, nats, sqlite};
 use crate::evidence::{AuditError, Head, Verdict};
 
 /// Says why a log can't be verified. Damage is no such error.
@@ -17,6 +17,9 @@ pub(crate) enum VerifyError {
     /// The log has no evidence of its own.
     #[error(transparent)]
     Incapable(#[from] Incapable),
+    /// The evidence of a stream can't be read.
+    #[error(transparent)]
+    Evidence(#[from] nats::EvidenceError),
 }
 
 impl From<rusqlite::Error> for VerifyError {
@@ -34,6 +37,12 @@ pub(crate) async fn head(address: &LogAddress, now: Timestamp) -> Result<Head, V
         LogAddress::Sqlite(path) => {
             let reader = sqlite::SqliteReader::open(path).map_err(ReadError::from)?;
             Ok(reader.head(now).map_err(ReadError::from)?)
+        }
+        LogAddress::Nats(server) => {
+            let reader = nats::NatsReader::open(server)
+                .await
+                .map_err(ReadError::from)?;
+            Ok(reader.head(now).await?)
         }
         other => Err(other.lacks(Capability::Evidence).into()),
     }
@@ -53,6 +62,12 @@ pub(crate) async fn verify(
         LogAddress::Sqlite(path) => {
             let reader = sqlite::SqliteReader::open(path).map_err(ReadError::from)?;
             reader.verify(head, progress)
+        }
+        LogAddress::Nats(server) => {
+            let reader = nats::NatsReader::open(server)
+                .await
+                .map_err(ReadError::from)?;
+            reader.verify(head, progress).await
         }
         other => Err(other.lacks(Capability::Evidence).into()),
     }

@@ -95,9 +95,23 @@ pub(super) const REVIEW: Family = Family {
     help: "events that could not be delivered and wait for a person",
 };
 
+/// What no checkpoint speaks for yet.
+pub(super) const UNSEALED: Family = Family {
+    name: "hookgate_unsealed",
+    labels: &[],
+    help: "events of a NATS log that no checkpoint of the evidence speaks for yet; 0 on SQLite, which seals each event as it stores it",
+};
+
+/// How long the oldest of them waits.
+pub(super) const OLDEST_UNSEALED_AGE: Family = Family {
+    name: "hookgate_oldest_unsealed_age_seconds",
+    labels: &[],
+    help: "since the oldest of these was stored; 0 if there is none",
+};
+
 /// All of them, in the order of the documentation.
 #[cfg(test)]
-pub(super) const ALL: [&Family; 10] = [
+pub(super) const ALL: [&Family; 12] = [
     &APPEND_SECONDS,
     &APPENDS,
     &EVENTS,
@@ -108,6 +122,8 @@ pub(super) const ALL: [&Family; 10] = [
     &ATTEMPTS,
     &ATTEMPT_SECONDS,
     &REVIEW,
+    &UNSEALED,
+    &OLDEST_UNSEALED_AGE,
 ];
 
 impl Family {

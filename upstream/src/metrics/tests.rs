@@ -145,7 +145,7 @@ fn the_age_of_the_oldest_grows_between_two_looks_at_the_backlog() {
         let page = metrics.page(now).unwrap();
         let line = page
             .lines()
-            .find(|line| line.starts_with("hookgate_oldest"))
+            .find(|line| line.starts_with("hookgate_oldest_undelivered"))
             .unwrap();
         line.rsplit_once(' ').unwrap().1.to_owned()
     };
@@ -160,6 +160,22 @@ fn the_age_of_the_oldest_grows_between_two_looks_at_the_backlog() {
     };
     metrics.backlog("orders", none);
     assert_eq!(age(NOW), "0");
+}
+
+#[test]
+fn the_age_of_the_oldest_unsealed_event_grows_until_there_is_none() {
+    let metrics = metrics();
+    let has = |line: &str| {
+        let page = metrics.page(NOW).unwrap();
+        assert!(page.lines().any(|found| found == line), "{line}: {page}");
+    };
+    has("hookgate_unsealed 0");
+    has("hookgate_oldest_unsealed_age_seconds 0");
+    metrics.unsealed(7, Some(Timestamp::from_unix_seconds(1_760_000_000)));
+    has("hookgate_unsealed 7");
+    has("hookgate_oldest_unsealed_age_seconds 100");
+    metrics.unsealed(0, None);
+    has("hookgate_oldest_unsealed_age_seconds 0");
 }
 
 #[test]

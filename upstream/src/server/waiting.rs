@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, sync::oneshot, time::sleep};
 use tracing::{info, warn};
 
 use super::{ServeError, answer::Refusal, connections};
-use crate::log::{Keeper, Limits, Log, LogAddress};
+use crate::log::{Keeper, Limits, Log, LogAddress, OpenError, nats::Sealer};
 
 /// Time between two attempts, and between two lines about one that takes long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -28,10 +28,10 @@ pub(super) async fn open(
     address: &LogAddress,
     limits: Limits,
     listener: &std::net::TcpListener,
-) -> Result<(Log, Keeper), ServeError> {
+) -> Result<(Log, Keeper, Option<Sealer>), ServeError> {
     let mut answering = None;
     loop {
-        let mut attempt = pin!(Log::open(address, limits));
+        let mut attempt = pin!(attempt(address, limits));
         let opened = loop {
             tokio::select! {
                 opened = &mut attempt => break opened,
@@ -46,6 +46,19 @@ pub(super) async fn open(
         answer_meanwhile(&mut answering, listener)?;
         sleep(PAUSE).await;
     }
+}
+
+/// Opens the log, and what seals it where the log doesn't do that itself.
+async fn attempt(
+    address: &LogAddress,
+    limits: Limits,
+) -> Result<(Log, Keeper, Option<Sealer>), OpenError> {
+    let (log, keeper) = Log::open(address, limits).await?;
+    let sealer = match address {
+        LogAddress::Nats(server) => Some(Sealer::open(server, limits.keep).await?),
+        _ => None,
+    };
+    Ok((log, keeper, sealer))
 }
 
 /// Answers that nothing can be stored yet, until `answering` is dropped.

@@ -12,7 +12,10 @@ use std::{
 
 use crate::{
     delivery::{Connection, Delivery},
-    harness::{PATIENCE, Server, Starting, assert_no_gaps, events, hookgate, refusal, until},
+    harness::{
+        PATIENCE, Server, Starting, assert_no_gaps, events, hookgate, output, refusal, until,
+    },
+    kept::verify,
     load::{Promises, assert_kept},
     nats_cluster::Cluster,
     nats_server::Nats,
@@ -139,6 +142,53 @@ fn survives(
     assert_eq!(listed.len(), promises.len());
     assert_kept(&promises, &listed);
     assert_no_gaps(&listed);
+    sealed(&cluster.address(), listed.len());
+}
+
+/// Waits until so many events are sealed, and are sound.
+fn sealed(log: &str, events: usize) {
+    until("everything is sealed", || {
+        let (code, report) = verify(log, &[]);
+        // 2: a stream has no leader yet.
+        assert_ne!(code, 1, "{report}");
+        (report["sequence"] == events && report["unsealed"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn a_redacted_event_is_gone_from_every_copy_and_stays_a_duplicate() {
+    let mut cluster = Cluster::start();
+    let server = start(&cluster);
+    for id in ["evt_1", "evt_2", "evt_3"] {
+        assert_eq!(Delivery::new(id).send(&server).outcome().1, "stored");
+    }
+    let needle = "\"id\": \"evt_2\"";
+    let holds = |server: &usize| cluster.holds("HOOKGATE", *server, needle);
+    until("each server has it", || {
+        (0..3).all(|server| holds(&server)).then_some(())
+    });
+    let mut redact = hookgate();
+    redact.args([
+        "redact",
+        "evt_2",
+        "--reason",
+        "r",
+        "--log",
+        &cluster.address(),
+    ]);
+    output(&mut redact);
+    until("no server has it", || {
+        (0..3).all(|server| !holds(&server)).then_some(())
+    });
+    // Also for the next leader.
+    let leader = cluster.leader();
+    cluster.kill(leader);
+    let again = until("there is a leader", || {
+        let answer = Delivery::new("evt_2").send(&server);
+        (answer.status == 200).then_some(answer)
+    });
+    assert_eq!(again.outcome(), (200, "duplicate", Some(2)));
+    sealed(&cluster.address(), 4);
 }
 
 #[test]
@@ -313,6 +363,7 @@ fn refuses_streams_with_fewer_copies_than_asked_for() {
     drop(server);
     for (stream, flag) in [
         ("HOOKGATE", "--replicas=3"),
+        ("HOOKGATE_EVIDENCE", "--replicas=3"),
         ("HOOKGATE_RETRY", "--replicas=3"),
         ("HOOKGATE_REVIEW", "--replicas=3"),
         ("HOOKGATE_ATTEMPTS", "--replicas=3"),

@@ -1,110 +1,40 @@
 //! A log that isn't what was appended says so, and where.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::Value;
 
 use crate::{
     delivery::Delivery,
     harness::{Server, hookgate, output},
+    kept::{Keeping, Kept, on_both, verify},
 };
-
-/// A log with some events, whose server has ended.
-pub(crate) struct Kept {
-    pub(crate) folder: TempDir,
-    pub(crate) log: String,
-}
-
-impl Kept {
-    /// `evt_1`, `evt_2` and so on.
-    pub(crate) fn with_events(count: u64) -> Self {
-        let kept = Self::empty();
-        let mut server = Server::start(&kept.log, &[]);
-        for number in 1..=count {
-            let answer = Delivery::new(&format!("evt_{number}")).send(&server);
-            assert_eq!(answer.outcome(), (200, "stored", Some(number)));
-        }
-        // Not killed, so that everything is in the one file.
-        server.terminate();
-        server.wait();
-        kept
-    }
-
-    pub(crate) fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = format!("sqlite:{}", folder.path().join("log.db").display());
-        Self { folder, log }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(crate) fn file(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.path("log.db")).unwrap()
-    }
-
-    pub(crate) fn tamper(&self, sql: &str) {
-        self.file().execute_batch(sql).unwrap();
-    }
-
-    /// Writes the head to a file and names it.
-    pub(crate) fn head(&self, name: &str) -> String {
-        let path = self.path(name).display().to_string();
-        output(hookgate().args(["head", "--log", &self.log, "--out", &path]));
-        path
-    }
-
-    /// The exit code of `verify-log --json`, and what it prints.
-    pub(crate) fn verify(&self, options: &[&str]) -> (i32, Value) {
-        verify(&self.log, options)
-    }
-
-    /// What `verify-log` finds, by name and place.
-    pub(crate) fn findings(&self, options: &[&str]) -> Vec<(String, u64)> {
-        let (code, report) = self.verify(options);
-        let findings = report["findings"].as_array().unwrap();
-        let found = |finding: &Value| {
-            let code = finding["code"].as_str().unwrap().to_owned();
-            (code, finding["place"].as_u64().unwrap())
-        };
-        let findings: Vec<_> = findings.iter().map(found).collect();
-        assert_eq!(code, i32::from(!findings.is_empty()), "{report}");
-        assert_eq!(report["sound"], json!(findings.is_empty()));
-        findings
-    }
-}
-
-pub(crate) fn verify(log: &str, options: &[&str]) -> (i32, Value) {
-    let mut command = hookgate();
-    command
-        .args(["verify-log", "--log", log, "--json"])
-        .args(options);
-    let output = command.output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!(stderr));
-    (output.status.code().unwrap(), report)
-}
 
 fn found(code: &str, place: u64) -> (String, u64) {
     (code.to_owned(), place)
 }
 
-#[test]
-fn a_log_that_nobody_touched_is_sound() {
-    let kept = Kept::with_events(5);
+on_both! {
+    a_log_that_nobody_touched_is_sound
+    a_head_of_another_log_says_nothing
+    what_is_no_head_is_not_called_damaged
+    a_head_is_not_written_over_another
+}
+
+fn a_log_that_nobody_touched_is_sound<K: Keeping>() {
+    let kept = K::with_events(5);
     let head = kept.head("head.json");
     let (code, report) = kept.verify(&["--head", &head]);
     assert_eq!(code, 0, "{report}");
     assert_eq!(report["events"], 5);
     assert_eq!(report["sequence"], 5);
     assert_eq!(report["head"], 5);
+    assert_eq!(report["unsealed"], 0);
     let head: Value = serde_json::from_str(&fs::read_to_string(head).unwrap()).unwrap();
     assert_eq!(report["hash"], head["hash"]);
     assert_eq!(report["log"], head["log"]);
 
-    let text = output(hookgate().args(["verify-log", "--log", &kept.log]));
+    let text = output(hookgate().args(["verify-log", "--log", &kept.log()]));
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("sound: 5 events up to event 5"), "{text}");
     assert!(text.contains("no head was given"), "{text}");
@@ -236,9 +166,8 @@ fn a_log_that_is_cut_short_is_found_with_a_head_only() {
     assert_eq!(kept.findings(&["--head", &early]), [found("rewritten", 5)]);
 }
 
-#[test]
-fn a_head_of_another_log_says_nothing() {
-    let (one, other) = (Kept::with_events(2), Kept::with_events(2));
+fn a_head_of_another_log_says_nothing<K: Keeping>() {
+    let (one, other) = (K::with_events(2), K::with_events(2));
     let (code, report) = one.verify(&["--head", &other.head("head.json")]);
     assert_eq!(code, 2, "{report}");
     assert!(
@@ -247,9 +176,8 @@ fn a_head_of_another_log_says_nothing() {
     );
 }
 
-#[test]
-fn what_is_no_log_or_no_head_is_not_called_damaged() {
-    let kept = Kept::with_events(1);
+fn what_is_no_head_is_not_called_damaged<K: Keeping>() {
+    let kept = K::with_events(1);
     fs::write(kept.path("head.json"), "{}").unwrap();
     let head = kept.path("head.json").display().to_string();
     let (code, report) = kept.verify(&["--head", &head]);
@@ -258,15 +186,21 @@ fn what_is_no_log_or_no_head_is_not_called_damaged() {
         report.as_str().unwrap().contains("can't use the head"),
         "{report}"
     );
-    let (code, report) = verify("sqlite:/nowhere/log.db", &[]);
-    assert_eq!(code, 2, "{report}");
 }
 
 #[test]
-fn a_head_is_not_written_over_another() {
-    let kept = Kept::with_events(1);
+fn what_is_no_log_is_not_called_damaged() {
+    for log in ["sqlite:/nowhere/log.db", "nats://127.0.0.1:1"] {
+        let (code, report) = verify(log, &[]);
+        assert_eq!(code, 2, "{report}");
+    }
+}
+
+fn a_head_is_not_written_over_another<K: Keeping>() {
+    let kept = K::with_events(1);
     let head = kept.head("head.json");
-    let again = ["head", "--log", &kept.log, "--out", &head];
+    let log = kept.log();
+    let again = ["head", "--log", &log, "--out", &head];
     let message = crate::harness::failure(hookgate().args(again));
     assert!(message.contains("is there already"), "{message}");
 }

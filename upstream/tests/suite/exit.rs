@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cli::{STORED, gate},
-    evidence::Kept,
     harness::{hookgate, output, until},
+    kept::{Keeping as _, Kept},
 };
 
 const PAGE: &str = include_str!("../../../docs/cli.md");

@@ -204,6 +204,12 @@ impl Server {
         kill_process(Pid::from_child(&self.child.0), Signal::TERM).unwrap();
     }
 
+    /// Ends the server as an operator would.
+    pub(crate) fn stop(mut self) {
+        self.terminate();
+        self.wait();
+    }
+
     /// Waits until the server has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         until("the server ends", || self.child.0.try_wait().unwrap())

@@ -27,6 +27,7 @@ macro_rules! on_both_logs {
 
 mod check;
 mod cli;
+mod clock;
 mod cluster;
 mod collector;
 mod config;
@@ -41,6 +42,7 @@ mod gate_token;
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod kept;
 mod lines;
 #[cfg(feature = "kafka")]
 mod link;
@@ -56,6 +58,8 @@ mod rabbit_server;
 mod receiver;
 mod redaction;
 mod retention;
+mod sealed;
+mod sealing;
 mod sqlite;
 mod tail;
 #[cfg(feature = "kafka")]

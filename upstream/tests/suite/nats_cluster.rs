@@ -95,6 +95,18 @@ impl Cluster {
         })
     }
 
+    /// Whether a server has a text in what it keeps of a stream.
+    pub(crate) fn holds(&self, stream: &str, server: usize, text: &str) -> bool {
+        let store = self.servers[server].folder.path().join("store");
+        let messages = store.join("jetstream/$G/streams").join(stream).join("msgs");
+        let files = fs::read_dir(messages).unwrap();
+        let mut contents = files.map(|file| fs::read(file.unwrap().path()).unwrap_or_default());
+        contents.any(|bytes| {
+            let mut windows = bytes.windows(text.len());
+            windows.any(|window| window == text.as_bytes())
+        })
+    }
+
     /// The other servers.
     pub(crate) fn others(&self, than: usize) -> impl Iterator<Item = usize> + use<> {
         (0..SIZE).filter(move |server| *server != than)

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -71,9 +73,34 @@ impl Nats {
         self.child.wait().unwrap();
     }
 
+    /// Ends it as an operator would.
+    pub(crate) fn terminate(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Where it keeps the messages of a stream.
+    pub(crate) fn store(&self, stream: &str) -> PathBuf {
+        let streams = self.folder.path().join("store/jetstream/$G/streams");
+        streams.join(stream).join("msgs")
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts it again on its port and its store.
     pub(crate) fn restart(&mut self) {
         self.child = spawn(&self.folder, i32::from(self.port));
+    }
+
+    /// Starts it again, and waits until it listens.
+    pub(crate) fn restart_and_wait(&mut self) {
+        self.restart();
+        until("nats-server listens again", || {
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
     }
 
     /// Removes the stream, as an operator might.
@@ -95,15 +122,16 @@ impl Nats {
         });
     }
 
-    fn ask(&self, question: impl AsyncFnOnce(jetstream::Context)) {
+    /// Does something with JetStream, as whoever has access to it could.
+    pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         runtime.block_on(async {
             let client = async_nats::connect(self.address()).await.unwrap();
-            question(jetstream::new(client)).await;
-        });
+            question(jetstream::new(client)).await
+        })
     }
 }
 

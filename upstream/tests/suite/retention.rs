@@ -3,15 +3,16 @@
 use serde_json::Value;
 
 use crate::{
+    clock,
     delivery::Delivery,
-    evidence::Kept,
-    harness::{Server, refusal, until},
+    harness::{Server, hookgate, refusal, until},
+    kept::{Keeping, Kept, KeptStream},
     load::Load,
     nats_server::Nats,
 };
 
 /// Waits until retention has removed everything up to a sequence.
-fn removed(kept: &Kept, sequence: u64) -> Value {
+fn removed(kept: &impl Keeping, sequence: u64) -> Value {
     until("old events are removed", || {
         let (code, report) = kept.verify(&[]);
         assert_eq!(code, 0, "{report}");
@@ -89,11 +90,97 @@ fn a_time_that_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn a_log_that_cannot_remove_by_age_says_so() {
+fn a_stream_that_would_forget_identities_is_refused() {
     let nats = Nats::start();
-    let message = refusal(&nats.address(), &["--keep", "90d"]);
+    let message = refusal(&nats.address(), &["--keep", "29d"]);
     assert!(
-        message.contains("--keep: hookgate removes no events"),
+        message.contains("--keep: found 29days, expected at least 30 days"),
         "{message}"
     );
+}
+
+/// A server that keeps events for 30 days, and runs 31 days from now.
+fn next_month(kept: &KeptStream, log: &str) -> Server {
+    let mut command = hookgate();
+    command.args(["serve", "--log", log, "--keep", "30d"]);
+    clock::ahead(&mut command, 31, kept.folder());
+    Server::spawn(command)
+}
+
+/// How many messages the log's stream has.
+fn messages(kept: &KeptStream) -> u64 {
+    kept.nats.ask(async |context| {
+        let mut stream = context.get_stream("HOOKGATE").await.unwrap();
+        stream.info().await.unwrap().state.messages
+    })
+}
+
+#[test]
+fn what_is_older_than_it_is_kept_goes_from_a_stream() {
+    let kept = KeptStream::with_events(3);
+    let early = kept.head("early.json");
+    kept.append(4, 5);
+    let late = kept.head("late.json");
+    // Not a day too early. It looks before it ends.
+    Server::start(&kept.log(), &["--keep", "30d"]).stop();
+    assert_eq!(messages(&kept), 5);
+
+    let server = next_month(&kept, &kept.log());
+    let report = removed(&kept, 5);
+    assert_eq!(report["removed"]["events"], 5);
+    assert_eq!(report["events"], 0);
+    until("the messages are gone", || {
+        (messages(&kept) == 0).then_some(())
+    });
+    assert_eq!(kept.findings(&["--head", &late]), []);
+    let (code, report) = kept.verify(&["--head", &early]);
+    assert_eq!(code, 2, "{report}");
+    let text = report.as_str().unwrap();
+    assert!(
+        text.contains("retention removed everything up to event 5"),
+        "{text}"
+    );
+
+    server.stop();
+
+    // The sequence and the chain go on.
+    kept.append(6, 7);
+    assert_eq!(kept.findings(&["--head", &late]), []);
+    let (_, report) = kept.verify(&[]);
+    assert_eq!(
+        (&report["events"], &report["sequence"]),
+        (&2.into(), &7.into())
+    );
+}
+
+#[test]
+fn events_that_were_cut_off_and_not_removed_go_later() {
+    let users = "authorization { users: [\n\
+         { user: all, password: p }\n\
+         { user: some, password: p, permissions: { publish: { deny: [\"$JS.API.STREAM.PURGE.>\"] } } }\n\
+         ] }\nno_auth_user: all\nmax_payload: 4MB";
+    let kept = KeptStream::of(Nats::start_with(users));
+    kept.append(1, 3);
+    // As if it were killed after the record.
+    let some = kept.log().replace("nats://", "nats://some:p@");
+    let server = next_month(&kept, &some);
+    removed(&kept, 3);
+    drop(server);
+    assert_eq!(messages(&kept), 3);
+
+    let server = Server::start(&kept.log(), &["--keep", "90d"]);
+    until("the messages are gone", || {
+        (messages(&kept) == 0).then_some(())
+    });
+    drop(server);
+    assert_eq!(kept.findings(&[]), []);
+}
+
+#[test]
+fn a_stream_that_lets_nothing_be_purged_is_refused_with_keep() {
+    let kept = KeptStream::with_events(1);
+    kept.nats.set_stream(|config| config.deny_purge = true);
+    let message = refusal(&kept.log(), &["--keep", "30d"]);
+    assert!(message.contains("denies purges"), "{message}");
+    kept.append(2, 2);
 }

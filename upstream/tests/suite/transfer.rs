@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{
     delivery::{Delivery, payload},
-    evidence::{Kept, verify},
     harness::{Server, events, failure, hookgate, output},
+    kept::{Keeping as _, Kept, verify},
     load::{Load, assert_kept},
     nats_server::Nats,
 };

@@ -143,6 +143,69 @@ fn accepts_that_a_redacted_event_is_gone_whole() {
     assert_eq!(verdict.redactions.len(), 1);
 }
 
+/// A log whose fourth event was redacted: gone, and a tombstone at the seventh
+/// place, sealed by the digests that are given.
+fn with_tombstone(recorded: &Sha256Sum, sealed_as: &Sha256Sum) -> Verdict {
+    let of = entry(4);
+    let mut chain = Chain::start(LOG, Kind::Events);
+    for sequence in 1..=6 {
+        chain.extend(&entry(sequence).digest());
+    }
+    let at = Timestamp::from_unix_seconds(70);
+    chain.extend(&super::super::tombstone(7, at, 4, sealed_as));
+    let redaction = Redaction {
+        number: 1,
+        sequence: 4,
+        source: Source::new("stripe").unwrap(),
+        id: "evt_4".to_owned(),
+        digest: *recorded,
+        sha256: Sha256Sum::of(b"{}"),
+        reason: "r".to_owned(),
+        by: None,
+        at: Timestamp::from_unix_seconds(9),
+        after: links(6)[6],
+    };
+    let link = Chain::start(LOG, Kind::Redactions).extend(&redaction.digest_of_record());
+    let mut audit = Audit::start(LOG, None, None).unwrap();
+    audit.redaction(redaction, link.hash);
+    for sequence in [1, 2, 3, 5, 6] {
+        audit.event(sequence, Ok((&entry(sequence), b"{}")));
+    }
+    audit.tombstone(7, at, &of);
+    audit.link(chain.newest());
+    audit.reaches(7);
+    audit.finish()
+}
+
+#[test]
+fn takes_a_tombstone_of_what_is_on_record_as_a_place_of_its_own() {
+    let (own, other) = (entry(4).digest(), entry(5).digest());
+    let verdict = with_tombstone(&own, &own);
+    assert!(verdict.is_sound(), "{:?}", verdict.findings);
+    assert_eq!((verdict.events, verdict.newest.sequence), (5, 7));
+    let verdict = with_tombstone(&own, &other);
+    assert_eq!(verdict.findings, [Finding::Range { first: 1, last: 7 }]);
+    let verdict = with_tombstone(&other, &own);
+    let tombstone = Finding::Tombstone { sequence: 7 };
+    assert!(
+        verdict.findings.contains(&tombstone),
+        "{:?}",
+        verdict.findings
+    );
+}
+
+#[test]
+fn misses_what_is_gone_from_the_end_as_well() {
+    let mut audit = Audit::start(LOG, None, None).unwrap();
+    for sequence in 1..=2 {
+        audit.event(sequence, Ok((&entry(sequence), b"{}")));
+    }
+    audit.reaches(5);
+    let verdict = audit.finish();
+    assert_eq!(verdict.findings, [Finding::Missing { first: 3, last: 5 }]);
+    assert_eq!(verdict.unsealed, 5);
+}
+
 #[test]
 fn reports_what_cannot_be_read_once() {
     let links = links(6);

@@ -24,8 +24,20 @@ impl Fetched {
         consumer: &PullConsumer,
         limit: usize,
     ) -> Result<Self, async_nats::Error> {
-        let messages = consumer.fetch().max_messages(limit).messages().await?;
-        Ok(Self(messages))
+        Self::ask_bytes(consumer, limit, 0).await
+    }
+
+    /// Asks for at most `limit` messages of together at most `bytes`.
+    ///
+    /// # Errors
+    /// The server can't be asked.
+    pub(crate) async fn ask_bytes(
+        consumer: &PullConsumer,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Self, async_nats::Error> {
+        let question = consumer.fetch().max_messages(limit).max_bytes(bytes);
+        Ok(Self(question.messages().await?))
     }
 
     /// Returns the next message, `None` behind the last.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    self, ErrorCode, Message,
+    self, ErrorCode,
     consumer::{DeliverPolicy, pull},
     stream::{ConsumerError, ConsumerErrorKind, InfoError, Stream},
 };
@@ -11,8 +11,9 @@ use futures_util::StreamExt as _;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    message,
-    reader::{NatsReader, ReadError, timestamp},
+    event::Placed,
+    message::Stored,
+    reader::{NatsReader, ReadError},
 };
 use crate::log::{Entry, Start, reader};
 
@@ -74,7 +75,7 @@ async fn consume(stream: &Stream, start_sequence: u64) -> Result<pull::Ordered, 
 }
 
 impl Following {
-    /// Waits for the next message.
+    /// Waits for the next event.
     ///
     /// # Errors
     /// [`reader::ReadError`].
@@ -86,12 +87,15 @@ impl Following {
             };
             match next {
                 Some(Ok(message)) => {
-                    let entry = entry(&message)?;
+                    let placed = Placed::of(&message).map_err(ReadError::Messages)?;
                     // The server begins with its newest where it has no such
                     // sequence yet.
-                    if entry.sequence >= self.next {
-                        self.next = entry.sequence.saturating_add(1);
-                        return Ok(entry);
+                    if placed.sequence >= self.next {
+                        self.next = placed.sequence.saturating_add(1);
+                        // A tombstone is not new: what is left of an earlier one.
+                        if let Stored::Event(entry) = placed.stored? {
+                            return Ok(entry);
+                        }
                     }
                 }
                 // The server was away, and has forgotten the consumer.
@@ -140,18 +144,4 @@ fn is_missing(error: &InfoError) -> bool {
 fn is_gone(error: &ConsumerError) -> bool {
     matches!(error.kind(), ConsumerErrorKind::JetStream(error)
         if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
-}
-
-fn entry(message: &Message) -> Result<Entry, reader::ReadError> {
-    let info = message.info().map_err(ReadError::Messages)?;
-    let headers = message.headers.clone().unwrap_or_default();
-    let size = headers.get("Nats-Msg-Size");
-    let entry = message::entry(
-        info.stream_sequence,
-        timestamp(info.published.unix_timestamp_nanos()),
-        size.and_then(|size| size.as_str().parse().ok())
-            .unwrap_or_default(),
-        &headers,
-    );
-    Ok(entry?)
 }

@@ -1,14 +1,14 @@
 //! Reads the stream while servers may be appending to it.
 
-use std::{collections::VecDeque, num::NonZeroUsize};
+use std::{collections::VecDeque, num::NonZeroUsize, ops::Range};
 
 use async_nats::{
     datetime::DateTime,
     jetstream::{
         self,
-        consumer::DeliverPolicy,
-        context::{GetStreamError, GetStreamErrorKind},
-        stream::{InfoError, Stream},
+        context::{Context, GetStreamError, GetStreamErrorKind},
+        message::StreamMessage,
+        stream::{InfoError, LastRawMessageErrorKind, Stream},
     },
 };
 use bytes::Bytes;
@@ -17,10 +17,12 @@ use hookgate_core::{identity::Source, time::Timestamp};
 
 use super::{
     ConnectError, REQUEST_TIMEOUT, Servers, connection,
-    insistent::{Insistent, Part, end_of},
-    message, stream,
+    event::Placed,
+    message::{self, Stored},
+    stream,
+    walk::Walk,
 };
-use crate::log::{Entry, LogAddress, Query, reader};
+use crate::log::{Damage, Entry, LogAddress, Query, reader};
 
 /// How many messages are looked through at a time, from the newest backwards.
 const CHUNK: u64 = 5_000;
@@ -57,6 +59,7 @@ pub(crate) enum ReadError {
 /// Reads the stream, and never writes it.
 #[derive(Debug)]
 pub(crate) struct NatsReader {
+    pub(super) context: Context,
     pub(super) stream: Stream,
 }
 
@@ -71,7 +74,7 @@ impl NatsReader {
             .timeout(REQUEST_TIMEOUT)
             .build(client);
         match context.get_stream(stream::NAME).await {
-            Ok(stream) => Ok(Self { stream }),
+            Ok(stream) => Ok(Self { context, stream }),
             Err(error) => Err(match error.kind() {
                 GetStreamErrorKind::JetStream(refusal)
                     if refusal.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND =>
@@ -91,7 +94,7 @@ impl NatsReader {
     pub(crate) async fn events(&self, query: &Query) -> Result<Vec<Entry>, reader::ReadError> {
         let state = &self.stream.cached_info().state;
         let mut newest_first = VecDeque::new();
-        let mut end = end_of(&self.stream);
+        let mut end = state.last_sequence.saturating_add(1);
         while end > state.first_sequence && newest_first.len() < query.limit.get() {
             let start = end.saturating_sub(CHUNK).max(state.first_sequence);
             let chunk = self.chunk(start, end).await?;
@@ -105,30 +108,22 @@ impl NatsReader {
         Ok(newest_first.into())
     }
 
-    /// Reads the headers of the messages from `start` to before `end`.
+    /// Reads the events from `start` to before `end`, without payloads.
     async fn chunk(&self, start: u64, end: u64) -> Result<Vec<Entry>, reader::ReadError> {
-        let count = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-        let start = start.max(1);
-        let mut messages = Insistent::from_sequence(&self.stream, start..end, count, Part::Headers);
-        let mut entries = Vec::new();
-        while let Some((sequence, message)) = messages.next().await? {
-            if sequence >= end {
+        let mut messages = self.walk(start).headers_only();
+        let mut seen = Seen::default();
+        let last = end.saturating_sub(1);
+        while let Some((sequence, message)) = read(messages.next(last).await)? {
+            if sequence > last {
                 break;
             }
-            let info = message.info().map_err(ReadError::Messages)?;
-            let headers = message.headers.clone().unwrap_or_default();
-            let size = headers
-                .get("Nats-Msg-Size")
-                .and_then(|size| size.as_str().parse().ok())
-                .unwrap_or_default();
-            entries.push(message::entry(
-                info.stream_sequence,
-                timestamp(info.published.unix_timestamp_nanos()),
-                size,
-                &headers,
-            )?);
+            seen.take(Placed::of(&message).map_err(ReadError::Messages)?)?;
+            if sequence == last {
+                break;
+            }
         }
-        Ok(entries)
+        let found = self.with_redacted(seen, start..end).await?;
+        Ok(found.into_iter().map(|(entry, _)| entry).collect())
     }
 
     /// Returns what the stream has from a sequence on, with payloads, until they
@@ -142,24 +137,32 @@ impl NatsReader {
         limit: NonZeroUsize,
         bytes: usize,
     ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
-        let range = from.max(1)..end_of(&self.stream);
-        let limit = limit.get();
-        let mut messages = Insistent::from_sequence(&self.stream, range, limit, Part::Whole);
-        let mut found = Vec::new();
-        let mut read = 0;
-        while let Some((_, message)) = messages.next().await? {
-            let info = message.info().map_err(ReadError::Messages)?;
-            let stored_at = timestamp(info.published.unix_timestamp_nanos());
-            let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
-            let headers = message.headers.clone().unwrap_or_default();
-            let entry = message::entry(info.stream_sequence, stored_at, size, &headers)?;
-            read += message.payload.len();
-            found.push((entry, message.payload.clone()));
-            if read >= bytes {
-                break;
+        let info = self.stream.get_info().await.map_err(ReadError::from)?;
+        let end = info.state.last_sequence.saturating_add(1);
+        let mut from = from.max(info.state.first_sequence).max(1);
+        let mut messages = self.walk(from).at_most(limit);
+        // Only tombstones are nothing.
+        while from < end {
+            let (mut seen, mut bytes_read) = (Seen::default(), 0);
+            let mut next = end;
+            while let Some((sequence, message)) = read(messages.next(end - 1).await)? {
+                if sequence >= end {
+                    break;
+                }
+                bytes_read += message.payload.len();
+                seen.take(Placed::of(&message).map_err(ReadError::Messages)?)?;
+                if seen.events.len() >= limit.get() || bytes_read >= bytes || sequence + 1 == end {
+                    next = sequence + 1;
+                    break;
+                }
             }
+            let found = self.with_redacted(seen, from..next).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            from = next;
         }
-        Ok(found)
+        Ok(Vec::new())
     }
 
     /// Returns the sequence of the first message at a time or later.
@@ -176,17 +179,14 @@ impl NatsReader {
         else {
             return Ok(None);
         };
-        let policy = DeliverPolicy::ByStartTime { start_time };
-        // The newest is that young, or nothing is.
-        let end = end_of(&self.stream);
-        let newest = end.saturating_sub(1);
-        let known = match self.stream.get_raw_message(newest).await {
-            Ok(message) if message.time < start_time => return Ok(None),
-            Ok(_) => newest..end,
-            Err(_) => end..end,
-        };
-        let mut messages = Insistent::first_from(&self.stream, policy, known);
-        let first = messages.next().await?;
+        let info = self.stream.get_info().await?;
+        let newest = info.state.last_sequence;
+        // It is that young, or nothing is.
+        if info.state.messages == 0 || info.state.last_timestamp < start_time {
+            return Ok(None);
+        }
+        let messages = self.walk(1).at(start_time, &stream::all_subjects());
+        let first = read(messages.headers_only().next(newest).await)?;
         Ok(first.map(|(sequence, _)| sequence))
     }
 
@@ -199,29 +199,94 @@ impl NatsReader {
         id: &str,
         source: Option<&Source>,
     ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
-        let wanted = message::subject(source.map_or("*", Source::as_str), id);
-        let subjects: Vec<(String, usize)> = self
-            .stream
-            .info_with_subjects(wanted)
-            .await
-            .map_err(ReadError::from)?
-            .try_collect()
-            .await
-            .map_err(ReadError::from)?;
-        let mut found = Vec::new();
-        for (subject, _) in subjects {
-            let message = self
-                .stream
-                .get_last_raw_message_by_subject(&subject)
-                .await
-                .map_err(|error| ReadError::Messages(error.into()))?;
-            let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
-            let stored_at = timestamp(message.time.unix_timestamp_nanos());
-            let entry = message::entry(message.sequence, stored_at, size, &message.headers)?;
-            found.push((entry, message.payload));
+        let source = source.map_or("*", Source::as_str);
+        let subjects = self.subjects(message::subject(source, id)).await?;
+        let tombstones = self
+            .subjects(message::tombstone_subject(source, id))
+            .await?;
+        let mut found: Vec<(Entry, Bytes)> = Vec::new();
+        for subject in tombstones.into_iter().chain(subjects) {
+            // It may be going while we look.
+            let Some(message) = self.newest(&subject).await? else {
+                continue;
+            };
+            let (entry, payload) = Placed::shown(message).entry()?;
+            // What is being redacted is redacted.
+            let has = |(other, _): &(Entry, _)| other.sequence == entry.sequence;
+            if !found.iter().any(has) {
+                found.push((entry, payload));
+            }
         }
         found.sort_by_key(|(entry, _)| entry.sequence);
         Ok(found)
+    }
+
+    /// Walks through the stream from a sequence on.
+    pub(super) fn walk(&self, from: u64) -> Walk {
+        let largest = self.context.client().server_info().max_payload;
+        Walk::start(&self.stream, from, largest)
+    }
+
+    /// Returns the newest message of a subject.
+    async fn newest(&self, subject: &str) -> Result<Option<StreamMessage>, ReadError> {
+        match self.stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(ReadError::Messages(error.into())),
+        }
+    }
+
+    async fn subjects(&self, wanted: String) -> Result<Vec<String>, ReadError> {
+        let found = self.stream.info_with_subjects(wanted).await?;
+        Ok(found.map_ok(|(subject, _)| subject).try_collect().await?)
+    }
+
+    /// Adds what is left of redacted events to what was seen of a range. They
+    /// are gone from it.
+    async fn with_redacted(
+        &self,
+        seen: Seen,
+        range: Range<u64>,
+    ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
+        let mut found = seen.events;
+        if seen.places == range.end.saturating_sub(range.start) {
+            return Ok(found);
+        }
+        let largest = self.context.client().server_info().max_payload;
+        let tombstones = Walk::start(&self.stream, 1, largest);
+        let mut tombstones = tombstones.of(&message::tombstone_subjects()).headers_only();
+        while let Some((_, message)) = tombstones.next(0).await.map_err(ReadError::Messages)? {
+            let placed = Placed::of(&message).map_err(ReadError::Messages)?;
+            let (entry, nothing) = placed.entry()?;
+            if range.contains(&entry.sequence) {
+                found.retain(|(other, _)| other.sequence != entry.sequence);
+                found.push((entry, nothing));
+            }
+        }
+        found.sort_by_key(|(entry, _)| entry.sequence);
+        Ok(found)
+    }
+}
+
+fn read<T>(read: Result<T, async_nats::Error>) -> Result<T, ReadError> {
+    read.map_err(ReadError::Messages)
+}
+
+/// Holds what was seen of a range.
+#[derive(Default)]
+struct Seen {
+    events: Vec<(Entry, Bytes)>,
+    /// How many sequences have a message.
+    places: u64,
+}
+
+impl Seen {
+    fn take(&mut self, placed: Placed) -> Result<(), Damage> {
+        self.places = self.places.saturating_add(1);
+        if let Stored::Event(entry) = placed.stored? {
+            self.events.push((entry, placed.payload));
+        }
+        Ok(())
     }
 }
 

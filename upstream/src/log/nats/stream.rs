@@ -26,7 +26,7 @@ pub(super) const SUBJECT_PREFIX: &str = "hookgate.event";
 
 /// Stripe sends an event again for up to 30 days (CLI resends, List Events):
 /// the log must remember it for as long.
-const MIN_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Says why the stream can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -196,7 +196,8 @@ fn wanted(replicas: NonZeroUsize) -> Config {
     }
 }
 
-fn all_subjects() -> String {
+/// Names the subjects of everything in the stream.
+pub(super) fn all_subjects() -> String {
     format!("{SUBJECT_PREFIX}.>")
 }
 
@@ -242,10 +243,10 @@ fn wrong_settings(config: &Config, limits: Limits) -> Vec<WrongSetting> {
         Some("--discard-per-subject"),
     );
     check(
-        config.max_age.is_zero() || config.max_age >= MIN_MAX_AGE,
+        config.max_age.is_zero(),
         "max_age",
         humantime::format_duration(config.max_age).to_string(),
-        "0 (for ever) or at least 30 days",
+        "0 (`hookgate serve --keep` removes by age, and leaves evidence of it)",
         Some("--max-age=0s"),
     );
     check(
@@ -381,18 +382,12 @@ mod tests {
     }
 
     #[test]
-    fn takes_30_days_and_no_less() {
-        for (max_age, wrong) in [
-            (Duration::ZERO, vec![]),
-            (30 * DAY, vec![]),
-            (30 * DAY - Duration::from_nanos(1), vec!["max_age"]),
-        ] {
-            let config = Config {
-                max_age,
-                ..wanted()
-            };
-            assert_eq!(names(&config), wrong, "{max_age:?}");
-        }
+    fn refuses_a_stream_that_removes_events_by_itself() {
+        let config = Config {
+            max_age: 365 * DAY,
+            ..wanted()
+        };
+        assert_eq!(names(&config), ["max_age"]);
     }
 
     #[test]
@@ -440,7 +435,7 @@ mod tests {
             wrong.to_string(),
             "the stream `HOOKGATE` is not as the log needs it:\n  \
                discard_new_per_subject: found `false`, expected true\n  \
-               max_age: found `1day`, expected 0 (for ever) or at least 30 days\n\
+               max_age: found `1day`, expected 0 (`hookgate serve --keep` removes by age, and leaves evidence of it)\n\
              Mend it, then start hookgate again:\n  \
                nats --server nats://127.0.0.1:4222 stream edit HOOKGATE --discard-per-subject --max-age=0s"
         );

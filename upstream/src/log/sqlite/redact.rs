@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use super::{BUSY_TIMEOUT, ReadError, evidence, row, schema};
 use crate::{
     evidence::{Chain, Redaction},
-    log::{Entry, RedactError, RedactRequest, Redacted},
+    log::{Entry, RedactError, RedactRequest, RedactTarget, Redacted, redact::one},
 };
 
 /// Removes one payload.
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) fn redact(path: &Path, request: &RedactRequest<'_>) -> Result<Redacted, RedactError> {
     let mut connection = open(path)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let entry = find(&transaction, request)?;
+    let entry = find(&transaction, request.target)?;
     let earlier = evidence::redactions(&transaction)?
         .into_iter()
         .find(|(redaction, _)| redaction.sequence == entry.sequence);
@@ -51,30 +51,20 @@ fn open(path: &Path) -> Result<Connection, RedactError> {
     Ok(connection)
 }
 
-fn find(connection: &Connection, request: &RedactRequest<'_>) -> Result<Entry, RedactError> {
+fn find(connection: &Connection, target: RedactTarget<'_>) -> Result<Entry, RedactError> {
+    let RedactTarget::Event { id, source } = target else {
+        return Err(RedactError::Sequence);
+    };
     let mut statement = connection.prepare(&format!(
         "SELECT {} FROM event WHERE id = ?1 AND (?2 IS NULL OR source = ?2)",
         row::COLUMNS
     ))?;
-    let source = request.source.map(Source::as_str);
-    let rows = statement.query_map(params![request.id, source], row::entry)?;
+    let rows = statement.query_map(params![id, source.map(Source::as_str)], row::entry)?;
     let mut found = Vec::new();
     for entry in rows {
         found.push(entry??);
     }
-    if found.len() > 1 {
-        let sources: Vec<_> = found
-            .iter()
-            .map(|entry| entry.attributes.source.as_str())
-            .collect();
-        return Err(RedactError::Ambiguous {
-            sources: sources.join(", "),
-        });
-    }
-    found.pop().ok_or_else(|| RedactError::Unknown {
-        // Bounded, because it is repeated.
-        id: request.id.chars().take(255).collect(),
-    })
+    one(found, |entry| entry, id)
 }
 
 fn remove(
