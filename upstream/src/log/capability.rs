@@ -37,10 +37,6 @@ enum Kind {
     Sqlite,
     Nats,
     Amqp,
-    #[cfg_attr(
-        not(feature = "kafka"),
-        expect(dead_code, reason = "no address names it")
-    )]
     Kafka,
 }
 

@@ -5,16 +5,14 @@ use std::{num::NonZeroUsize, time::Duration};
 use tokio::time::sleep;
 
 #[cfg(feature = "kafka")]
-use super::kafka::KafkaReader;
+use super::kafka;
 use super::{
     Entry, LogAddress, ReadError, Start, amqp,
     nats::{Following, NatsReader},
-    offsets,
     sqlite::SqliteReader,
 };
 
-/// Time between two looks at a file, or at a log that is read by offset. One
-/// costs a read of the newest page, or a question to the broker.
+/// Time between two looks at a file. One costs a read of its newest page.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Events of one look, at most.
@@ -36,12 +34,7 @@ pub(crate) enum Follower {
     Amqp(Box<amqp::Following>),
     /// Of a topic of Kafka.
     #[cfg(feature = "kafka")]
-    Kafka {
-        /// Reads it.
-        reader: Box<KafkaReader>,
-        /// The first sequence that wasn't handed out.
-        next: u64,
-    },
+    Kafka(Box<kafka::Following>),
 }
 
 impl Follower {
@@ -75,9 +68,7 @@ impl Follower {
             }
             #[cfg(feature = "kafka")]
             LogAddress::Kafka(address) => {
-                let reader = Box::new(KafkaReader::open(address).await?);
-                let next = offsets::begin(&*reader, start).await?;
-                Self::Kafka { reader, next }
+                Self::Kafka(Box::new(kafka::Following::open(address, start).await?))
             }
         })
     }
@@ -100,25 +91,7 @@ impl Follower {
             Self::Nats(following) => Ok(vec![following.next().await?]),
             Self::Amqp(following) => Ok(vec![following.next().await?]),
             #[cfg(feature = "kafka")]
-            Self::Kafka { reader, next } => loop {
-                match onwards(&**reader, next).await {
-                    // A broker that is away is waited for.
-                    Err(ReadError::Kafka(error)) if error.is_away() => {}
-                    found => return found,
-                }
-            },
+            Self::Kafka(following) => following.next().await,
         }
-    }
-}
-
-/// Waits until the log has something from a sequence on.
-async fn onwards(reader: &impl offsets::Offsets, next: &mut u64) -> Result<Vec<Entry>, ReadError> {
-    loop {
-        let found = offsets::onwards(reader, *next).await?;
-        if let Some(last) = found.last() {
-            *next = last.sequence.saturating_add(1);
-            return Ok(found);
-        }
-        sleep(POLL_INTERVAL).await;
     }
 }

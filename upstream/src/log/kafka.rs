@@ -6,6 +6,7 @@
 //! the same key and the same `ce_source` and `ce_id`.
 //! Source: <https://kafka.apache.org/documentation/#semantics>.
 
+mod follow;
 mod reader;
 mod record;
 mod settings;
@@ -17,6 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+pub(crate) use follow::Following;
 pub(crate) use reader::{KafkaReader, ReadError};
 pub(crate) use topic::TopicError;
 
@@ -126,6 +128,12 @@ const fn is_passing(error: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::RequestTimedOut
             | RDKafkaErrorCode::Resolve
     )
+}
+
+fn code(error: &KafkaError) -> RDKafkaErrorCode {
+    error
+        .rdkafka_error_code()
+        .unwrap_or(RDKafkaErrorCode::Unknown)
 }
 
 /// The client's memory is full of large records.

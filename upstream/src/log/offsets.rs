@@ -206,16 +206,6 @@ pub(crate) async fn begin(log: &impl Offsets, start: Start) -> Result<u64, ReadE
     })
 }
 
-/// Returns what there is from a sequence on now.
-///
-/// # Errors
-/// [`ReadError`], also if any of it is damaged.
-pub(crate) async fn onwards(log: &impl Offsets, from: u64) -> Result<Vec<Entry>, ReadError> {
-    let found = log.read(from, BATCH, SCAN_BYTES).await?;
-    let entries = found.into_iter().map(|found| Ok(found.event?.0));
-    entries.collect()
-}
-
 async fn behind_the_last(log: &impl Offsets) -> Result<u64, ReadError> {
     let span = log.span().await?;
     Ok(span.map_or(1, |span| span.last.saturating_add(1)))

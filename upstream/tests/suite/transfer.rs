@@ -105,13 +105,16 @@ fn an_export_begins_where_it_is_asked_to() {
     let file = kept.path("events.jsonl");
     fs::write(&file, export(&kept.log, &[])).unwrap();
     import(&file, &nats.address());
-    let mut logs = vec![kept.log.clone(), nats.address()];
     #[cfg(feature = "kafka")]
     let tansu = crate::tansu::Tansu::start();
-    #[cfg(feature = "kafka")]
-    {
-        logs.push(tansu.address("hookgate"));
-        import(&file, &logs[2]);
+    let logs = [
+        kept.log.clone(),
+        nats.address(),
+        #[cfg(feature = "kafka")]
+        tansu.address("hookgate"),
+    ];
+    for log in &logs[2..] {
+        import(&file, log);
     }
     for log in &logs {
         let sequences = |from: &str| -> Vec<u64> {

@@ -16,7 +16,7 @@ use rdkafka::{
 };
 use tokio::task::spawn_blocking;
 
-use super::{ASK_TIMEOUT, is_passing, record};
+use super::{ASK_TIMEOUT, code, is_passing, record};
 use crate::{
     kafka::KafkaAddress,
     log::{
@@ -52,13 +52,13 @@ pub(crate) enum ReadError {
     Client(KafkaError),
     /// No broker answers.
     #[error(
-        "no Kafka broker answers at {address}: {source}. Is one running, and is the address right?"
+        "no Kafka broker answers at {address}: {reason}. Is one running, and is the address right?"
     )]
     Away {
         /// Where.
         address: KafkaAddress,
         /// Why.
-        source: KafkaError,
+        reason: RDKafkaErrorCode,
     },
     /// There is no topic.
     #[error(
@@ -81,12 +81,12 @@ pub(crate) enum ReadError {
         found: usize,
     },
     /// The broker hands nothing out.
-    #[error("can't read the topic `{topic}`: {source}")]
+    #[error("can't read the topic `{topic}`: {reason}")]
     Records {
         /// Which.
         topic: String,
         /// Why.
-        source: KafkaError,
+        reason: RDKafkaErrorCode,
     },
     /// The broker is silent.
     #[error("can't read the topic `{topic}`: no broker answered for {} s", READ_TIMEOUT.as_secs())]
@@ -98,10 +98,10 @@ pub(crate) enum ReadError {
 
 impl ReadError {
     /// Tells whether it may pass by itself.
-    pub(crate) fn is_away(&self) -> bool {
+    pub(crate) const fn is_away(&self) -> bool {
         match self {
             Self::Away { .. } | Self::Silent { .. } => true,
-            Self::Records { source, .. } => source.rdkafka_error_code().is_some_and(is_passing),
+            Self::Records { reason, .. } => is_passing(*reason),
             Self::Client(_) | Self::Missing { .. } | Self::Partitions { .. } => false,
         }
     }
@@ -159,7 +159,7 @@ impl KafkaReader {
     ) -> Result<T, ReadError> {
         let topic = Arc::clone(&self.0);
         let asked = spawn_blocking(move || ask(&topic)).await;
-        asked.unwrap_or_else(|_| Err(self.0.refused(KafkaError::Canceled)))
+        asked.unwrap_or_else(|_| Err(self.0.refused(&KafkaError::Canceled)))
     }
 }
 
@@ -196,9 +196,9 @@ impl Topic {
     fn find(&self) -> Result<(), ReadError> {
         let name = self.address.topic();
         let metadata = self.consumer.fetch_metadata(Some(name), ASK_TIMEOUT);
-        let metadata = metadata.map_err(|source| ReadError::Away {
+        let metadata = metadata.map_err(|error| ReadError::Away {
             address: self.address.clone(),
-            source,
+            reason: code(&error),
         })?;
         let mut topics = metadata.topics().iter();
         let partitions = topics.find(|topic| topic.name() == name && topic.error().is_none());
@@ -241,7 +241,7 @@ impl Topic {
         let asked = self
             .at(Offset::Offset(millis))
             .and_then(|times| self.consumer.offsets_for_times(times, ASK_TIMEOUT));
-        let places = asked.map_err(|error| self.refused(error))?;
+        let places = asked.map_err(|error| self.refused(&error))?;
         let place = places.find_partition(self.address.topic(), PARTITION);
         Ok(match place.map(|place| place.offset()) {
             Some(Offset::Offset(offset)) => u64::try_from(offset).ok().map(record::sequence),
@@ -291,7 +291,7 @@ impl Topic {
                     }
                     self.assign(first)?;
                 }
-                Some(Err(error)) => return Err(self.refused(error)),
+                Some(Err(error)) => return Err(self.refused(&error)),
                 None if found => return Ok(()),
                 None => {
                     let topic = self.address.topic().to_owned();
@@ -304,7 +304,7 @@ impl Topic {
     fn assign(&self, from: i64) -> Result<(), ReadError> {
         self.at(Offset::Offset(from))
             .and_then(|place| self.consumer.assign(&place))
-            .map_err(|error| self.refused(error))
+            .map_err(|error| self.refused(&error))
     }
 
     fn at(&self, offset: Offset) -> Result<TopicPartitionList, KafkaError> {
@@ -318,13 +318,13 @@ impl Topic {
         let asked = self
             .consumer
             .fetch_watermarks(topic, PARTITION, ASK_TIMEOUT);
-        asked.map_err(|error| self.refused(error))
+        asked.map_err(|error| self.refused(&error))
     }
 
-    fn refused(&self, source: KafkaError) -> ReadError {
+    fn refused(&self, error: &KafkaError) -> ReadError {
         ReadError::Records {
             topic: self.address.topic().to_owned(),
-            source,
+            reason: code(error),
         }
     }
 }

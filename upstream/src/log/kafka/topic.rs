@@ -15,7 +15,7 @@ use tokio::{
 use tracing::info;
 
 use super::{
-    ASK_TIMEOUT, is_passing,
+    ASK_TIMEOUT, code, is_passing,
     settings::{Settings, WrongSettings, wanted},
 };
 use crate::kafka::KafkaAddress;
@@ -34,13 +34,13 @@ pub(crate) enum TopicError {
     Client(KafkaError),
     /// No broker answers.
     #[error(
-        "no Kafka broker answers at {address}: {source}. Is one running, and is the address right?"
+        "no Kafka broker answers at {address}: {reason}. Is one running, and is the address right?"
     )]
     Away {
         /// Where.
         address: KafkaAddress,
         /// Why.
-        source: KafkaError,
+        reason: RDKafkaErrorCode,
     },
     /// It can't be made.
     #[error(
@@ -155,9 +155,9 @@ impl<'a> Asking<'a> {
     }
 
     async fn look(&self) -> Result<Cluster, TopicError> {
-        let away = |source| TopicError::Away {
+        let away = |error| TopicError::Away {
             address: self.address.clone(),
-            source,
+            reason: code(&error),
         };
         let client = Arc::clone(&self.client);
         let topic = self.address.topic().to_owned();
@@ -236,12 +236,6 @@ impl<'a> Asking<'a> {
         }
         Ok(settings)
     }
-}
-
-fn code(error: &KafkaError) -> RDKafkaErrorCode {
-    error
-        .rdkafka_error_code()
-        .unwrap_or(RDKafkaErrorCode::Unknown)
 }
 
 /// What makes the topic by hand.
