@@ -25,6 +25,22 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args(["--test", "protocol", "--", "--nocapture"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
+    let deliveries = test::tests(
+        workspace
+            .cargo()
+            .args(["test", "--profile", "quick", "-p", "hookgate-upstream"])
+            .args([
+                "--test",
+                "suite",
+                "--",
+                "--nocapture",
+                "--test-threads",
+                "1",
+            ])
+            .arg("every_delivery_is_resumed_after_kill_9")
+            .env("NATS_SERVER_PATH", &tools.nats_server)
+            .env("HOOKGATE_SOAK", "1"),
+    )?;
     let doors = test::tests(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["test", "-p", "hookgate-host-tests", "--no-fail-fast"])
@@ -32,7 +48,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args(["--", "--nocapture", "--test-threads", "1", "kill_", "load_"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
-    let count = protocol + doors;
+    let count = protocol + deliveries + doors;
     println!("{count}");
     Ok(ExitCode::from(u8::from(count.failed > 0)))
 }

@@ -4,6 +4,7 @@ mod chosen;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod kills;
 mod library;
 mod nats;
 mod order;
@@ -12,7 +13,7 @@ mod rabbit;
 mod state;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     net::TcpListener,
     time::{Duration, Instant},
@@ -24,7 +25,6 @@ use tempfile::TempDir;
 use crate::{
     delivery::{Connection, Delivery, seconds_from_now},
     harness::{Server, hookgate, until},
-    load::Load,
     receiver::{Got, Reaction, Receiver},
 };
 
@@ -39,7 +39,6 @@ on_both_logs! {
     a_slow_destination_is_tried_again_and_holds_nobody_else_up
     tries_again_later_and_later_until_it_gives_up
     a_few_faults_cost_few_attempts_more
-    every_delivery_is_resumed_after_kill_9
     a_destination_that_is_away_at_start_gets_its_events_when_it_comes
     sigterm_lets_what_is_under_way_finish
 }
@@ -345,47 +344,6 @@ fn a_few_faults_cost_few_attempts_more(log: &str) {
     let attempts = primary.got().len() + secondary.got().len();
     assert!(attempts <= 1_200, "{attempts}");
     assert_eq!(secondary.got().len(), 20);
-}
-
-fn every_delivery_is_resumed_after_kill_9(log: &str) {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200));
-    let text = destination(
-        "orders",
-        &receiver.url(),
-        "from = \"beginning\"\ntimeout = \"1s\"",
-    );
-    let place = Place::new(log, &text);
-    let mut promised = BTreeSet::new();
-    for round in 0..8 {
-        let server = place.start();
-        let load = Load::start(&server, &format!("{round}"), 4);
-        let so_far = receiver.got().len();
-        until("some are delivered", || {
-            (receiver.got().len() >= so_far + 100 + 37 * round).then_some(())
-        });
-        server.kill_9();
-        promised.extend(load.finish().into_keys());
-    }
-    let _server = place.start();
-    until("each promise is delivered", || {
-        let got = receiver.got();
-        let delivered: BTreeSet<&str> = got.iter().map(Got::id).collect();
-        promised
-            .iter()
-            .all(|id| delivered.contains(id.as_str()))
-            .then_some(())
-    });
-    let mut webhook_ids = BTreeMap::new();
-    for got in receiver.got().iter() {
-        let webhook_id = got.headers["webhook-id"].clone();
-        let first = webhook_ids
-            .entry(got.id().to_owned())
-            .or_insert(webhook_id.clone());
-        assert_eq!(*first, webhook_id, "{}", got.id());
-    }
-    // Only what was in flight comes twice.
-    let repeats = receiver.got().len() - webhook_ids.len();
-    assert!(repeats <= 8 * 300, "{repeats}");
 }
 
 fn a_destination_that_is_away_at_start_gets_its_events_when_it_comes(log: &str) {
