@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Write},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
@@ -19,7 +19,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::{Place, append, destination, parked};
 use crate::{
     contract::{Backend as _, Sqlite},
-    harness::{Server, hookgate, until},
+    harness::{PATIENCE, Server, hookgate, until},
     receiver::{Reaction, Receiver, request},
 };
 
@@ -125,6 +125,43 @@ fn who_never_takes_a_connection_is_left_for_the_secondary_in_time() {
     assert_eq!(got[0].attempt(), 2);
     let waited = start.elapsed();
     assert!(waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[test]
+fn who_never_speaks_tls_is_left_for_the_secondary_in_time() {
+    let backend = Sqlite::new();
+    let silent = listen(|mut stream| {
+        // Reads until the other side gives up.
+        while stream.read(&mut [0; 1_024]).is_ok_and(|count| count > 0) {}
+    });
+    let secondary = Receiver::start(|_, _| Reaction::Status(200));
+    let more = format!("timeout = \"1s\"\nsecondary = \"{}\"", secondary.url());
+    let url = format!("https://{silent}/");
+    let place = Place::new(&backend.address(), &destination("orders", &url, &more));
+    let server = place.start();
+    let start = Instant::now();
+    append(&server, 1);
+    assert_eq!(secondary.until_got(1)[0].attempt(), 2);
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[test]
+fn an_https_destination_is_reached_through_a_tunnel_of_the_proxy() {
+    let backend = Sqlite::new();
+    let (sender, asked) = std::sync::mpsc::channel();
+    let proxy = listen(move |stream| {
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        let _ = sender.send(line);
+    });
+    let more = format!("proxy = \"http://{proxy}\"");
+    let text = destination("orders", "https://orders.invalid/hook", &more);
+    let place = Place::new(&backend.address(), &text);
+    let server = place.start();
+    append(&server, 1);
+    let line = asked.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(line, "CONNECT orders.invalid:443 HTTP/1.1\r\n");
 }
 
 #[test]

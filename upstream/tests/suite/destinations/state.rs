@@ -7,7 +7,7 @@ use crate::{
     contract::{Backend as _, Sqlite},
     delivery::Delivery,
     harness::{Server, hookgate, output, refusal, until},
-    receiver::{Reaction, Receiver},
+    receiver::{Got, Reaction, Receiver},
 };
 
 /// The file of a log `sqlite:…`, or one beside it.
@@ -40,6 +40,28 @@ fn a_server_that_was_stopped_leaves_one_file_of_the_log() {
     for ending in ["-wal", "-shm", ".deliveries-wal", ".deliveries-shm"] {
         assert!(!file(&log, ending).exists(), "{ending}");
     }
+}
+
+#[test]
+fn a_lost_state_is_made_anew_from_the_log() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let more = "from = \"beginning\"\nconcurrency = 1";
+    let place = Place::new(&log, &destination("orders", &receiver.url(), more));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    stop(server);
+    fs::remove_file(file(&log, ".deliveries")).unwrap();
+    let _server = place.start();
+    let got = receiver.until_got(6);
+    // Again, and a consumer that knows the first ones knows these.
+    let known = |got: &[Got]| -> Vec<String> {
+        let id = |got: &Got| got.headers["webhook-id"].clone();
+        got.iter().map(id).collect()
+    };
+    assert_eq!(known(&got[..3]), known(&got[3..]));
 }
 
 #[test]
