@@ -20,6 +20,7 @@ pub mod consumer;
 pub mod corpus;
 pub mod envoy;
 pub mod event;
+pub mod frames;
 pub mod gate_token;
 pub mod keyring;
 pub mod load;

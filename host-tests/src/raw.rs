@@ -82,6 +82,23 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
     read_to_end(&mut stream).await
 }
 
+/// Sends `bytes` and reads until the door closes the connection, or has said
+/// nothing for so long: it may wait for another request.
+///
+/// # Errors
+/// The connection fails.
+pub async fn exchange_until_quiet(
+    address: SocketAddr,
+    bytes: &[u8],
+    quiet: Duration,
+) -> Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    while let Ok(Ok(1..)) = timeout(quiet, stream.read_buf(&mut answer)).await {}
+    Ok(answer)
+}
+
 /// Reads until the door closes the connection; a reset ends it too.
 ///
 /// # Errors
@@ -100,6 +117,30 @@ pub async fn read_to_end(stream: &mut TcpStream) -> Result<Vec<u8>> {
 /// As [`exchange`], or what comes back is no answer.
 pub async fn send(address: SocketAddr, bytes: &[u8]) -> Result<Answer> {
     parse(&exchange(address, bytes).await?)
+}
+
+/// Sends `bytes` and reads one answer of a known length: the door closes a
+/// connection that it has refused a second later.
+///
+/// # Errors
+/// The connection fails or ends early.
+pub async fn send_at_once(address: SocketAddr, bytes: &[u8]) -> Result<Answer> {
+    let mut stream = TcpStream::connect(address).await?;
+    let _ = stream.write_all(bytes).await;
+    let mut read = Vec::new();
+    loop {
+        let more = timeout(LIMIT, stream.read_buf(&mut read)).await;
+        let ended = matches!(more.context("no answer")?, Ok(0) | Err(_));
+        if let Ok(answer) = parse(&read) {
+            let length = answer.header("content-length").map(str::parse::<usize>);
+            let whole = length.is_some_and(|length| length == Ok(answer.body.len()));
+            if whole || ended {
+                return Ok(answer);
+            }
+        } else if ended {
+            anyhow::bail!("no answer: `{}`", String::from_utf8_lossy(&read));
+        }
+    }
 }
 
 /// Reads an answer whose body ends with the connection or its length.

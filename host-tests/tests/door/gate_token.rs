@@ -83,23 +83,24 @@ async fn past_the_door_nothing_is_stored_however_genuine() -> Result<()> {
     let event = Event::fresh()?;
     assert_stored(&guarded.envoy.send(PLATFORM.deliver(&event)?).await?);
     // Byte for byte what the gate would have sent, but for the token.
-    let requests = load::forwarded(PLATFORM, 1, EVENT_BYTES)?;
-    let request = String::from_utf8_lossy(&requests[0]);
-    let request = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
-    for shown in [
-        "",
-        "authorization: Bearer tests-of-somebody-else-0123456789abcdef\r\n",
-    ] {
-        let request = request.replacen("\r\n", &format!("\r\n{shown}"), 1);
-        let answer = raw::send(guarded.upstream.address(), request.as_bytes()).await?;
-        let seen = (answer.status, answer.code());
-        assert_eq!(seen, (401, "gate_token_invalid".to_owned()), "{answer:?}");
+    let requests = load::forwarded(PLATFORM, 3, EVENT_BYTES)?;
+    for (stored, request) in (1..).zip(requests) {
+        let head =
+            String::from_utf8_lossy(&request).replacen("\r\n", "\r\nconnection: close\r\n", 1);
+        for shown in [
+            "",
+            "authorization: Bearer tests-of-somebody-else-0123456789abcdef\r\n",
+        ] {
+            let request = head.replacen("\r\n", &format!("\r\n{shown}"), 1);
+            let answer = raw::send(guarded.upstream.address(), request.as_bytes()).await?;
+            let seen = (answer.status, answer.code());
+            assert_eq!(seen, (401, "gate_token_invalid".to_owned()), "{answer:?}");
+        }
+        assert_eq!(guarded.upstream.log().entries().await?.len(), stored);
+        // Whoever has the token may bring it: the signature is genuine.
+        let admitted = head.replacen("\r\n", &format!("\r\nauthorization: Bearer {TOKEN}\r\n"), 1);
+        assert_stored(&raw::send(guarded.upstream.address(), admitted.as_bytes()).await?);
     }
-    assert_eq!(guarded.upstream.log().entries().await?.len(), 1);
-    // Whoever has the token may bring it: the signature is genuine.
-    let shown = format!("\r\nauthorization: Bearer {TOKEN}\r\n");
-    let admitted = request.replacen("\r\n", &shown, 1);
-    assert_stored(&raw::send(guarded.upstream.address(), admitted.as_bytes()).await?);
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use hookgate_host_tests::client::{Delivery, Http2};
 use hookgate_host_tests::envoy::{Envoy, Setup};
 use hookgate_host_tests::event::{Event, PLATFORM};
 use hookgate_host_tests::load::{self, Pace};
+use hookgate_host_tests::raw::Head;
 use hookgate_host_tests::wait;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::on_script;
@@ -108,4 +111,94 @@ async fn allocated(envoy: &Envoy) -> Result<u64> {
     let page: serde_json::Value = serde_json::from_str(&envoy.admin().page("/memory").await?)?;
     let allocated = page.get("allocated").and_then(|bytes| bytes.as_str());
     Ok(allocated.context("no figure at /memory")?.parse()?)
+}
+
+/// Every kind of bad input, round after round: once each has been seen, neither
+/// Envoy nor the module's memory, which never shrinks, grows with more of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn load_of_every_kind_of_bad_input_leaves_memory_flat() -> Result<()> {
+    /// What a machine's allocators may take more, for whatever comes at once.
+    const SLACK: u64 = 6 << 20;
+    let full_form = env::var_os("HOOKGATE_SOAK").is_some();
+    let (warm, more) = if full_form { (20, 200) } else { (6, 18) };
+    let quota = r#""quotas": {"sources": {"rate": 60, "per_seconds": 60, "burst": 100}},"#;
+    let (mut envoy, script) = on_script(Setup::shipped().edit(quota, "").workers(1), []).await?;
+    for _ in 0..warm {
+        bad_inputs(&envoy).await?;
+    }
+    let (before, resident) = (allocated(&envoy).await?, envoy.resident_bytes()?);
+    for _ in 0..more {
+        bad_inputs(&envoy).await?;
+    }
+    let grown = allocated(&envoy).await?.saturating_sub(before);
+    let resident = envoy.resident_bytes()?.saturating_sub(resident);
+    eprintln!("{more} more rounds: {grown} bytes allocated, {resident} bytes resident more");
+    assert!(grown < SLACK && resident < SLACK, "{grown} {resident}");
+    script.expect_received(0).await?;
+    assert_eq!(envoy.admin().vm_reloads().await?, 0);
+    envoy.discard_output();
+    Ok(())
+}
+
+/// Sends each kind some times, over connections that are kept and new ones.
+async fn bad_inputs(envoy: &Envoy) -> Result<()> {
+    const EACH: usize = 20;
+    let large = vec![b'x'; 1_500_000];
+    let over = vec![b'x'; 2_200_000];
+    let deep = format!(r#"{{"id": "evt_1", "data": {}"#, "[".repeat(500_000));
+    let wide = format!(
+        r#"{{"id": "evt_1", {}"object": "event", "type": "a.b"}}"#,
+        (0..100_000)
+            .map(|n| format!("\"k{n}\": 0, "))
+            .collect::<String>()
+    );
+    let signed = |payload: &[u8]| -> Result<Delivery> {
+        let signature = PLATFORM.sign_at(payload, SystemTime::now())?;
+        Delivery::post(PLATFORM.path, payload.to_vec()).header("stripe-signature", signature)
+    };
+    let forged = |body: &[u8]| signed(b"another body").map(|it| it.with_body(body.to_vec()));
+    let mut small = Vec::new();
+    for number in 0..EACH {
+        let event = Event::fresh()?;
+        let signatures = ",v1=00".repeat(8_000);
+        small.extend([
+            PLATFORM.forge(&event)?,
+            PLATFORM.deliver_aged(&event, Duration::from_secs(900))?,
+            Delivery::post(PLATFORM.path, "x"),
+            Delivery::get(&format!("/nowhere/{number}")),
+            Delivery::post(PLATFORM.path, "x").header("stripe-signature", "\u{ff}")?,
+            Delivery::post(PLATFORM.path, "x")
+                .header("stripe-signature", format!("t=1{signatures}"))?,
+            forged(&event.payload)?.header("ce-id", "x".repeat(30_000))?,
+            forged(&event.payload)?.trailer("x-a", "b")?,
+            signed(b"{}")?,
+        ]);
+    }
+    let mut connection = Http2::connect(envoy.address()).await?;
+    for delivery in small {
+        let answer = connection.send(delivery).await?;
+        assert!((400..500).contains(&answer.status), "{answer:?}");
+    }
+    for payload in [deep.as_bytes(), wide.as_bytes()] {
+        let answer = envoy.send(signed(payload)?).await?;
+        assert_eq!(answer.code(), "payload_invalid");
+    }
+    assert_eq!(envoy.send(forged(&large)?).await?.status, 400);
+    let refused = envoy.send(signed(&over)?).await;
+    assert!(refused.map_or(true, |answer| answer.status == 413));
+    // Cut off by their senders, in headers and in bodies.
+    for part in [30, 200, 100_000] {
+        let request = Head::new(&format!("POST {}", PLATFORM.path))
+            .header(
+                "stripe-signature",
+                PLATFORM.sign_at(b"x", SystemTime::now())?,
+            )
+            .sized_body(&large);
+        let mut stream = TcpStream::connect(envoy.address()).await?;
+        stream
+            .write_all(request.get(..part).context("short")?)
+            .await?;
+        stream.set_zero_linger()?;
+    }
+    Ok(())
 }
