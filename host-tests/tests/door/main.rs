@@ -34,6 +34,7 @@ mod secrets;
 mod signature_fuzz;
 mod sizes;
 mod spellings;
+mod slow_senders;
 mod smuggling;
 mod stop_iteration;
 mod tls;

@@ -1,13 +1,18 @@
 //! The TLS listener and the sender of our own.
 
 use std::process::Output;
+use std::time::Duration;
 
 use anyhow::Result;
 use hookgate_host_tests::artefact;
+use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{PLATFORM, fresh_id};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio::time::timeout;
 
-use crate::on_sqlite;
+use crate::{on_script, on_sqlite};
 
 #[tokio::test]
 async fn hookgate_send_delivers_through_either_listener() -> Result<()> {
@@ -63,4 +68,19 @@ fn shown(output: &Output) -> Result<(bool, u64, String, Option<String>)> {
         text("code").unwrap_or_default(),
         text("event_id"),
     ))
+}
+
+/// Whoever connects and says nothing is not heard for long.
+#[tokio::test]
+async fn a_handshake_that_never_comes_is_cut_off() -> Result<()> {
+    let hurried = Setup::shipped().edit(
+        "transport_socket_connect_timeout: 10s",
+        "transport_socket_connect_timeout: 1s",
+    );
+    let (envoy, _script) = on_script(hurried, []).await?;
+    let mut silent = TcpStream::connect(envoy.tls_address()).await?;
+    let mut byte = [0];
+    let read = timeout(Duration::from_secs(10), silent.read(&mut byte)).await?;
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    Ok(())
 }
