@@ -1,18 +1,23 @@
-//! The top level of a JSON object, read strictly.
+//! The top level of a JSON object (RFC 8259), read strictly.
+//!
+//! Every byte is checked, and nothing is kept but the values that are asked
+//! for: most of a payload is passed over without a copy.
+
+mod levels;
+mod skip;
+mod unescape;
 
 use alloc::{
-    borrow::{Cow, ToOwned},
-    collections::BTreeSet,
+    borrow::{Cow, ToOwned as _},
     string::String,
-};
-use core::fmt;
-
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
-    Visitor,
+    vec::Vec,
 };
 
 use super::{MAX_TOP_LEVEL_KEYS, PayloadError, is_name};
+use unescape::unescape;
+
+/// Keys that a payload usually has fewer of, at its top level.
+const USUAL_KEYS: usize = 16;
 
 /// Reads the values of `keys` from the top level of a payload.
 ///
@@ -23,16 +28,82 @@ pub(crate) fn top_level<'de, const N: usize>(
     payload: &'de [u8],
     keys: [&str; N],
 ) -> Result<[Scalar<'de>; N], PayloadError> {
-    let mut parser = serde_json::Deserializer::from_slice(payload);
-    let values = TopLevel { keys }
-        .deserialize(&mut parser)
-        .map_err(|_| PayloadError::NotAnObject)?;
-    parser.end().map_err(|_| PayloadError::NotAnObject)?;
-    Ok(values)
+    read(payload, keys).ok_or(PayloadError::NotAnObject)
+}
+
+fn read<'de, const N: usize>(payload: &'de [u8], keys: [&str; N]) -> Option<[Scalar<'de>; N]> {
+    let mut values = core::array::from_fn(|_| Scalar::Null);
+    let mut seen = Vec::with_capacity(USUAL_KEYS);
+    let mut rest = skip::byte(b'{', payload)?;
+    if let Some(empty) = skip::byte(b'}', rest) {
+        return skip::space(empty).is_empty().then_some(values);
+    }
+    loop {
+        let key;
+        (key, rest) = text(skip::byte(b'"', rest)?)?;
+        rest = skip::byte(b':', rest)?;
+        let mut wanted = values.iter_mut().zip(keys);
+        match wanted.find(|(_, wanted)| key == *wanted) {
+            Some((value, _)) => (*value, rest) = scalar(rest)?,
+            None => rest = skip::value(rest)?,
+        }
+        if seen.contains(&key) || seen.len() == MAX_TOP_LEVEL_KEYS {
+            return None;
+        }
+        seen.push(key);
+        match skip::byte(b',', rest) {
+            Some(next) => rest = next,
+            None => break,
+        }
+    }
+    let rest = skip::byte(b'}', rest)?;
+    skip::space(rest).is_empty().then_some(values)
+}
+
+/// Reads a value; of what is no scalar only that it is well-formed.
+fn scalar(rest: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
+    let value = skip::space(rest);
+    if let [b'"', rest @ ..] = value {
+        let (text, rest) = text(rest)?;
+        return Some((Scalar::Text(text), rest));
+    }
+    let rest = skip::value(value)?;
+    let scalar = match passed(value, rest)? {
+        b"null" => Scalar::Null,
+        b"true" => Scalar::Bool(true),
+        b"false" => Scalar::Bool(false),
+        other => unsigned(other).map_or(Scalar::Other, Scalar::Unsigned),
+    };
+    Some((scalar, rest))
+}
+
+/// Reads the rest of a string whose first quote is passed.
+fn text(value: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
+    let rest = skip::text(value)?;
+    let raw = passed(value, rest)?.strip_suffix(b"\"")?;
+    let text = if raw.contains(&b'\\') {
+        Cow::Owned(unescape(raw)?)
+    } else {
+        Cow::Borrowed(core::str::from_utf8(raw).ok()?)
+    };
+    Some((text, rest))
+}
+
+/// Returns what stands in `text` before its end `rest`.
+fn passed<'a>(text: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
+    text.get(..text.len().checked_sub(rest.len())?)
+}
+
+/// Reads a number that is an integer of 64 bits without a sign.
+fn unsigned(number: &[u8]) -> Option<u64> {
+    number.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// A JSON value of which only scalars are kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scalar<'de> {
     /// Absent counts as null.
     #[default]
@@ -43,7 +114,7 @@ pub(crate) enum Scalar<'de> {
     Other,
 }
 
-impl<'de> Scalar<'de> {
+impl Scalar<'_> {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -60,101 +131,11 @@ impl<'de> Scalar<'de> {
     pub(crate) fn optional(&self, field: &'static str) -> Result<Option<String>, PayloadError> {
         match self {
             Self::Null => Ok(None),
-            Self::Text(text) if is_name(text) => Ok(Some(text.clone().into_owned())),
+            Self::Text(text) if is_name(text) => Ok(Some((**text).to_owned())),
             _ => Err(PayloadError::Field(field)),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Scalar::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Scalar::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Scalar::Unsigned(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-}
-
-struct TopLevel<'k, const N: usize> {
-    keys: [&'k str; N],
-}
-
-impl<'de, const N: usize> DeserializeSeed<'de> for TopLevel<'_, N> {
-    type Value = [Scalar<'de>; N];
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, const N: usize> Visitor<'de> for TopLevel<'_, N> {
-    type Value = [Scalar<'de>; N];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut values = core::array::from_fn(|_| Scalar::Null);
-        let mut seen = BTreeSet::new();
-        while let Some(key) = entries.next_key::<Scalar<'de>>()? {
-            let Scalar::Text(key) = key else {
-                return Err(A::Error::custom("a key is not a string"));
-            };
-            let mut wanted = values.iter_mut().zip(self.keys);
-            match wanted.find(|(_, wanted)| key == *wanted) {
-                Some((value, _)) => *value = entries.next_value()?,
-                None => _ = entries.next_value::<IgnoredAny>()?,
-            }
-            if !seen.insert(key) || seen.len() > MAX_TOP_LEVEL_KEYS {
-                return Err(A::Error::custom("a key comes twice, or too many keys"));
-            }
-        }
-        Ok(values)
-    }
-}
+#[cfg(test)]
+mod tests;
