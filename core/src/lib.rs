@@ -24,6 +24,7 @@ pub mod config;
 pub mod dedup;
 pub mod delivery;
 pub mod event;
+mod few;
 pub mod forward;
 pub mod gate;
 pub mod identity;

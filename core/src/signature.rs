@@ -17,7 +17,7 @@ use core::time::Duration;
 
 pub use verifier::Verifier;
 
-use crate::{reply::Code, secret::SigningSecret, time::Timestamp};
+use crate::{few::Few, reply::Code, secret::SigningSecret, time::Timestamp};
 use encoding::DIGEST_BYTES;
 
 /// Name of the header that carries Stripe's signature.
@@ -101,10 +101,10 @@ impl SignatureError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignatureHeader {
     /// `t` as sent: these bytes are signed, not the number.
-    timestamp: Vec<u8>,
+    timestamp: Digits,
     signed_at: Timestamp,
     /// The `v1` values that can match: 64 lower-case hex digits.
-    candidates: Vec<[u8; DIGEST_BYTES]>,
+    candidates: Few<[u8; DIGEST_BYTES]>,
 }
 
 impl SignatureHeader {
@@ -127,7 +127,7 @@ impl SignatureHeader {
         }
         let mut timestamp = None;
         let mut signatures = 0;
-        let mut candidates = Vec::new();
+        let mut candidates = Few::new();
         for item in value.split(|&byte| byte == b',') {
             let (key, value) = key_and_value(item).ok_or(SignatureError::Malformed)?;
             match key {
@@ -143,11 +143,12 @@ impl SignatureHeader {
         }
         let timestamp = timestamp.ok_or(SignatureError::Malformed)?;
         let signed_at = unix_seconds(timestamp).ok_or(SignatureError::Malformed)?;
+        let timestamp = Digits::of(timestamp).ok_or(SignatureError::Malformed)?;
         if signatures == 0 {
             return Err(SignatureError::Malformed);
         }
         Ok(Self {
-            timestamp: timestamp.into(),
+            timestamp,
             signed_at,
             candidates,
         })
@@ -169,18 +170,46 @@ impl SignatureHeader {
 
     /// Starts a verification of the payload that follows in chunks.
     #[must_use]
-    pub fn verifier(&self, secrets: &[SigningSecret]) -> Verifier {
-        Verifier::new(secrets.iter(), &self.candidates, &self.before(), &[])
+    pub fn verifier(self, secrets: &[SigningSecret]) -> Verifier {
+        let mut verifier = Verifier::new(
+            secrets.iter(),
+            self.candidates,
+            self.timestamp.as_bytes(),
+            &[],
+        );
+        verifier.update(b".");
+        verifier
     }
 
     /// Returns what is signed before the payload.
     pub(crate) fn before(&self) -> Vec<u8> {
-        [&self.timestamp, &b"."[..]].concat()
+        [self.timestamp.as_bytes(), b"."].concat()
     }
 
     /// Returns the signatures that can match.
-    pub(crate) fn into_candidates(self) -> Vec<[u8; DIGEST_BYTES]> {
+    pub(crate) fn into_candidates(self) -> Few<[u8; DIGEST_BYTES]> {
         self.candidates
+    }
+}
+
+/// Holds the digits of a timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Digits {
+    bytes: [u8; MAX_TIMESTAMP_DIGITS],
+    count: usize,
+}
+
+impl Digits {
+    /// Takes up to [`MAX_TIMESTAMP_DIGITS`] bytes.
+    fn of(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_TIMESTAMP_DIGITS];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        let count = text.len();
+        Some(Self { bytes, count })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.count).unwrap_or_default()
     }
 }
 
@@ -206,15 +235,13 @@ pub fn verify<'a>(
 ) -> Result<Verified<'a>, SignatureError> {
     let header = SignatureHeader::parse(header)?;
     header.check_age(now, tolerance)?;
+    let signed_at = header.signed_at;
     let mut verifier = header.verifier(secrets);
     verifier.update(payload);
     let secret = secrets
         .get(verifier.finish()?)
         .ok_or(SignatureError::Mismatch)?;
-    Ok(Verified {
-        secret,
-        signed_at: header.signed_at,
-    })
+    Ok(Verified { secret, signed_at })
 }
 
 /// Signs a payload as Stripe does and returns the header's value.

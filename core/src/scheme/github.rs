@@ -15,6 +15,7 @@ use alloc::{
 use super::Signed;
 use crate::{
     event::{Event, PayloadError},
+    few::Few,
     request::RequestHead,
     secret::SigningSecret,
     signature::{SignatureError, encoding},
@@ -36,7 +37,7 @@ pub(super) fn read(head: RequestHead<'_>) -> Result<Signed, SignatureError> {
     Ok(Signed {
         type_name: event.clone(),
         unsigned: vec![event, delivery],
-        ..Signed::by(vec![digest])
+        ..Signed::by(Few::one(digest))
     })
 }
 

@@ -6,7 +6,6 @@
 
 use alloc::{
     string::{String, ToString},
-    vec,
     vec::Vec,
 };
 
@@ -16,6 +15,7 @@ use super::{
 };
 use crate::{
     event::{Event, PayloadError, json},
+    few::Few,
     request::RequestHead,
     secret::SigningSecret,
     signature::{
@@ -126,7 +126,7 @@ impl Description {
             type_name: header(&self.type_name)?,
             account: header(&self.account)?,
             unsigned,
-            ..Signed::by(vec![digest])
+            ..Signed::by(Few::one(digest))
         })
     }
 

@@ -14,6 +14,7 @@ use alloc::{
 use super::Signed;
 use crate::{
     event::{Event, PayloadError},
+    few::Few,
     request::RequestHead,
     secret::SigningSecret,
     signature::{SignatureError, encoding},
@@ -36,7 +37,7 @@ pub(super) fn read(head: RequestHead<'_>) -> Result<Signed, SignatureError> {
         type_name: topic.clone(),
         account: shop.clone(),
         unsigned: vec![topic, shop, event_id, webhook_id],
-        ..Signed::by(vec![digest])
+        ..Signed::by(Few::one(digest))
     })
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     event::{Event, PayloadError, is_name},
+    few::Few,
     secret::SigningSecret,
     signature::{
         SignatureError, Tolerance, Verifier,
@@ -23,7 +24,7 @@ pub(super) const DEFAULT_TYPE: &str = "webhook";
 #[derive(Clone)]
 pub struct Signed {
     /// The signatures that can match.
-    pub(super) candidates: Vec<[u8; DIGEST_BYTES]>,
+    pub(super) candidates: Few<[u8; DIGEST_BYTES]>,
     pub(super) signed_at: Option<Timestamp>,
     /// What is signed before the payload, and what behind it.
     pub(super) before: Vec<u8>,
@@ -38,7 +39,7 @@ pub struct Signed {
 
 impl Signed {
     /// Starts from the signatures.
-    pub(super) const fn by(candidates: Vec<[u8; DIGEST_BYTES]>) -> Self {
+    pub(super) const fn by(candidates: Few<[u8; DIGEST_BYTES]>) -> Self {
         Self {
             candidates,
             signed_at: None,
@@ -70,7 +71,8 @@ impl Signed {
     /// Starts a verification of the payload that follows in chunks.
     #[must_use]
     pub fn verifier<'a>(&self, secrets: impl Iterator<Item = &'a SigningSecret>) -> Verifier {
-        Verifier::new(secrets, &self.candidates, &self.before, &self.after)
+        let candidates = self.candidates.clone();
+        Verifier::new(secrets, candidates, &self.before, &self.after)
     }
 
     /// Names an event whose ID isn't signed: 64 hex digits of SHA-256 over what

@@ -28,6 +28,7 @@ use crate::{
         Event, PayloadError,
         json::{self, Scalar},
     },
+    few::Few,
     request::RequestHead,
     secret::SigningSecret,
     signature::{SignatureError, encoding, unix_seconds},
@@ -52,7 +53,7 @@ pub(super) fn read(head: RequestHead<'_>) -> Result<Signed, SignatureError> {
     Ok(Signed {
         signed_at: Some(unix_seconds(timestamp).ok_or(malformed)?),
         before: [VERSION.as_bytes(), b":", timestamp, b":"].concat(),
-        ..Signed::by(vec![digest])
+        ..Signed::by(Few::one(digest))
     })
 }
 

@@ -22,6 +22,7 @@ use crate::{
         Event, PayloadError,
         json::{self, Scalar},
     },
+    few::Few,
     request::RequestHead,
     secret::SigningSecret,
     signature::{MAX_SIGNATURES, SignatureError, encoding, trim, unix_seconds},
@@ -53,9 +54,9 @@ pub(super) fn read(head: RequestHead<'_>) -> Result<Signed, SignatureError> {
 }
 
 /// Reads the list: single spaces between its items, a comma in each.
-fn candidates(list: &[u8]) -> Result<Vec<[u8; encoding::DIGEST_BYTES]>, SignatureError> {
+fn candidates(list: &[u8]) -> Result<Few<[u8; encoding::DIGEST_BYTES]>, SignatureError> {
     let mut signatures = 0;
-    let mut candidates = Vec::new();
+    let mut candidates = Few::new();
     for item in list.split(|&byte| byte == b' ') {
         let mut parts = item.splitn(2, |&byte| byte == b',');
         let (Some(version), Some(value)) = (parts.next(), parts.next()) else {

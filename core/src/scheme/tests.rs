@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     event::{Event, PayloadError},
+    few::Few,
     request::RequestHead,
     signature::{SignatureError, encoding},
     time::Timestamp,
@@ -183,7 +184,7 @@ fn no_bytes_move_from_one_part_of_a_digest_to_another() {
     let id = |event: Option<&str>, delivery: Option<&str>, payload: &[u8]| {
         Signed {
             unsigned: vec![event.map(Into::into), delivery.map(Into::into)],
-            ..Signed::by(vec![])
+            ..Signed::by(Few::new())
         }
         .digest_id(payload)
     };
