@@ -362,6 +362,8 @@ async fn trailers_by_hand_change_nothing_of_what_is_forwarded() -> Result<()> {
 #[tokio::test]
 async fn http2_requests_that_no_library_sends_are_refused_or_mean_what_they_say() -> Result<()> {
     type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+    /// What it is, the fields that are added, and whether it may arrive.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], bool);
     let door = Door::open().await?;
     let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     let genuine = |event: &Event| -> Result<Fields> {
@@ -374,7 +376,7 @@ async fn http2_requests_that_no_library_sends_are_refused_or_mean_what_they_say(
             field("stripe-signature", &signature),
         ])
     };
-    let added: &[(&str, &[(&str, &str)], bool)] = &[
+    let added: &[Case<'_>] = &[
         ("nothing odd", &[], true),
         (
             "a length that is too small",
