@@ -44,13 +44,24 @@ impl Switched {
     }
 }
 
+on_both_logs! {
+    counts_attempts_and_what_is_left_for_each_destination
+}
+
 /// A log, a configuration with one destination, and servers on both.
 struct Door {
     folder: TempDir,
+    log: String,
 }
 
 impl Door {
     fn to(destination: &Switched) -> Self {
+        let door = Self::on("", destination);
+        let log = format!("sqlite:{}", door.folder.path().join("log.db").display());
+        Self { log, ..door }
+    }
+
+    fn on(log: &str, destination: &Switched) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = destination.receiver.url();
         let destination = format!(
@@ -58,7 +69,8 @@ impl Door {
              [destinations.retry]\ninitial = \"50ms\"\njitter = 0.0\n"
         );
         fs::write(folder.path().join("hookgate.toml"), destination).unwrap();
-        Self { folder }
+        let log = log.to_owned();
+        Self { folder, log }
     }
 
     fn serve(&self, options: &[&str]) -> Server {
@@ -66,7 +78,7 @@ impl Door {
         let mut command = hookgate();
         command
             .args(["serve", "--config", &path("hookgate.toml")])
-            .args(["--log", &format!("sqlite:{}", path("log.db"))])
+            .args(["--log", &self.log])
             .args(options);
         Server::spawn(command)
     }
@@ -124,10 +136,9 @@ fn one_trace_leads_from_the_gate_through_the_append_and_every_attempt() {
     }
 }
 
-#[test]
-fn counts_attempts_and_what_is_left_for_each_destination() {
+fn counts_attempts_and_what_is_left_for_each_destination(log: &str) {
     let destination = Switched::answering(500);
-    let server = Door::to(&destination).serve(&[]);
+    let server = Door::on(log, &destination).serve(&[]);
     assert_eq!(Delivery::new("evt_1").send(&server).status, 200);
     let failed = r#"hookgate_attempts_total{destination="orders",via="primary",outcome="failed"}"#;
     let undelivered = r#"hookgate_undelivered{destination="orders"}"#;

@@ -88,29 +88,47 @@ impl Place {
     /// Counts what is left.
     pub(super) async fn backlog(&self, streams: &Streams) -> Result<Backlog, async_nats::Error> {
         let fresh = self.fresh.get_info().await?;
-        let count = async |stream: &Stream, prefix: &str| {
-            let subjects = format!("{prefix}.{}.*", self.name);
-            let found = stream.info_with_subjects(subjects).await?;
-            let found: Vec<_> = found.try_collect().await?;
-            Ok::<_, async_nats::Error>(u64::try_from(found.len()).unwrap_or(u64::MAX))
-        };
-        let retrying = count(&streams.retry, records::SCHEDULED).await?
-            + count(&streams.retry, records::RETRY).await?;
-        let parked = count(&streams.review, records::REVIEW).await?;
+        let scheduled = self.count(&streams.retry, records::SCHEDULED).await?;
+        let due = self.count(&streams.retry, records::RETRY).await?;
+        let parked = self.count(&streams.review, records::REVIEW).await?;
         let under_way = u64::try_from(fresh.num_ack_pending).unwrap_or(u64::MAX);
         let waiting = fresh.num_pending.saturating_add(under_way);
-        let oldest = if waiting > 0 {
-            let next = fresh.ack_floor.stream_sequence.saturating_add(1);
-            streams.event(next).await?.map(|(entry, _)| entry.stored_at)
-        } else {
-            None
+        let next = fresh.ack_floor.stream_sequence.saturating_add(1);
+        let fresh = (waiting > 0).then_some(next);
+        let oldest = [fresh, scheduled.oldest, due.oldest].into_iter().flatten();
+        let oldest = match oldest.min() {
+            Some(sequence) => streams.stored_from(sequence).await?,
+            None => None,
         };
+        let retrying = scheduled.events.saturating_add(due.events);
         Ok(Backlog {
             undelivered: waiting.saturating_add(retrying),
             oldest,
-            parked,
+            parked: parked.events,
         })
     }
+
+    /// Counts the destination's subjects in a stream, one for each event.
+    async fn count(&self, stream: &Stream, prefix: &str) -> Result<Count, async_nats::Error> {
+        let subjects = format!("{prefix}.{}.*", self.name);
+        let found = stream.info_with_subjects(subjects).await?;
+        let count = found.try_fold(Count::default(), async |count, (subject, _)| {
+            let sequence = subject.rsplit('.').next().and_then(|it| it.parse().ok());
+            Ok(Count {
+                events: count.events.saturating_add(1),
+                oldest: count.oldest.into_iter().chain(sequence).min(),
+            })
+        });
+        Ok(count.await?)
+    }
+}
+
+/// Counts events.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    events: u64,
+    /// The lowest of their sequences.
+    oldest: Option<u64>,
 }
 
 async fn consumer(

@@ -9,6 +9,7 @@ use async_nats::jetstream::{
     stream::{Config, DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream},
 };
 use bytes::Bytes;
+use hookgate_core::time::Timestamp;
 
 use super::records;
 use crate::log::{
@@ -168,6 +169,26 @@ impl Streams {
     pub(super) async fn event(&self, sequence: u64) -> Result<Option<(Entry, Bytes)>, ReadError> {
         match self.log.get_raw_message(sequence).await {
             Ok(message) => nats::event_in(message).map(Some),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
+        }
+    }
+
+    /// Returns when the log took the first event that it has from a sequence on.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) async fn stored_from(&self, sequence: u64) -> Result<Option<Timestamp>, ReadError> {
+        let subjects = nats::subjects_of("*");
+        let found = self
+            .log
+            .get_first_raw_message_by_subject(subjects, sequence);
+        match found.await {
+            Ok(message) => {
+                let millis = message.time.unix_timestamp_nanos() / 1_000_000;
+                let millis = u64::try_from(millis).unwrap_or_default();
+                Ok(Some(Timestamp::from_unix_millis(millis)))
+            }
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
         }
