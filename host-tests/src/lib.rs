@@ -16,6 +16,7 @@ pub mod artefact;
 pub mod blocks;
 pub mod bootstrap;
 pub mod client;
+pub mod clock;
 pub mod consumer;
 pub mod corpus;
 pub mod envoy;
