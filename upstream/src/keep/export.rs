@@ -28,12 +28,14 @@ pub(crate) enum ExportError {
     Print(#[from] io::Error),
 }
 
-/// Prints every event from a place on, up to the newest.
+/// Prints every event from a place on, up to the newest of this moment: a log
+/// that is appended to all the time would otherwise have no end.
 ///
 /// # Errors
 /// [`ExportError`]: what was printed before is whole.
 pub(crate) async fn export(args: &ExportArgs) -> Result<(), ExportError> {
     let reader = Reader::open(&args.log.address()?).await?;
+    let newest = reader.newest().await?.unwrap_or_default();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let first = match args.from {
         From::Sequence(sequence) => Some(sequence),
@@ -41,8 +43,12 @@ pub(crate) async fn export(args: &ExportArgs) -> Result<(), ExportError> {
     };
     // Without a first one there is nothing that young.
     let mut next = first;
-    while let Some(from) = next {
+    while let Some(from) = next.filter(|from| *from <= newest) {
         let batch = reader.scan(from, BATCH).await?;
+        let batch: Vec<_> = batch
+            .into_iter()
+            .take_while(|(entry, _)| entry.sequence <= newest)
+            .collect();
         for (entry, payload) in &batch {
             serde_json::to_writer(&mut out, &Line::of(entry, payload)).map_err(io::Error::from)?;
             writeln!(out)?;

@@ -134,6 +134,21 @@ impl Reader {
         Ok(found)
     }
 
+    /// Returns the sequence of the newest event; `None` in an empty log.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn newest(&self) -> Result<Option<u64>, ReadError> {
+        let span = match self {
+            Self::Sqlite(reader) => reader.span()?,
+            Self::Nats(reader) => return Ok(reader.last()),
+            Self::Amqp(reader) => reader.span().await?,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(reader) => reader.span().await?,
+        };
+        Ok(span.map(|span| span.last))
+    }
+
     /// Returns the sequence of the first event that was stored at a time or
     /// later.
     ///

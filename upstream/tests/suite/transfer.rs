@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, BufRead as _},
     path::Path,
     process::{Command, Stdio},
 };
@@ -50,6 +51,39 @@ fn assert_same(export: &str, original: &str) {
     assert_eq!(export.len(), original.len());
     for (one, other) in export.iter().zip(&original) {
         assert_eq!(one, other);
+    }
+}
+
+/// Exports, and lets the log take another event whenever a line was read.
+fn exported_while_it_grows(log: &str) -> usize {
+    let server = Server::start(log, &[]);
+    for number in 0..10 {
+        Delivery::new(&format!("evt_{number}")).send(&server);
+    }
+    let mut command = hookgate();
+    command
+        .args(["export", "--log", log])
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut count = 0;
+    for line in lines {
+        line.unwrap();
+        count += 1;
+        assert!(count < 200, "the export follows the log");
+        Delivery::new(&format!("evt_late_{count}")).send(&server);
+    }
+    assert!(child.wait().unwrap().success());
+    count
+}
+
+#[test]
+fn an_export_ends_with_what_the_log_had_when_it_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}", folder.path().join("log.db").display());
+    let nats = Nats::start();
+    for log in [file, nats.address()] {
+        assert_eq!(exported_while_it_grows(&log), 10, "{log}");
     }
 }
 

@@ -87,6 +87,13 @@ impl NatsReader {
         }
     }
 
+    /// Returns the newest sequence when the stream was opened; `None` if it was
+    /// empty.
+    pub(crate) fn last(&self) -> Option<u64> {
+        let state = &self.stream.cached_info().state;
+        (state.messages > 0).then_some(state.last_sequence)
+    }
+
     /// Returns the newest events that match, in the order of the log.
     ///
     /// # Errors
