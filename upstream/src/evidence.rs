@@ -6,8 +6,8 @@
 //! for the whole log before it. Whoever can write the log can write a chain
 //! that fits; a head that was exported before, to where they can't write, shows
 //! it. No clock and no I/O here: each log stores its links in its own way,
-//! [SQLite](crate::log::sqlite) one for each event, JetStream one for each
-//! sealed range.
+//! [SQLite](crate::log::sqlite) with each event, [JetStream](crate::log::nats)
+//! behind it, a range at a time.
 
 mod audit;
 mod chain;

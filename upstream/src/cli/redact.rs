@@ -9,12 +9,14 @@ use crate::log::RedactTarget;
 /// `hookgate redact`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Removes the payload for good: from the log, its write-ahead file and its free pages, or from the
-stream's files. Attributes and SHA-256 stay, with a record of who asked, when and why, so that verify-log still passes and
-lists it. Backups, exports and what was delivered are not touched. A server may be running.
+Removes the payload for good: from a file with its write-ahead file and its free pages, or from the
+files of a stream. Attributes and SHA-256 stay, with a record of who asked, when and why, so that
+verify-log still passes and lists it. Backups, exports and what was delivered are not touched. A
+server may be running.
 
 Examples:
-  hookgate redact evt_1 --reason 'erasure request 17' --by ada --log sqlite:./data/hookgate.db")]
+  hookgate redact evt_1 --reason 'erasure request 17' --by ada --log sqlite:./data/hookgate.db
+  hookgate redact --sequence 17 --reason 'published by hand' --by ada --log nats://127.0.0.1:4222")]
 pub(crate) struct RedactArgs {
     /// Its event ID
     #[arg(required_unless_present = "sequence")]
