@@ -296,6 +296,24 @@ fn repeats_no_argument_that_may_hold_a_secret() {
     }
 }
 
+on_both_logs! {
+    says_that_nothing_is_parked_where_nothing_was_delivered
+}
+
+fn says_that_nothing_is_parked_where_nothing_was_delivered(log: &str) {
+    let message = failure(hookgate().args(["parked", "--log", log]));
+    assert!(message.contains("hookgate serve --log"), "{message}");
+    let _server = Server::start(log, &[]);
+    let parked = |options: &[&str]| {
+        let mut command = hookgate();
+        output(command.args(["parked", "--log", log]).args(options))
+    };
+    assert_eq!(parked(&[]), b"Nothing is parked.\n");
+    assert_eq!(parked(&["--json"]), b"");
+    let filtered = parked(&["--destination", "orders"]);
+    assert_eq!(filtered, b"Nothing of this kind is parked.\n");
+}
+
 /// What would choose nothing at all is a mistake, and told as one.
 #[test]
 fn refuses_arguments_that_no_event_can_match() {

@@ -94,6 +94,11 @@ impl NatsReader {
         (state.messages > 0).then_some(state.last_sequence)
     }
 
+    /// Returns the stream.
+    pub(crate) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     /// Returns the newest events that match, in the order of the log.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ on_both_logs! {
     a_destination_begins_where_it_is_told_and_stays_there
     a_destination_gets_what_its_filter_chooses
     one_event_in_many_is_found
+    a_destination_s_settings_may_change
 }
 
 fn store(server: &Server, delivery: &Delivery) {
@@ -150,4 +151,23 @@ fn one_event_in_many_is_found(log: &str) {
     let it = Delivery::new("evt_it").of_source("stripe-connect", CONNECT_SECRET);
     store(&server, &it);
     assert_eq!(ids(&receiver.until_got(1)), ["evt_it"]);
+}
+
+fn a_destination_s_settings_may_change(log: &str) {
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let with = |more: &str, source: &str| {
+        destination("orders", &receiver.url(), more)
+            + &format!("[destinations.filter]\nsources = [\"{source}\"]\n")
+    };
+    let place = Place::new(log, &with("timeout = \"10s\"", "stripe"));
+    let server = place.start();
+    store(&server, &Delivery::new("evt_1"));
+    receiver.until_got(1);
+    drop(server);
+    place.configure(&with("timeout = \"2s\"\nconcurrency = 1", "stripe-connect"));
+    let server = place.start();
+    store(&server, &Delivery::new("evt_2"));
+    let connect = Delivery::new("evt_3").of_source("stripe-connect", CONNECT_SECRET);
+    store(&server, &connect);
+    assert_eq!(ids(&receiver.until_got(2)), ["evt_1", "evt_3"]);
 }

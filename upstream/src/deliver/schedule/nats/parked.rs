@@ -4,13 +4,13 @@ use std::num::NonZeroUsize;
 
 use futures_util::TryStreamExt as _;
 
-use super::{
-    records,
-    streams::{self, Streams},
-};
+use super::{records, streams};
 use crate::{
     deliver::schedule::{Parked, ReadError},
-    log::{self, nats::Servers},
+    log::{
+        self,
+        nats::{NatsReader, Servers},
+    },
 };
 
 /// Returns what is parked and wanted, the oldest event first.
@@ -23,11 +23,16 @@ pub(crate) async fn parked(
     limit: NonZeroUsize,
     wanted: impl Fn(&Parked) -> bool,
 ) -> Result<Vec<Parked>, ReadError> {
+    // Says what to do if there is no log at all.
+    let reader = NatsReader::open(server).await;
+    let log = reader.map_err(log::ReadError::from)?.into_stream();
     let context = streams::connect(server).await?;
-    let streams = Streams::ensure(&context).await?;
+    let Some(review) = streams::review(&context).await? else {
+        return Ok(Vec::new());
+    };
     let subjects = format!("{}.{}.*", records::REVIEW, destination.unwrap_or("*"));
     let nats = |error: async_nats::Error| ReadError::Nats(error);
-    let found = streams.review.info_with_subjects(subjects).await;
+    let found = review.info_with_subjects(subjects).await;
     let found = found.map_err(|error| nats(error.into()))?;
     let found: Vec<(String, usize)> = found
         .try_collect()
@@ -43,10 +48,10 @@ pub(crate) async fn parked(
     places.sort_unstable();
     let mut parked = Vec::new();
     for (sequence, subject) in places {
-        let message = streams.review.get_last_raw_message_by_subject(&subject);
+        let message = review.get_last_raw_message_by_subject(&subject);
         let message = message.await.map_err(|error| nats(error.into()))?;
         let mut one = records::read_parked(&subject, sequence, &message.headers);
-        one.entry = match streams.event(sequence).await {
+        one.entry = match streams::event(&log, sequence).await {
             Ok(found) => found.map(|(entry, _)| entry),
             // Which may be why it is here.
             Err(log::ReadError::Damage(_)) => None,

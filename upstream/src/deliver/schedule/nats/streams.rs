@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{
     self, ErrorCode, Message,
-    context::{Context, CreateStreamError, GetStreamError},
+    context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
     stream::ConsumerError,
     stream::{Config, DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream},
 };
@@ -91,6 +91,42 @@ pub(super) async fn connect(server: &Servers) -> Result<Context, OpenError> {
         .build(client))
 }
 
+const REVIEW: &str = "HOOKGATE_REVIEW";
+
+/// Finds the stream of what waits for a person, and makes nothing; `None` if
+/// nothing was ever delivered from this log.
+///
+/// # Errors
+/// [`OpenError::Log`].
+pub(super) async fn review(context: &Context) -> Result<Option<Stream>, OpenError> {
+    match context.get_stream(REVIEW).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(refusal)
+                if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                Ok(None)
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// Reads an event of the log; `None` if the log doesn't have it any more.
+///
+/// # Errors
+/// [`ReadError`].
+pub(super) async fn event(
+    log: &Stream,
+    sequence: u64,
+) -> Result<Option<(Entry, Bytes)>, ReadError> {
+    match log.get_raw_message(sequence).await {
+        Ok(message) => nats::event_in(message).map(Some),
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
+    }
+}
+
 impl Streams {
     /// Makes the streams that aren't there.
     ///
@@ -134,7 +170,7 @@ impl Streams {
         Ok(Self {
             attempts: make("HOOKGATE_ATTEMPTS", attempts).await?,
             retry: make("HOOKGATE_RETRY", retry).await?,
-            review: make("HOOKGATE_REVIEW", review).await?,
+            review: make(REVIEW, review).await?,
             log,
         })
     }
@@ -162,16 +198,12 @@ impl Streams {
         Ok(())
     }
 
-    /// Reads an event of the log; `None` if the log doesn't have it any more.
+    /// See [`event`].
     ///
     /// # Errors
     /// [`ReadError`].
     pub(super) async fn event(&self, sequence: u64) -> Result<Option<(Entry, Bytes)>, ReadError> {
-        match self.log.get_raw_message(sequence).await {
-            Ok(message) => nats::event_in(message).map(Some),
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
-        }
+        event(&self.log, sequence).await
     }
 
     /// Returns when the log took the first event that it has from a sequence on.
