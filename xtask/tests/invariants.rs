@@ -1,4 +1,5 @@
-//! Every invariant of ARCHITECTURE.md names tests, and they exist.
+//! Every invariant of ARCHITECTURE.md and every threat of SECURITY.md names tests,
+//! and they exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,8 +57,23 @@ fn walk(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn every_invariant_is_held_by_tests_that_exist() -> Result<()> {
+/// Returns the rows of the threat model with the names in their last cell.
+fn threats(text: &str) -> Vec<(&str, Vec<&str>)> {
+    let (_, section) = text.split_once("## Threat model\n").unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    // Below the names of the columns.
+    rows.skip(1)
+        .map(|row| {
+            let cell = row.trim_end_matches([' ', '|']).rsplit_once(" | ");
+            let names = cell.map_or("", |(_, cell)| cell);
+            (row, names.split('`').skip(1).step_by(2).collect())
+        })
+        .collect()
+}
+
+/// Returns the names of all tests of the workspace.
+fn tests() -> Result<BTreeSet<String>> {
     let mut tests = BTreeSet::new();
     for package in [
         "core",
@@ -69,6 +85,12 @@ fn every_invariant_is_held_by_tests_that_exist() -> Result<()> {
     ] {
         walk(&root().join(package), &mut tests).context(package)?;
     }
+    Ok(tests)
+}
+
+#[test]
+fn every_invariant_is_held_by_tests_that_exist() -> Result<()> {
+    let tests = tests()?;
     let text = fs::read_to_string(root().join("ARCHITECTURE.md"))?;
     let invariants = invariants(&text);
     assert!(invariants.len() >= 18, "{}", invariants.len());
@@ -76,6 +98,21 @@ fn every_invariant_is_held_by_tests_that_exist() -> Result<()> {
         assert!(!named.is_empty(), "no test named: {line}");
         for name in named {
             assert!(tests.contains(name), "`{name}` is no test: {line}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_threat_is_met_by_tests_that_exist() -> Result<()> {
+    let tests = tests()?;
+    let text = fs::read_to_string(root().join("SECURITY.md"))?;
+    let threats = threats(&text);
+    assert!(threats.len() >= 15, "{}", threats.len());
+    for (row, named) in threats {
+        assert!(!named.is_empty(), "no test named: {row}");
+        for name in named {
+            assert!(tests.contains(name), "`{name}` is no test: {row}");
         }
     }
     Ok(())
@@ -104,6 +141,9 @@ fn tells_tests_from_other_functions() {
         &mut names,
     );
     assert_eq!(names, BTreeSet::from(["a".to_owned(), "c".to_owned()]));
+    let table =
+        "## Threat model\n\n| a | b |\n|---|---|\n| x `y` | `a`, `b` |\n\n## Other\n| `c` |";
+    assert_eq!(threats(table), [("| x `y` | `a`, `b` |", vec!["a", "b"])]);
     assert_eq!(
         invariants("1. One — `a`, `b`.\ntwo\n2. No"),
         [("1. One — `a`, `b`.", vec!["a", "b"]), ("2. No", vec![])]

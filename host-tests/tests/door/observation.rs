@@ -6,6 +6,7 @@ use hookgate_host_tests::artefact::{self, Runtime};
 use hookgate_host_tests::client::Delivery;
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{CONNECT, Event, PLATFORM, fresh_id};
+use hookgate_host_tests::gate_token::TOKEN;
 use hookgate_host_tests::process::Process;
 use hookgate_host_tests::upstream::Upstream;
 use hookgate_host_tests::wait;
@@ -106,7 +107,7 @@ async fn no_secret_shows_in_any_log_statistic_or_dump() -> Result<()> {
     }
     for (place, text) in shown {
         assert!(!text.is_empty(), "nothing at {place}");
-        for secret in [PLATFORM.secret, CONNECT.secret] {
+        for secret in [PLATFORM.secret, CONNECT.secret, TOKEN] {
             assert!(!text.contains(secret), "a secret shows at {place}");
         }
     }
