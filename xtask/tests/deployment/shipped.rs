@@ -31,7 +31,7 @@ impl Shipped {
         };
         let watch = between("%FILE_CONTENT(", ")%").context("a watched file")?;
         let (keyring, watched) = watch.split_once(':').context("a watched folder")?;
-        let gate_token = between("path: ", "/token.yaml\n").context("a gate token")?;
+        let gate_token = between("watched_directory: {path: ", "}").context("a gate token")?;
         let certificate = between("certificate_chain: {filename: ", "/tls.crt}");
         Ok(Self {
             keyring: keyring.to_owned(),
