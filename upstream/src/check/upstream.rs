@@ -126,17 +126,28 @@ fn judge(destination: &Destination, at: &impl Fn(&str) -> Position, findings: &m
 
 /// Names the scheme of an address that leaves this machine unencrypted.
 fn in_clear(target: &Target) -> Option<&'static str> {
-    let (Target::Http(url) | Target::Amqp(url)) = target else {
-        return None;
+    let url = match target {
+        Target::Http(url) | Target::Amqp(url) | Target::Nats(url) => url,
+        Target::Kafka(address) => {
+            let servers = address.servers();
+            let mut hosts = servers.split(',').map(|server| {
+                let host = server.rsplit_once(':');
+                host.map_or(server, |(host, _)| host)
+            });
+            return (!hosts.all(is_local)).then_some("Kafka, which is spoken in clear only");
+        }
     };
-    let host = url.host_str().unwrap_or_default();
-    let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
     match url.scheme() {
-        _ if is_local => None,
+        _ if url.host_str().is_some_and(is_local) => None,
         "http" => Some("http"),
         "amqp" => Some("AMQP without TLS"),
+        "nats" => Some("NATS without TLS, unless the server asks for it"),
         _ => None,
     }
+}
+
+fn is_local(host: &str) -> bool {
+    matches!(host, "localhost" | "[::1]") || host.starts_with("127.")
 }
 
 const fn place(mistake: &Mistake) -> Position {

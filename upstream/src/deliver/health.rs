@@ -64,7 +64,7 @@ pub(crate) enum Permit {
 impl Health {
     /// Begins with a destination that is well.
     pub(crate) fn new(destination: &Destination) -> Self {
-        let breaker = || Breaker::new(destination.breaking);
+        let breaker = || Breaker::new(destination.breaking, destination.timeout);
         Self {
             primary: breaker(),
             secondary: destination.secondary.as_ref().map(|_| breaker()),
@@ -180,6 +180,8 @@ impl Health {
 #[derive(Debug)]
 struct Breaker {
     breaking: Breaking,
+    /// How long nothing may be heard of a probe: no attempt takes longer.
+    unheard: Duration,
     state: State,
 }
 
@@ -200,9 +202,10 @@ enum State {
 }
 
 impl Breaker {
-    const fn new(breaking: Breaking) -> Self {
+    fn new(breaking: Breaking, timeout: Duration) -> Self {
         Self {
             breaking,
+            unheard: breaking.longest.max(timeout),
             state: State::Closed { failures: 0 },
         }
     }
@@ -226,7 +229,7 @@ impl Breaker {
                 if let Some(until) = self.closed_until(now) {
                     return Err(until);
                 }
-                let until = later(now, self.breaking.longest);
+                let until = later(now, self.unheard);
                 self.state = State::Probing { until, wait };
                 Ok(())
             }

@@ -428,6 +428,41 @@ fn finds_what_the_log_can_not_do() {
 }
 
 #[test]
+fn finds_destinations_that_are_reached_in_clear() {
+    let lines = |urls: &[&str]| {
+        let destination = |(number, url): (usize, &&str)| {
+            format!("[[destinations]]\nname = \"d{number}\"\nurl = \"{url}\"\nsecrets = [\"A\"]\n")
+        };
+        urls.iter().enumerate().map(destination).collect::<String>()
+    };
+    let found = |text: &str| {
+        let folder = Folder::with(text);
+        let mut command = folder.hookgate();
+        let shown = output(command.args(["check-config", "hookgate.toml"]));
+        let shown = String::from_utf8(shown).unwrap();
+        shown.matches("warning[destination_in_clear]").count()
+    };
+    let remote = [
+        "http://orders.internal/hooks",
+        "amqp://broker.internal/v?exchange=events",
+        "nats://broker.internal/events",
+        #[cfg(feature = "kafka")]
+        "kafka://127.0.0.1:9092,broker.internal:9092/events",
+    ];
+    assert_eq!(found(&lines(&remote)), remote.len());
+    let kept = [
+        "https://orders.internal/hooks",
+        "http://127.0.0.1/hooks",
+        "amqp://localhost/v?exchange=events",
+        "nats://[::1]:4222/events",
+        "tls://broker.internal/events",
+        #[cfg(feature = "kafka")]
+        "kafka://127.0.0.1:9092,localhost:9093/events",
+    ];
+    assert_eq!(found(&lines(&kept)), 0);
+}
+
+#[test]
 fn explains_what_the_file_does_and_what_is_doubtful() {
     let text = "log = \"sqlite:./data/log.db\"\n[retention]\nkeep = \"1d\"\n".to_owned()
         + "[[destinations]]\nname = \"orders\"\nurl = \"http://orders.internal/hooks?key=TOPSECRET\"\n"

@@ -136,6 +136,17 @@ fn a_probe_that_is_never_heard_of_is_followed_by_another() {
 }
 
 #[test]
+fn no_probe_follows_another_that_may_still_be_answered() {
+    let mut slow = destination(8, None, None);
+    slow.timeout = Duration::from_mins(1);
+    slow.breaking.longest = slow.breaking.initial;
+    let mut health = Health::new(&slow);
+    fail(&mut health, Via::Primary, 5, START);
+    assert_eq!(health.permit(0, after(1_000)), Permit::Now(Via::Primary));
+    assert_eq!(health.permit(1, after(1_000)), Permit::At(after(61_000)));
+}
+
+#[test]
 fn any_answer_shows_that_somebody_is_there() {
     let mut health = alone();
     for outcome in [Outcome::Failed, Outcome::Refused, Outcome::Delivered] {
