@@ -213,7 +213,11 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         }
     };
     connections::serve(listener, routes(Arc::clone(&intake)), stop).await;
-    engine.stop().await;
+    tokio::select! {
+        () = engine.stop() => {}
+        _ = terminate.recv() => warn!("SIGTERM again: deliveries under way come again"),
+        _ = interrupt.recv() => warn!("SIGINT again: deliveries under way come again"),
+    }
     if let Some(sealing) = sealing {
         sealing.stop().await;
     }

@@ -34,7 +34,8 @@ What isn't said here comes from the environment (the variables below), then from
 --config, then from the defaults. envoy/hookgate.toml explains every field of that file, also
 those that have no flag: destinations, retention, telemetry.
 
-RUST_LOG=hookgate=debug logs every event. SIGTERM and SIGINT drain, then stop.
+RUST_LOG=hookgate=debug logs every event. SIGTERM and SIGINT drain, then stop;
+a second one does not wait for deliveries under way, which are made again at the next start.
 
 Examples:
   hookgate serve --log sqlite:./data/hookgate.db

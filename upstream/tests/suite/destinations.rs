@@ -41,6 +41,7 @@ on_both_logs! {
     a_few_faults_cost_few_attempts_more
     a_destination_that_is_away_at_start_gets_its_events_when_it_comes
     sigterm_lets_what_is_under_way_finish
+    a_second_sigterm_waits_for_no_delivery
 }
 
 const DESTINATION_SECRET: &str = "whsec_aG9va2dhdGUtZGVzdGluYXRpb24=";
@@ -378,4 +379,31 @@ fn sigterm_lets_what_is_under_way_finish(log: &str) {
     Delivery::new("evt_next").send(&_server);
     let got = receiver.until_got(2);
     assert_eq!(ids(&got), ["evt_n00000", "evt_next"]);
+}
+
+fn a_second_sigterm_waits_for_no_delivery(log: &str) {
+    let receiver = Receiver::start(|_, before| match before {
+        0 => Reaction::Slow(Duration::from_secs(60)),
+        _ => Reaction::Status(200),
+    });
+    let more = "timeout = \"60s\"\nconcurrency = 1";
+    let text = destination("orders", &receiver.url(), more);
+    let place = Place::new(log, &text);
+    let mut server = place.start();
+    append(&server, 1);
+    receiver.until_got(1);
+    server.terminate();
+    until("it drains", || {
+        server.stderr().contains("draining").then_some(())
+    });
+    let start = Instant::now();
+    until("it ends although the destination takes its time", || {
+        server.terminate();
+        server.ended()
+    });
+    assert!(start.elapsed() < Duration::from_secs(20));
+    if log.starts_with("sqlite:") {
+        let _server = place.start();
+        assert_eq!(ids(&receiver.until_got(2)), ["evt_n00000"; 2]);
+    }
 }

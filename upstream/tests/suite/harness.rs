@@ -210,6 +210,11 @@ impl Server {
         self.wait();
     }
 
+    /// How the server ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.0.try_wait().unwrap()
+    }
+
     /// Waits until the server has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         until("the server ends", || self.child.0.try_wait().unwrap())
