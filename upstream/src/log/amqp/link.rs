@@ -118,6 +118,8 @@ pub(super) async fn keep_up(
             }
         }
         current.send_replace(None);
+        // Closes it, and forgets what the server didn't read.
+        drop(link);
         warn!("the connection to RabbitMQ is lost; events on their way are in doubt");
         link = loop {
             match reopen(&address, max_payload_bytes).await {
