@@ -158,8 +158,12 @@ fn every_link_of_the_page_leads_somewhere() -> Result<()> {
         .collect();
     assert!(links.len() > 10, "{links:?}");
     for link in links {
-        match link.strip_prefix('#') {
-            Some(anchor) => assert!(anchors.contains(anchor), "{link}"),
+        match link.split_once('#') {
+            Some(("", anchor)) => assert!(anchors.contains(anchor), "{link}"),
+            Some((page, anchor)) => {
+                let other = read(&format!("docs/{page}"))?;
+                assert!(self::anchors(&other).contains(anchor), "{link}");
+            }
             None => assert!(path("docs").join(link).exists(), "{link}"),
         }
     }
