@@ -26,6 +26,7 @@ pub mod gate_token;
 pub mod keyring;
 pub mod load;
 pub mod log;
+pub mod measure;
 pub mod nats;
 pub mod otlp;
 pub mod payload;

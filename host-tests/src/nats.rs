@@ -3,13 +3,24 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::measure::{self, Memory};
 use crate::process::Process;
 use crate::{artefact, wait};
+
+/// Says when a server syncs what it has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syncing {
+    /// Before it acknowledges, as shipped.
+    Always,
+    /// Every two minutes: to fill a store that is measured afterwards.
+    Seldom,
+}
 
 /// One running nats-server and its store; both end with their owner.
 #[derive(Debug)]
@@ -25,14 +36,53 @@ impl Nats {
     /// # Errors
     /// No nats-server on this machine, or it doesn't start.
     pub async fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::start_in(tempfile::tempdir()?, Syncing::Always).await
+    }
+
+    /// Starts a server on an empty store in `folder`.
+    ///
+    /// # Errors
+    /// No nats-server on this machine, or it doesn't start.
+    pub async fn start_in(folder: TempDir, syncing: Syncing) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (process, address) = spawn(any, folder.path()).await?;
+        let (process, address) = spawn(any, folder.path(), syncing).await?;
         Ok(Self {
             process,
             address,
             folder,
         })
+    }
+
+    /// Ends it in order and starts it again, at the same address, on the same
+    /// store.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub async fn restart_syncing(&mut self, syncing: Syncing) -> Result<()> {
+        self.process.terminate().await?;
+        (self.process, self.address) = spawn(self.address, self.folder.path(), syncing).await?;
+        Ok(())
+    }
+
+    /// Returns how long it has had a processor.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        measure::cpu_time(self.process.id().context("nats-server has ended")?)
+    }
+
+    /// Returns how much memory it has.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory(&self) -> Result<Memory> {
+        measure::memory(self.process.id().context("nats-server has ended")?)
+    }
+
+    /// Prints nothing on drop, see [`Process::discard_output`].
+    pub fn discard_output(&mut self) {
+        self.process.discard_output();
     }
 
     /// Kills it with SIGKILL.
@@ -48,7 +98,8 @@ impl Nats {
     /// # Errors
     /// It doesn't start.
     pub async fn restart(&mut self) -> Result<()> {
-        (self.process, self.address) = spawn(self.address, self.folder.path()).await?;
+        let folder = self.folder.path();
+        (self.process, self.address) = spawn(self.address, folder, Syncing::Always).await?;
         Ok(())
     }
 
@@ -90,9 +141,17 @@ impl Nats {
     }
 }
 
-async fn spawn(listen: SocketAddr, folder: &Path) -> Result<(Process, SocketAddr)> {
+async fn spawn(
+    listen: SocketAddr,
+    folder: &Path,
+    syncing: Syncing,
+) -> Result<(Process, SocketAddr)> {
     let config = folder.join("nats.conf");
-    fs::write(&config, shipped_config(listen, folder)?)?;
+    let mut text = shipped_config(listen, folder)?;
+    if syncing == Syncing::Seldom {
+        text = text.replace("sync_interval: always", "sync_interval: 2m");
+    }
+    fs::write(&config, text)?;
     // One that was killed has left its own.
     if let Some(old) = ports_file(folder)? {
         fs::remove_file(old)?;
@@ -100,7 +159,8 @@ async fn spawn(listen: SocketAddr, folder: &Path) -> Result<(Process, SocketAddr
     let mut command = Command::new(artefact::nats_server()?);
     command.arg("-c").arg(&config);
     let mut process = Process::spawn("nats-server", command, folder)?;
-    let address = wait::until("nats-server's port", wait::PATIENCE, async || {
+    // It reads its whole store first.
+    let address = wait::until("nats-server's port", wait::A_LONG_TIME, async || {
         process.ensure_running()?;
         let Some(path) = ports_file(folder)? else {
             return Ok(None);

@@ -49,6 +49,26 @@ impl Process {
         })
     }
 
+    /// Returns the child's process id; `None` if it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Asks the child to end, with SIGTERM, and waits until it has.
+    ///
+    /// # Errors
+    /// It has ended already, or can't be asked.
+    pub async fn terminate(&mut self) -> Result<()> {
+        let id = self.id().context("it has ended")?.to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().await?;
+        if !asked.success() {
+            bail!("cannot end {}", self.name);
+        }
+        self.child.wait().await?;
+        Ok(())
+    }
+
     /// Fails, with the end of its output, if the child has ended.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use tokio::process::Command;
 use crate::admin::Admin;
 use crate::event::{CONNECT, PLATFORM};
 use crate::log::Log;
+use crate::measure::{self, Memory};
 use crate::nats::Nats;
 use crate::process::Process;
 use crate::prometheus::Exposition;
@@ -99,6 +101,48 @@ impl Upstream {
         let folder = tempfile::tempdir()?;
         let arguments = vec!["--gate-token-file".into(), tokens.into()];
         Self::start(sqlite_url(&folder), arguments, folder).await
+    }
+
+    /// Starts an upstream on the SQLite file in `folder`, or on `nats`, with
+    /// this configuration.
+    ///
+    /// # Errors
+    /// No binary, or it doesn't start.
+    pub async fn configured(
+        nats: Option<&Nats>,
+        folder: TempDir,
+        configuration: &str,
+    ) -> Result<Self> {
+        let log = nats.map_or_else(|| sqlite_url(&folder), Nats::url);
+        let file = folder.path().join("hookgate.toml");
+        fs::write(&file, configuration)?;
+        Self::start(log, vec!["--config".into(), file.into()], folder).await
+    }
+
+    /// Ends it in order and starts it again with another configuration.
+    ///
+    /// # Errors
+    /// It was not [`Self::configured`], or doesn't start.
+    pub async fn reconfigure(&mut self, configuration: &str) -> Result<()> {
+        self.process.terminate().await?;
+        fs::write(self.folder.path().join("hookgate.toml"), configuration)?;
+        self.restart().await
+    }
+
+    /// Returns how long it has had a processor.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        measure::cpu_time(self.process.id().context("hookgate has ended")?)
+    }
+
+    /// Returns how much memory it has.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory(&self) -> Result<Memory> {
+        measure::memory(self.process.id().context("hookgate has ended")?)
     }
 
     /// Starts an upstream on `nats`.

@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: the figures of the README's "Performance".
+//! `cargo xtask bench`: the figures of the README's "Performance" and of
+//! `docs/performance.md`.
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::host::{self, Envoy};
 use crate::workspace::Workspace;
@@ -10,9 +11,30 @@ use crate::{build, process, tools};
 /// How `bench` is called.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What is measured
+    #[arg(value_enum, default_value_t = Bench::Readme)]
+    what: Bench,
     /// Passed on to the bench program
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
+}
+
+/// One bench program.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Bench {
+    /// The figures of the README
+    Readme,
+    /// The upstream: appends, brokers, a million events
+    Upstream,
+}
+
+impl Bench {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Readme => "bench",
+            Self::Upstream => "bench-upstream",
+        }
+    }
 }
 
 /// Builds everything as the host tests use it and measures.
@@ -25,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     process::run(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["run", "--profile", "quick", "-p", "hookgate-host-tests"])
-            .args(["--bin", "bench", "--"])
+            .args(["--bin", options.what.program(), "--"])
             .args(&options.arguments),
         "bench",
     )

@@ -3,20 +3,14 @@
 //! `cargo xtask bench` builds what this needs and runs it; it prints Markdown
 //! for the README.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
-use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use hookgate_host_tests::artefact;
+use anyhow::Result;
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::PLATFORM;
 use hookgate_host_tests::load::{self, Pace, Report};
+use hookgate_host_tests::measure::{self, folder, machine, median, milliseconds};
 use hookgate_host_tests::upstream::Upstream;
-use tempfile::TempDir;
 
 const CONNECTIONS: usize = 64;
 const EVENT_BYTES: usize = 2048;
@@ -55,7 +49,8 @@ async fn append_rates() -> Result<(f64, f64)> {
     let (mut disk, mut append) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let mut upstream = Upstream::sqlite_in(folder()?).await?;
-        disk.push(fdatasync_rate(&upstream.folder().join("fdatasync"))?);
+        let file = upstream.folder().join("fdatasync");
+        disk.push(measure::fdatasync(&file, EVENT_BYTES, ROUND)?.rate);
         let requests = load::forwarded(PLATFORM, EVENTS_PER_ROUND, EVENT_BYTES)?;
         let pace = Pace::AsFastAsPossible(ROUND);
         let report = load::run(upstream.address(), CONNECTIONS, requests, pace).await?;
@@ -63,7 +58,7 @@ async fn append_rates() -> Result<(f64, f64)> {
         upstream.discard_output();
     }
     eprintln!("fdatasync/s by round: {disk:.0?}\nappends/s by round: {append:.0?}");
-    Ok((median(disk), median(append)))
+    Ok((median(&disk), median(&append)))
 }
 
 async fn end_to_end() -> Result<(Report, Report)> {
@@ -80,48 +75,4 @@ async fn end_to_end() -> Result<(Report, Report)> {
     upstream.discard_output();
     envoy.discard_output();
     Ok((burst, calm))
-}
-
-/// Makes a folder on the disk that the project is on: `/tmp` may be memory.
-fn folder() -> Result<TempDir> {
-    let parent = artefact::root().join("target/bench");
-    fs::create_dir_all(&parent)?;
-    Ok(tempfile::tempdir_in(parent)?)
-}
-
-fn fdatasync_rate(path: &Path) -> Result<f64> {
-    let mut file = File::create(path)?;
-    let record = [b'x'; EVENT_BYTES];
-    let (start, mut count) = (Instant::now(), 0_u32);
-    while start.elapsed() < ROUND {
-        file.write_all(&record)?;
-        file.sync_data()?;
-        count += 1;
-    }
-    Ok(f64::from(count) / start.elapsed().as_secs_f64())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
-}
-
-fn machine() -> Result<String> {
-    let cores = available_parallelism()?;
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty"])
-        .current_dir(artefact::root())
-        .output()
-        .context("cannot run `git`")?;
-    let commit = String::from_utf8_lossy(&output.stdout);
-    Ok(format!(
-        "{cores} cores, Linux {}, commit {}, sender on the same machine:",
-        kernel.trim(),
-        commit.trim()
-    ))
 }

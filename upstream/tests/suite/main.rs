@@ -10,7 +10,6 @@
     reason = "tests say what they expect by failing"
 )]
 
-mod capability;
 /// Runs each test on both logs that deliver.
 macro_rules! on_both_logs {
     ($($name:ident)+) => {
@@ -25,6 +24,7 @@ macro_rules! on_both_logs {
     };
 }
 
+mod capability;
 mod check;
 mod cli;
 mod clock;
@@ -53,6 +53,7 @@ mod nats_cluster;
 mod nats_server;
 mod observed;
 mod patience;
+mod policy;
 mod rabbit;
 mod rabbit_server;
 mod receiver;
