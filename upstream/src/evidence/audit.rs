@@ -181,8 +181,7 @@ impl Audit {
     pub(crate) fn tombstone(&mut self, sequence: u64, stored_at: Timestamp, of: &Entry) {
         self.skip_to(sequence);
         let digest = of.digest();
-        let redaction = self.records.of(of.sequence);
-        if redaction.is_none_or(|redaction| redaction.digest != digest) {
+        if !self.records.has(of.sequence, &digest) {
             self.find(Finding::Tombstone { sequence });
         }
         let tombstone = super::tombstone(sequence, stored_at, of.sequence, &digest);
@@ -302,8 +301,7 @@ impl Audit {
     fn skip_to(&mut self, sequence: u64) {
         while self.next < sequence {
             let first = self.next;
-            if let Some(redaction) = self.records.of(first) {
-                let digest = redaction.digest;
+            if let Some(digest) = self.records.digest_of_gap(first) {
                 self.extend(Some(digest));
                 continue;
             }

@@ -58,6 +58,7 @@ mod rabbit;
 mod rabbit_server;
 mod receiver;
 mod redaction;
+mod restored;
 mod retention;
 mod sealed;
 mod sealing;

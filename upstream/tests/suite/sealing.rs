@@ -16,7 +16,7 @@ const UNSEALED: &str = "hookgate_unsealed";
 const AGE: &str = "hookgate_oldest_unsealed_age_seconds";
 
 /// Waits until everything is sealed.
-fn sealed(kept: &KeptStream) -> Value {
+pub(crate) fn sealed(kept: &KeptStream) -> Value {
     until("everything is sealed", || {
         let (code, report) = kept.verify(&[]);
         assert_eq!(code, 0, "{report}");
@@ -121,7 +121,7 @@ fn sealing_goes_on_when_the_nats_server_comes_back() {
 }
 
 /// Puts on record what is no event, or gone.
-fn redact_sequence(kept: &KeptStream, sequence: &str) -> Command {
+pub(crate) fn redact_sequence(kept: &KeptStream, sequence: &str) -> Command {
     let mut command = hookgate();
     command.args(["redact", "--sequence", sequence, "--reason", "by hand"]);
     command.args(["--log", &kept.log()]);

@@ -12,7 +12,8 @@ pub(super) struct Records {
     chain: Chain,
     /// The hash of each link, from the one before the first.
     links: Vec<Sha256Sum>,
-    by_sequence: BTreeMap<u64, Redaction>,
+    /// Several of one event only where the first was of what couldn't be read.
+    by_sequence: BTreeMap<u64, Vec<Redaction>>,
 }
 
 impl Records {
@@ -33,7 +34,8 @@ impl Records {
     pub(super) fn add(&mut self, redaction: Redaction, link: Sha256Sum) -> Result<(), Finding> {
         let number = redaction.number;
         let expected = self.chain.extend(&redaction.digest_of_record());
-        self.by_sequence.insert(redaction.sequence, redaction);
+        let of_event = self.by_sequence.entry(redaction.sequence);
+        of_event.or_default().push(redaction);
         self.links.push(link);
         self.chain = Chain::resume(Link {
             sequence: expected.sequence,
@@ -62,9 +64,24 @@ impl Records {
         })
     }
 
-    /// Returns the one of an event.
+    /// Returns the newest one of an event.
     pub(super) fn of(&self, sequence: u64) -> Option<&Redaction> {
-        self.by_sequence.get(&sequence)
+        self.by_sequence.get(&sequence)?.last()
+    }
+
+    /// Tells whether one of an event has this digest.
+    pub(super) fn has(&self, sequence: u64, digest: &Sha256Sum) -> bool {
+        let of_event = self.by_sequence.get(&sequence);
+        of_event.is_some_and(|all| all.iter().any(|one| one.digest == *digest))
+    }
+
+    /// Returns the digest by which an event that is gone is sealed: of the newest
+    /// one that was on record before it was sealed.
+    pub(super) fn digest_of_gap(&self, sequence: u64) -> Option<Sha256Sum> {
+        let of_event = self.by_sequence.get(&sequence)?;
+        let mut newest_first = of_event.iter().rev();
+        let before = newest_first.find(|one| one.after.sequence < sequence);
+        before.or(of_event.last()).map(|one| one.digest)
     }
 
     /// Returns the next sequence after another that has one.
@@ -75,7 +92,7 @@ impl Records {
 
     /// Returns all, by their number.
     pub(super) fn into_list(self) -> Vec<Redaction> {
-        let mut list: Vec<_> = self.by_sequence.into_values().collect();
+        let mut list: Vec<_> = self.by_sequence.into_values().flatten().collect();
         list.sort_by_key(|redaction| redaction.number);
         list
     }

@@ -195,6 +195,46 @@ fn takes_a_tombstone_of_what_is_on_record_as_a_place_of_its_own() {
 }
 
 #[test]
+fn takes_a_gap_as_it_was_sealed_and_a_tombstone_by_any_record_of_it() {
+    let (own, unreadable) = (entry(4).digest(), entry(5).digest());
+    let at = Timestamp::from_unix_seconds(70);
+    let mut chain = Chain::start(LOG, Kind::Events);
+    let mut records = Chain::start(LOG, Kind::Redactions);
+    let mut audit = Audit::start(LOG, None, None).unwrap();
+    // The first before the gap was sealed, the second when its tombstone came.
+    for (number, digest, after) in [(1, unreadable, 3), (2, own, 6)] {
+        let redaction = Redaction {
+            number,
+            sequence: 4,
+            source: Source::new("stripe").unwrap(),
+            id: "evt_4".to_owned(),
+            digest,
+            sha256: Sha256Sum::of(b"{}"),
+            reason: "r".to_owned(),
+            by: None,
+            at,
+            after: links(6)[after],
+        };
+        let link = records.extend(&redaction.digest_of_record());
+        audit.redaction(redaction, link.hash);
+    }
+    for sequence in 1..=6 {
+        if sequence == 4 {
+            chain.extend(&unreadable);
+        } else {
+            chain.extend(&entry(sequence).digest());
+            audit.event(sequence, Ok((&entry(sequence), b"{}")));
+        }
+    }
+    chain.extend(&super::super::tombstone(7, at, 4, &own));
+    audit.tombstone(7, at, &entry(4));
+    audit.link(chain.newest());
+    let verdict = audit.finish();
+    assert!(verdict.is_sound(), "{:?}", verdict.findings);
+    assert_eq!(verdict.redactions.len(), 2);
+}
+
+#[test]
 fn misses_what_is_gone_from_the_end_as_well() {
     let mut audit = Audit::start(LOG, None, None).unwrap();
     for sequence in 1..=2 {

@@ -56,16 +56,18 @@ pub(crate) async fn redact(
     let evidence = Evidence::find(&reader.context, log).await?;
     for _ in 0..TRIES {
         // One after the other: of all redactions only the newest is unfinished.
-        finish_newest(log, &evidence, 0).await?;
+        let finished = finish_newest(log, &evidence, 0).await?;
         let found = match request.target {
             RedactTarget::Event { id, source } => find(&reader, &evidence, id, source).await?,
-            RedactTarget::Sequence(sequence) => unreadable::find(log, &evidence, sequence).await?,
+            RedactTarget::Sequence(sequence) => {
+                unreadable::find(&reader, &evidence, sequence).await?
+            }
         };
         let found = match found {
             Found::Redacted(redaction) => return Ok(Redacted::Before(redaction)),
             Found::Here(found) => found,
         };
-        match record(&evidence, found, request).await {
+        match record(&evidence, finished, found, request).await {
             Ok(recorded) => {
                 finish(log, &evidence, &recorded.redaction).await?;
                 return Ok(Redacted::Now(recorded.redaction));
@@ -121,6 +123,7 @@ async fn find(
     let sequence = entry.sequence;
     if entry.redacted {
         let recorded = evidence.redaction_of(sequence).await?;
+        let recorded = recorded.filter(|it| it.redaction.digest == entry.digest());
         let recorded = recorded.ok_or(RedactError::Unrecorded { sequence })?;
         return Ok(Found::Redacted(recorded.redaction));
     }
@@ -134,12 +137,20 @@ async fn find(
     }))
 }
 
+/// Records a redaction after the one at the place `finished`.
+///
+/// # Errors
+/// [`EvidenceError::Conflict`] if another came meanwhile: it may be unfinished.
 async fn record(
     evidence: &Evidence,
+    finished: u64,
     found: Removal,
     request: &RedactRequest<'_>,
 ) -> Result<Recorded, EvidenceError> {
     let newest = evidence.newest_redaction().await?;
+    if newest.place != finished {
+        return Err(EvidenceError::Conflict);
+    }
     let before = newest.value.map(|newest| Link {
         sequence: newest.redaction.number,
         hash: newest.link,
@@ -162,7 +173,7 @@ async fn record(
         redaction,
         link: link.hash,
     };
-    evidence.record(newest.place, &recorded).await?;
+    evidence.record(finished, &recorded).await?;
     Ok(recorded)
 }
 
@@ -182,7 +193,8 @@ async fn finish(
         Ok(Stored::Event(entry)) if entry.digest() == redaction.digest => {
             bury(log, evidence, entry).await?;
         }
-        _ if unreadable::digest(&placed) == redaction.digest => {}
+        _ if unreadable::digest(&placed) == redaction.digest
+            && unreadable::may_go(log, &placed).await? => {}
         _ => return Ok(()),
     }
     let Err(refused) = log.delete_message(sequence).await else {
