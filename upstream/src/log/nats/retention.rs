@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::Stream;
 use hookgate_core::time::Timestamp;
+use serde::Deserialize;
 use tracing::{info, warn};
 
-use super::evidence::{CHECKPOINT, Covered, CutoffRecord, Evidence, EvidenceError};
+use super::{
+    evidence::{CHECKPOINT, Covered, CutoffRecord, Evidence, EvidenceError},
+    stream,
+};
 use crate::{clock, evidence::Cutoff};
 
 /// Time between two looks. Each that finds something leaves a record for ever.
@@ -18,6 +22,9 @@ const PERIOD: Duration = Duration::from_mins(10);
 
 /// Most checkpoints that are removed at once: a hundred thousand events.
 const MAX_CHECKPOINTS: usize = 100;
+
+/// How far the clock of an upstream may be ahead of the server's unsaid.
+const AHEAD: Duration = Duration::from_mins(1);
 
 /// Says why nothing was removed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +35,16 @@ enum RetainError {
     /// The server doesn't remove events.
     #[error("the NATS server does not remove events: {0}")]
     Purge(#[source] async_nats::Error),
+    /// The server doesn't say how late it is.
+    #[error("the NATS server does not say how late it is: {0}")]
+    Time(#[source] async_nats::Error),
+}
+
+/// Holds what a server says of a stream beside how that is.
+#[derive(Deserialize)]
+struct Asked {
+    /// When it was asked.
+    ts: String,
 }
 
 /// Removes the oldest events of a stream.
@@ -52,7 +69,11 @@ impl Retention {
         if Instant::now() < self.next {
             return;
         }
-        match self.remove(log, evidence, clock::now()).await {
+        let removed = async {
+            let now = now(evidence).await?;
+            self.remove(log, evidence, now).await
+        };
+        match removed.await {
             // There may be more.
             Ok(true) => return,
             Ok(false) | Err(RetainError::Evidence(EvidenceError::Conflict)) => {}
@@ -119,6 +140,26 @@ impl Retention {
         }
         Ok(oldest)
     }
+}
+
+/// Returns how late it is, by the clock that is behind: an upstream's, which
+/// alone must not remove what is young, and the server's, by which events are old.
+async fn now(evidence: &Evidence) -> Result<Timestamp, RetainError> {
+    let info = format!("STREAM.INFO.{}", stream::NAME);
+    let asked = evidence.context().request(info, &()).await;
+    let Asked { ts } = asked.map_err(|error| RetainError::Time(error.into()))?;
+    let theirs = Timestamp::parse_rfc3339(&ts);
+    let theirs = theirs.ok_or_else(|| RetainError::Time(format!("`{ts}`").into()))?;
+    let ours = clock::now();
+    let ahead = ours.unix_millis().saturating_sub(theirs.unix_millis());
+    let ahead = Duration::from_millis(ahead);
+    if ahead > AHEAD {
+        warn!(
+            "the clock of this machine is {} s ahead of the NATS server's: events are removed by the server's",
+            ahead.as_secs()
+        );
+    }
+    Ok(ours.min(theirs))
 }
 
 async fn purge(log: &Stream, record: &CutoffRecord) -> Result<(), RetainError> {

@@ -133,7 +133,8 @@ impl Range<'_> {
             }
         };
         self.add(&digest, is_event);
-        self.checkpoint.stored_at = stored_at;
+        // A server's clock may be set back.
+        self.checkpoint.stored_at = stored_at.max(self.checkpoint.stored_at);
         self.bytes = self.bytes.saturating_add(placed.payload.len());
         Ok(())
     }
