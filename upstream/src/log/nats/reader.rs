@@ -267,7 +267,11 @@ impl NatsReader {
         let largest = self.context.client().server_info().max_payload;
         let tombstones = Walk::start(&self.stream, 1, largest);
         let mut tombstones = tombstones.of(&message::tombstone_subjects()).headers_only();
-        while let Some((_, message)) = tombstones.next(0).await.map_err(ReadError::Messages)? {
+        while let Some((_, message)) = tombstones
+            .next(u64::MAX)
+            .await
+            .map_err(ReadError::Messages)?
+        {
             let placed = Placed::of(&message).map_err(ReadError::Messages)?;
             let (entry, nothing) = placed.entry()?;
             if range.contains(&entry.sequence) {
