@@ -230,6 +230,11 @@ impl Audit {
         self.records.of(sequence).is_some()
     }
 
+    /// Tells whether something is wrong so far, or in doubt.
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        self.damaged > 0 || self.suspect.is_some()
+    }
+
     /// Says that a message of the evidence is gone, or not what was written.
     pub(crate) fn evidence(&mut self, place: u64) {
         self.find(Finding::Evidence { place });

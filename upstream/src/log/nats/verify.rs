@@ -107,6 +107,10 @@ impl NatsReader {
         }
         feed.links.up_to(u64::MAX, &mut feed.audit).await?;
         feed.audit.reaches(last);
+        // Retention removes checkpoints as well, and they leave no gap of events.
+        if feed.audit.is_in_doubt() && feed.is_cut_off().await? {
+            return Ok(None);
+        }
         progress(total, total);
         Ok(Some(feed.audit))
     }
@@ -141,10 +145,15 @@ impl Feed<'_> {
         Ok(())
     }
 
+    /// Tells whether retention removed something since the beginning.
+    async fn is_cut_off(&self) -> Result<bool, VerifyError> {
+        Ok(self.evidence.cutoff().await?.place != self.cutoff.place)
+    }
+
     /// Looks what was done meanwhile to what isn't there. `false`: retention
     /// removed it.
     async fn explain_gap(&mut self) -> Result<bool, VerifyError> {
-        if self.evidence.cutoff().await?.place != self.cutoff.place {
+        if self.is_cut_off().await? {
             return Ok(false);
         }
         self.redactions().await?;
