@@ -214,7 +214,7 @@ fn finds_what_is_around_the_gate() {
         admin,
     );
     finds(
-        &with("overload_manager:", "layered_runtime: {}\nignored:"),
+        &with("overload_manager:", "ignored:"),
         "warning",
         "overload_manager",
         "node:",
