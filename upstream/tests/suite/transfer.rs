@@ -57,7 +57,7 @@ fn assert_same(export: &str, original: &str) {
 /// Exports, and lets the log take another event whenever a line was read.
 fn exported_while_it_grows(log: &str) -> usize {
     let server = Server::start(log, &[]);
-    for number in 0..10 {
+    for number in 1..=10 {
         Delivery::new(&format!("evt_{number}")).send(&server);
     }
     let mut command = hookgate();
