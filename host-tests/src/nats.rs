@@ -13,6 +13,9 @@ use crate::measure::{self, Memory};
 use crate::process::Process;
 use crate::{artefact, wait};
 
+/// Name of the log's stream.
+const STREAM: &str = "HOOKGATE";
+
 /// Says when a server syncs what it has acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syncing {
@@ -109,17 +112,16 @@ impl Nats {
         format!("nats://{}", self.address)
     }
 
-    /// Sets the byte limit of the one stream that the upstream has made.
+    /// Sets the byte limit of the log's stream.
     ///
     /// # Errors
-    /// No server, no stream, or more than one.
+    /// No server, or no stream.
     pub async fn limit_stream(&mut self, max_bytes: i64) -> Result<()> {
         self.process.ensure_running()?;
         let client = async_nats::connect(self.url()).await?;
         let context = async_nats::jetstream::new(client);
-        let stream = self.only_stream(&context).await?;
         let mut config = context
-            .get_stream(stream)
+            .get_stream(STREAM)
             .await?
             .cached_info()
             .config
@@ -127,17 +129,6 @@ impl Nats {
         config.max_bytes = max_bytes;
         context.update_stream(config).await?;
         Ok(())
-    }
-
-    async fn only_stream(&self, context: &async_nats::jetstream::Context) -> Result<String> {
-        let client = context.client();
-        let answer = client.request("$JS.API.STREAM.NAMES", "".into()).await?;
-        let json: serde_json::Value = serde_json::from_slice(&answer.payload)?;
-        let names = json.pointer("/streams").and_then(|v| v.as_array());
-        match names.map(Vec::as_slice) {
-            Some([name]) => Ok(name.as_str().context("a stream without a name")?.to_owned()),
-            other => bail!("expected one stream, found {other:?}"),
-        }
     }
 }
 
