@@ -28,7 +28,6 @@ const SENDERS: usize = 8;
 const PER_SECOND: u32 = 100;
 const EVENT_BYTES: usize = 2048;
 const ROUNDS: usize = 3;
-const ENOUGH: Duration = Duration::from_millis(10);
 
 /// Connections that send a byte a second of their headers, and of their body.
 const SLOW: usize = 200;
@@ -43,27 +42,38 @@ struct Form {
     idle: usize,
     calm: Duration,
     busy: Duration,
+    /// A p99 that is never too long.
+    enough: Duration,
 }
 
-/// The full form holds 10,000 connections and takes minutes.
+/// The full form holds 10,000 connections, takes minutes and runs alone. The short
+/// one runs beside other tests, whose load is in its times: it sees a door that
+/// others close, which took half a second before resets had a limit.
 fn form() -> Form {
     match env::var_os("HOOKGATE_SOAK") {
         Some(_) => Form {
             idle: 10_000,
             calm: Duration::from_secs(20),
             busy: Duration::from_secs(40),
+            enough: Duration::from_millis(10),
         },
         None => Form {
             idle: 1_000,
             calm: Duration::from_secs(3),
             busy: Duration::from_secs(4),
+            enough: Duration::from_millis(250),
         },
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn load_of_slow_idle_and_resetting_connections_slows_no_genuine_sender() -> Result<()> {
-    let Form { idle, calm, busy } = form();
+    let Form {
+        idle,
+        calm,
+        busy,
+        enough,
+    } = form();
     let (mut envoy, _script) = on_script(Setup::shipped(), []).await?;
     let address = envoy.address();
     genuine(address, Duration::from_secs(1)).await?;
@@ -89,7 +99,7 @@ async fn load_of_slow_idle_and_resetting_connections_slows_no_genuine_sender() -
         calm_p99.push(quiet.percentile(99));
         busy_p99.push(report.percentile(99));
     }
-    let allowed = ENOUGH.max(2 * median(calm_p99)?);
+    let allowed = enough.max(2 * median(calm_p99)?);
     let seen = median(busy_p99)?;
     eprintln!("median p99 {seen:.1?}, allowed {allowed:.1?}");
     assert!(seen < allowed, "{seen:?} is not below {allowed:?}");
