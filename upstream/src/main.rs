@@ -12,11 +12,6 @@ mod check;
 mod cli;
 mod clock;
 mod config;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "`parked`, metrics and brokers are about to use it"
-)]
 mod deliver;
 mod evidence;
 mod gate_token;

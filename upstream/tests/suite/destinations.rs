@@ -2,6 +2,7 @@
 
 mod chosen;
 mod http;
+mod http2;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kills;

@@ -2,26 +2,31 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::Ipv4Addr,
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use async_nats::jetstream::{self, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::harness::{tool, until};
+use crate::harness::{PATIENCE, tool, until, until_within};
+
+/// What a server writes down, of every time that it was started.
+const LOG: &str = "nats.log";
 
 /// How many servers there are.
 const SIZE: usize = 3;
 
-/// The shipped file, where only ports and the store's folder are changed.
+/// The shipped file, where only addresses and the store's folder are changed.
 const SHIPPED: &str = include_str!("../../../envoy/nats.cluster.conf");
 
 /// A running cluster; killed when dropped.
 pub(crate) struct Cluster {
     servers: Vec<Member>,
+    host: Ipv4Addr,
 }
 
 struct Member {
@@ -42,18 +47,22 @@ struct Ports {
 impl Cluster {
     /// Starts one and waits until its servers have found each other.
     pub(crate) fn start() -> Self {
-        let ports = [(); SIZE].map(|()| Ports {
-            clients: free_port(),
-            routes: free_port(),
-            health: free_port(),
-        });
-        let mut config = SHIPPED.to_owned();
-        for (shipped, ports) in (6222..).zip(ports) {
-            let shipped = format!("127.0.0.1:{shipped}");
-            assert!(config.contains(&shipped), "{shipped}");
-            config = config.replace(&shipped, &format!("127.0.0.1:{}", ports.routes));
-        }
-        let members = (1..).zip(ports).map(|(number, ports)| {
+        // A loopback address that nobody else has: whoever is killed finds its
+        // ports free again.
+        let host = Ipv4Addr::new(
+            127,
+            fastrand::u8(1..),
+            fastrand::u8(..),
+            fastrand::u8(1..255),
+        );
+        let config = SHIPPED.replace("127.0.0.1", &host.to_string());
+        let members = (1..).zip(0..).take(SIZE).map(|(number, offset)| {
+            let ports = Ports {
+                clients: 4_222 + offset,
+                routes: 6_222 + offset,
+                health: 8_222 + offset,
+            };
+            assert!(config.contains(&format!("{host}:{}", ports.routes)));
             let folder = tempfile::tempdir().unwrap();
             let store = folder.path().join("store").display().to_string();
             assert!(config.contains("/var/lib/nats"));
@@ -61,7 +70,7 @@ impl Cluster {
             fs::write(folder.path().join("nats.conf"), config).unwrap();
             let name = format!("nats-{number}");
             Member {
-                child: spawn(folder.path(), &name, ports),
+                child: spawn(folder.path(), &name, host, ports),
                 folder,
                 name,
                 ports,
@@ -69,6 +78,7 @@ impl Cluster {
         });
         let cluster = Self {
             servers: members.collect(),
+            host,
         };
         for server in 0..SIZE {
             cluster.wait_until_well(server);
@@ -79,7 +89,7 @@ impl Cluster {
     /// Its address as `--log` takes it.
     pub(crate) fn address(&self) -> String {
         let servers = self.servers.iter();
-        let servers = servers.map(|server| format!("127.0.0.1:{}", server.ports.clients));
+        let servers = servers.map(|server| format!("{}:{}", self.host, server.ports.clients));
         format!("nats://{}", servers.collect::<Vec<_>>().join(","))
     }
 
@@ -121,7 +131,7 @@ impl Cluster {
     /// Starts it again on its ports and its store.
     pub(crate) fn restart(&mut self, server: usize) {
         let member = &mut self.servers[server];
-        member.child = spawn(member.folder.path(), &member.name, member.ports);
+        member.child = spawn(member.folder.path(), &member.name, self.host, member.ports);
     }
 
     /// Stops the process where it is; connections stay open and unanswered.
@@ -136,9 +146,9 @@ impl Cluster {
 
     /// Waits until a server has caught up with the others.
     pub(crate) fn wait_until_well(&self, server: usize) {
-        let port = self.servers[server].ports.health;
-        until("a server of the cluster is well", || {
-            let answer = ureq::get(format!("http://127.0.0.1:{port}/healthz")).call();
+        let (host, port) = (self.host, self.servers[server].ports.health);
+        until_within(2 * PATIENCE, "a server of the cluster is well", || {
+            let answer = ureq::get(format!("http://{host}:{port}/healthz")).call();
             answer.is_ok().then_some(())
         });
     }
@@ -170,17 +180,12 @@ impl Cluster {
     }
 }
 
-/// Finds a port that nobody listens on, below those that the system gives to
-/// clients: whoever is killed finds it free again.
-fn free_port() -> u16 {
-    until("a port is free", || {
-        let port = fastrand::u16(20_000..32_000);
-        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
-    })
-}
-
-fn spawn(folder: &Path, name: &str, ports: Ports) -> Child {
-    let log = fs::File::create(folder.join("nats.log")).unwrap();
+fn spawn(folder: &Path, name: &str, host: Ipv4Addr, ports: Ports) -> Child {
+    let log = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(LOG))
+        .unwrap();
     let Ports {
         clients,
         routes,
@@ -191,7 +196,7 @@ fn spawn(folder: &Path, name: &str, ports: Ports) -> Child {
         .arg(folder.join("nats.conf"))
         .args(["--name", name])
         .args(["--port", &clients.to_string()])
-        .args(["--cluster", &format!("nats://127.0.0.1:{routes}")])
+        .args(["--cluster", &format!("nats://{host}:{routes}")])
         .args(["--http_port", &health.to_string()])
         .stdout(Stdio::null())
         .stderr(log)
@@ -204,6 +209,10 @@ impl Drop for Cluster {
         for server in &mut self.servers {
             let _ = server.child.kill();
             let _ = server.child.wait();
+            if thread::panicking() {
+                let said = fs::read_to_string(server.folder.path().join(LOG));
+                eprintln!("{} said:\n{}", server.name, said.unwrap_or_default());
+            }
         }
     }
 }

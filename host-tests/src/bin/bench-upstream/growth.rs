@@ -5,6 +5,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use async_nats::jetstream;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hookgate_host_tests::artefact;
 use hookgate_host_tests::measure::{median, milliseconds, percentile};
 use hookgate_host_tests::wait;
@@ -104,30 +107,48 @@ impl Pairs {
     }
 }
 
-/// Searches as a person does, beside a command that does nothing.
+/// Searches as a person does, beside a command that does nothing; on NATS also
+/// beside a bare request for one message.
 async fn search(store: &Store) -> Result<()> {
     let log = store.upstream.log().url();
-    let (mut searches, mut nothing) = (Vec::new(), Vec::new());
-    // Far from each other, and none of them searched before.
-    let step = (store.ids.len() / SEARCHES).max(1);
-    for id in store.ids.iter().step_by(step) {
-        searches.push(time(&["event", id, "--json", "--log", log]).await?);
-        nothing.push(time(&["--version"]).await?);
-    }
-    searches.sort_unstable();
-    nothing.sort_unstable();
-    let shown = |times: &[Duration]| {
-        let [p50, p99] = [50, 99].map(|percent| milliseconds(percentile(times, percent)));
-        format!("p50 {p50:.1} ms, p99 {p99:.1} ms")
+    let bare = match &store.nats {
+        Some(nats) => {
+            let context = jetstream::new(async_nats::connect(nats.url()).await?);
+            Some(context.get_stream("HOOKGATE").await?)
+        }
+        None => None,
     };
-    row(
-        &format!(
-            "`hookgate event ID` at a million, {} searches",
-            searches.len()
-        ),
-        &shown(&searches),
+    let (mut searches, mut nothing, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+    // Far from each other, and none of them searched before.
+    let step = (store.ids.len() / SEARCHES).max(2);
+    for ids in store.ids.chunks_exact(step) {
+        searches.push(time(&["event", &ids[0], "--json", "--log", log]).await?);
+        nothing.push(time(&["--version"]).await?);
+        if let Some(stream) = &bare {
+            let subject = format!("hookgate.event.stripe.{}", URL_SAFE_NO_PAD.encode(&ids[1]));
+            let start = Instant::now();
+            stream.get_last_raw_message_by_subject(&subject).await?;
+            messages.push(start.elapsed());
+        }
+    }
+    let what = format!(
+        "`hookgate event ID` at a million, {} searches",
+        searches.len()
     );
-    row("`hookgate --version`, in turns with it", &shown(&nothing));
+    for (what, mut times) in [
+        (what.as_str(), searches),
+        ("`hookgate --version`, in turns with it", nothing),
+        (
+            "one message of another ID, over an open connection of `async-nats`, in turns with it",
+            messages,
+        ),
+    ] {
+        times.sort_unstable();
+        if !times.is_empty() {
+            let [p50, p99] = [50, 99].map(|percent| milliseconds(percentile(&times, percent)));
+            row(what, &format!("p50 {p50:.1} ms, p99 {p99:.1} ms"));
+        }
+    }
     Ok(())
 }
 

@@ -21,6 +21,11 @@ use crate::deliver::{
 /// that it is known which of both took so long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a connection that attempts share (HTTP/2) may be silent before it is
+/// asked whether it lives, and how long it has to answer; never more than half of
+/// an attempt, so that the next attempt finds a new one.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// Most of an answer that is read: more than any that says something.
 const MAX_READ_BYTES: usize = 64 * 1_024;
 
@@ -42,6 +47,8 @@ impl HttpSender {
             let client = Client::builder()
                 .timeout(timeout)
                 .connect_timeout((timeout / 2).min(CONNECT_TIMEOUT))
+                .http2_keep_alive_interval((timeout / 2).min(SILENCE))
+                .http2_keep_alive_timeout((timeout / 2).min(SILENCE))
                 // Where an event goes, and over whom, is said in the
                 // configuration: not by a receiver, nor by a variable.
                 .redirect(redirect::Policy::none())

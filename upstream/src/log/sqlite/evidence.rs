@@ -21,6 +21,20 @@ impl SqliteReader {
         Ok(head(&self.connection, now)?)
     }
 
+    /// Returns the hash of one link; `None` if the log has no such event, not yet
+    /// or not any more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) fn link(&self, sequence: u64) -> Result<Option<Sha256Sum>, ReadError> {
+        let found = self
+            .connection
+            .prepare_cached("SELECT sequence, hash FROM link WHERE sequence = ?1")?
+            .query_row([row::integer(sequence)], link)
+            .optional()?;
+        Ok(found.map(|link| link.hash))
+    }
+
     /// Verifies everything, as it is at one moment; `progress` is told how many
     /// events of how many are done.
     ///

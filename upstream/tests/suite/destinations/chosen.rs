@@ -19,8 +19,8 @@ fn store(server: &Server, delivery: &Delivery) {
 }
 
 fn a_destination_begins_where_it_is_told_and_stays_there(log: &str) {
-    let receivers = [(); 4].map(|()| Receiver::start(|_, _| Reaction::Status(200)));
-    let [all, third, fourth, now] = &receivers;
+    let receivers = [(); 6].map(|()| Receiver::start(|_, _| Reaction::Status(200)));
+    let [all, third, fourth, now, beyond, later] = &receivers;
     let place = Place::new(log, "");
     let server = place.start();
     append(&server, 3);
@@ -40,7 +40,9 @@ fn a_destination_begins_where_it_is_told_and_stays_there(log: &str) {
     let text = destination("all", &all.url(), "from = \"beginning\"")
         + &destination("third", &third.url(), "from = 3")
         + &destination("fourth", &fourth.url(), &format!("from = \"{time}\""))
-        + &destination("now", &now.url(), "");
+        + &destination("now", &now.url(), "")
+        + &destination("beyond", &beyond.url(), "from = 1000000")
+        + &destination("later", &later.url(), "from = \"2999-01-01T00:00:00Z\"");
     place.configure(&text);
     let mut server = place.start();
     assert_eq!(distinct(&all.until_got(count)), count);
@@ -50,7 +52,7 @@ fn a_destination_begins_where_it_is_told_and_stays_there(log: &str) {
     assert_eq!(ids(&fourth.until_got(1)), [last["id"].as_str().unwrap()]);
     store(&server, &Delivery::new("evt_next"));
     assert_eq!(ids(&now.until_got(1)), ["evt_next"]);
-    let counts = [count + 1, count - 1, 2, 1];
+    let counts = [count + 1, count - 1, 2, 1, 1, 1];
     for (receiver, count) in receivers.iter().zip(counts) {
         receiver.until_got(count);
     }

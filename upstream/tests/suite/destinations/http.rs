@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Serves each connection by a function.
-fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+pub(super) fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serve = Arc::new(serve);
@@ -294,27 +294,34 @@ fn a_long_answer_is_no_reason_to_connect_again() {
 }
 
 /// An authority of the test's own.
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+pub(super) fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// An HTTPS destination for a name; returns its address and how many requests
-/// it read.
-fn https(authority: &CertifiedIssuer<'_, KeyPair>, name: &str) -> (SocketAddr, Arc<AtomicUsize>) {
+/// How a server for a name shows that the authority knows it.
+pub(super) fn certified(
+    authority: &CertifiedIssuer<'_, KeyPair>,
+    name: &str,
+) -> rustls::ServerConfig {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new([name.to_owned()]).unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    let config = Arc::new(config);
+        .unwrap()
+}
+
+/// An HTTPS destination for a name; returns its address and how many requests
+/// it read.
+fn https(authority: &CertifiedIssuer<'_, KeyPair>, name: &str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let config = Arc::new(certified(authority, name));
     let got = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&got);
     let address = listen(move |stream| {

@@ -87,7 +87,9 @@ fn deliveries_go_on_where_a_restored_log_ends() {
     fs::rename(&copy, file(&log, "")).unwrap();
     let server = place.start();
     assert!(
-        server.stderr().contains("the log ends before"),
+        server
+            .stderr()
+            .contains("the log is not what was delivered of it"),
         "{}",
         server.stderr()
     );
@@ -97,6 +99,49 @@ fn deliveries_go_on_where_a_restored_log_ends() {
     let got = receiver.until_got(7);
     assert_eq!(ids(&got[5..]), ["evt_again", "evt_more"]);
     assert_eq!(parked(&place), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn a_restored_log_that_grew_without_its_deliveries_is_delivered_from_there() {
+    let backend = Sqlite::new();
+    let log = backend.address();
+    let receiver = Receiver::start(|_, _| Reaction::Status(200));
+    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    let copy = place.folder.path().join("copy.db");
+    output(hookgate().args(["backup", "--log", &log]).arg(&copy));
+    store(&server, "evt_lost_1");
+    store(&server, "evt_lost_2");
+    receiver.until_got(5);
+    stop(server);
+
+    fs::rename(&copy, file(&log, "")).unwrap();
+    // Nobody delivers from this one, and it goes beyond what was delivered.
+    let server = Server::start(&log, &[]);
+    let imported = ["evt_new_1", "evt_new_2", "evt_new_3"];
+    for id in imported {
+        store(&server, id);
+    }
+    stop(server);
+    let server = place.start();
+    assert!(
+        server.stderr().contains("position=5 agreed=3"),
+        "{}",
+        server.stderr()
+    );
+    let got = receiver.until_got(8);
+    let mut new = ids(&got[5..]);
+    new.sort_unstable();
+    assert_eq!(new, imported);
+    stop(server);
+    // What agrees again is left alone.
+    let server = place.start();
+    assert!(!server.stderr().contains("agreed="), "{}", server.stderr());
+    store(&server, "evt_last");
+    let got = receiver.until_got(9);
+    assert_eq!(got[8].id(), "evt_last");
 }
 
 #[test]
@@ -133,7 +178,7 @@ fn the_deliveries_of_another_log_say_nothing_of_this_one() {
 }
 
 #[test]
-fn the_first_layout_is_upgraded_and_a_later_one_is_refused() {
+fn earlier_layouts_are_upgraded_and_a_later_one_is_refused() {
     let backend = Sqlite::new();
     let log = backend.address();
     let receiver = Receiver::start(|_, _| Reaction::Status(200));
@@ -146,12 +191,21 @@ fn the_first_layout_is_upgraded_and_a_later_one_is_refused() {
         let state = rusqlite::Connection::open(file(&log, ".deliveries")).unwrap();
         state.execute_batch(sql).unwrap();
     };
-    change("DROP TABLE log; PRAGMA user_version = 1");
-    assert_eq!(parked(&place), Vec::<serde_json::Value>::new());
-    let server = place.start();
-    store(&server, "evt_next");
-    assert_eq!(receiver.until_got(3)[2].id(), "evt_next");
-    stop(server);
+    for (earlier, got) in [
+        ("DROP TABLE mark; PRAGMA user_version = 2", 2),
+        (
+            "DROP TABLE mark; DROP TABLE log; PRAGMA user_version = 1",
+            3,
+        ),
+    ] {
+        change(earlier);
+        assert_eq!(parked(&place), Vec::<serde_json::Value>::new());
+        let server = place.start();
+        let next = format!("evt_next_{got}");
+        store(&server, &next);
+        assert_eq!(receiver.until_got(got + 1)[got].id(), next);
+        stop(server);
+    }
 
     change("PRAGMA user_version = 9");
     let config = place.folder.path().join("hookgate.toml");

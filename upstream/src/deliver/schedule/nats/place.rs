@@ -7,7 +7,7 @@ use async_nats::{
     jetstream::{
         Message,
         consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
-        stream::Stream,
+        stream::{State, Stream},
     },
 };
 use futures_util::TryStreamExt as _;
@@ -43,7 +43,7 @@ impl Place {
     /// Makes the consumers that aren't there. Where one begins is said once.
     ///
     /// # Errors
-    /// [`OpenError::Consumer`].
+    /// [`OpenError::Consumer`], [`OpenError::Info`].
     pub(super) async fn ensure(
         streams: &Streams,
         destination: &Destination,
@@ -55,7 +55,7 @@ impl Place {
         let fresh = consumer(
             &streams.log,
             destination,
-            begin(destination.from),
+            begin(destination.from, &streams.log.get_info().await?.state),
             subjects.collect(),
         );
         let again = consumer(
@@ -153,16 +153,23 @@ async fn consumer(
         .await
 }
 
-fn begin(from: Start) -> DeliverPolicy {
+/// What the log doesn't have yet is the next event: the server would wait until
+/// it has that very sequence.
+fn begin(from: Start, log: &State) -> DeliverPolicy {
     match from {
         Start::Beginning => DeliverPolicy::All,
-        Start::Sequence(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence },
-        Start::Now => DeliverPolicy::New,
+        Start::Sequence(start_sequence) if start_sequence <= log.last_sequence => {
+            DeliverPolicy::ByStartSequence { start_sequence }
+        }
+        Start::Now | Start::Sequence(_) => DeliverPolicy::New,
         Start::Time(time) => {
             let nanos = i128::from(time.unix_millis()).saturating_mul(1_000_000);
-            datetime::from_nanos(nanos).map_or(DeliverPolicy::All, |start_time| {
-                DeliverPolicy::ByStartTime { start_time }
-            })
+            match datetime::from_nanos(nanos) {
+                Ok(start_time) if start_time <= log.last_timestamp => {
+                    DeliverPolicy::ByStartTime { start_time }
+                }
+                _ => DeliverPolicy::New,
+            }
         }
     }
 }

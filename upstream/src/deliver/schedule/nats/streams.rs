@@ -5,8 +5,10 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self, ErrorCode, Message,
     context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
-    stream::ConsumerError,
-    stream::{Config, DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream},
+    stream::{
+        Config, ConsumerError, DeleteMessageError, DeleteMessageErrorKind, InfoError,
+        RawMessageErrorKind, Stream,
+    },
 };
 use bytes::Bytes;
 use hookgate_core::time::Timestamp;
@@ -47,6 +49,9 @@ pub(crate) enum OpenError {
     /// The log's stream isn't there.
     #[error("the NATS server does not show the log's stream: {0}")]
     Log(#[from] GetStreamError),
+    /// The log's stream doesn't say where it ends.
+    #[error("the NATS server does not say where the log ends: {0}")]
+    Info(#[from] InfoError),
     /// What was acknowledged in the log's stream would be on fewer servers here.
     #[error(
         "the stream `{name}` has {found} copies, expected at least {expected} as the log's stream has. Mend it, then start hookgate again:\n  nats --server {server} stream edit {name} --replicas={expected}"
@@ -244,7 +249,13 @@ impl Streams {
 
 /// Tells whether the next message has taken the place of the one to be removed.
 fn is_gone(error: &DeleteMessageError) -> bool {
-    matches!(error.kind(), DeleteMessageErrorKind::JetStream(error)
-        if error.error_code() == ErrorCode::NO_MESSAGE_FOUND
-            || error.error_code() == ErrorCode::SEQUENCE_NOT_FOUND)
+    let DeleteMessageErrorKind::JetStream(error) = error.kind() else {
+        return false;
+    };
+    match error.error_code() {
+        ErrorCode::NO_MESSAGE_FOUND | ErrorCode::SEQUENCE_NOT_FOUND => true,
+        // Says of anything that its store said no.
+        ErrorCode::STREAM_MESSAGE_DELETE_FAILED => error.to_string().contains("no message found"),
+        _ => false,
+    }
 }

@@ -10,15 +10,27 @@ use crate::log::sqlite::ReadError;
 const APPLICATION_ID: i32 = 0x486b_4764;
 
 /// Version of the layout below.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Version of the first layout, which can be upgraded.
 const FIRST_VERSION: i32 = 1;
 
+/// What the second layout added: of which log the state is.
+const LOG: &str = "CREATE TABLE log (id BLOB NOT NULL) STRICT;";
+
+/// What the third layout added: links of the log's chain, one for each position
+/// that a destination had, which tell whether that log is still what follows.
+const MARK: &str = "
+    CREATE TABLE mark (
+        sequence INTEGER PRIMARY KEY,
+        hash     BLOB NOT NULL,
+        at       INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX mark_at ON mark (at);";
+
 /// Everything of the log up to `position` is finished or has a row in `job`.
 /// `attempt.number` counts over a destination's two targets.
 const LAYOUT: &str = "
-    CREATE TABLE log (id BLOB NOT NULL) STRICT;
     CREATE TABLE destination (
         name     TEXT PRIMARY KEY,
         position INTEGER NOT NULL
@@ -129,9 +141,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 {
-        if version(connection)? == Some(FIRST_VERSION) {
-            upgrade(connection)?;
-        }
+        upgrade(connection)?;
         if version(connection)? != Some(VERSION) {
             return Ok(false);
         }
@@ -140,7 +150,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     if tables == 0 {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {LAYOUT}
+            "BEGIN IMMEDIATE; {LOG} {MARK} {LAYOUT}
              PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};
              COMMIT;"
         ))?;
@@ -148,11 +158,15 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// Brings the first layout, which didn't know its log, to the present one.
+/// Brings an earlier layout to the present one.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    let missing = match version(connection)? {
+        Some(FIRST_VERSION) => [LOG, MARK].concat(),
+        Some(2) => MARK.to_owned(),
+        _ => return Ok(()),
+    };
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; CREATE TABLE log (id BLOB NOT NULL) STRICT;
-         PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {missing} PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }
 

@@ -3,10 +3,13 @@
 use hookgate_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::deliver::job::{Attempt, Settlement};
+use crate::{
+    deliver::job::{Attempt, Settlement},
+    log::Sha256Sum,
+};
 
-/// How long attempts are kept.
-const ATTEMPTS_KEPT_MILLIS: i64 = 90 * 24 * 60 * 60 * 1_000;
+/// How long attempts and marks are kept.
+const KEPT_MILLIS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// Says what a row waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +48,26 @@ pub(super) fn position(connection: &Connection, name: &str) -> rusqlite::Result<
         .optional()
 }
 
-pub(super) fn move_to(connection: &Connection, name: &str, position: u64) -> rusqlite::Result<()> {
+/// Gives a destination its place, and marks it in the log's chain: `link` is the
+/// hash there, if the log still has it.
+pub(super) fn move_to(
+    connection: &Connection,
+    name: &str,
+    position: u64,
+    link: Option<Sha256Sum>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO destination (name, position) VALUES (?1, ?2)
              ON CONFLICT (name) DO UPDATE SET position = excluded.position",
         )?
         .execute(params![name, signed(position)])?;
+    if let Some(Sha256Sum(hash)) = link {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO mark (sequence, hash, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![signed(position), hash, millis(now)])?;
+    }
     Ok(())
 }
 
@@ -227,14 +243,21 @@ fn record(
     Ok(())
 }
 
-/// Forgets attempts of long ago; a few at a time.
+/// Forgets attempts and marks of long ago; a few at a time.
 pub(super) fn prune(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let before = millis(now).saturating_sub(KEPT_MILLIS);
     connection
         .prepare_cached(
             "DELETE FROM attempt WHERE (destination, sequence, number) IN (
                  SELECT destination, sequence, number FROM attempt WHERE at < ?1 LIMIT 256)",
         )?
-        .execute(params![millis(now).saturating_sub(ATTEMPTS_KEPT_MILLIS)])?;
+        .execute(params![before])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM mark WHERE sequence IN (
+                 SELECT sequence FROM mark WHERE at < ?1 LIMIT 256)",
+        )?
+        .execute(params![before])?;
     Ok(())
 }
 

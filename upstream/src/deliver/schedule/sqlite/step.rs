@@ -4,7 +4,7 @@ use std::{collections::HashSet, num::NonZeroUsize};
 
 use hookgate_core::time::Timestamp;
 use rusqlite::Connection;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::{
     places::{self, Place, State},
@@ -115,7 +115,8 @@ impl<'a> Step<'a> {
         let Some(Scanned { sequence: last, .. }) = entries.last() else {
             return Ok(false);
         };
-        places::move_to(self.connection, name, *last)?;
+        let link = self.log.link(*last)?;
+        places::move_to(self.connection, name, *last, link, self.now)?;
         for Scanned { sequence, entry } in &entries {
             let object = match entry {
                 Ok(entry) if entry.redacted || !self.concerns(entry) => continue,
@@ -149,7 +150,14 @@ impl<'a> Step<'a> {
         let name = &self.destination.name;
         let (entry, payload) = match self.log.at(place.sequence) {
             Ok(Some((entry, payload))) if !entry.redacted => (entry, payload),
-            Ok(_) => {
+            Ok(found) => {
+                if found.is_none() {
+                    let sequence = place.sequence;
+                    warn!(
+                        destination = name,
+                        sequence, "never delivered: no longer kept"
+                    );
+                }
                 places::remove(self.connection, name, place.sequence)?;
                 return Ok(None);
             }

@@ -100,7 +100,9 @@ impl Worker {
             let known = places::position(&connection, &destination.name).map_err(sqlite)?;
             if known.is_none() {
                 let position = start(&log, destination.from)?;
-                places::move_to(&connection, &destination.name, position).map_err(sqlite)?;
+                let link = log.link(position)?;
+                places::move_to(&connection, &destination.name, position, link, clock::now())
+                    .map_err(sqlite)?;
                 info!(
                     destination = destination.name,
                     position, "a new destination"
@@ -218,7 +220,7 @@ fn start(log: &SqliteReader, from: Start) -> Result<u64, ReadError> {
     let last = || Ok::<_, ReadError>(log.span()?.map_or(0, |span| span.last));
     match from {
         Start::Beginning => Ok(0),
-        Start::Sequence(sequence) => Ok(sequence.saturating_sub(1)),
+        Start::Sequence(sequence) => Ok(sequence.saturating_sub(1).min(last()?)),
         Start::Time(time) => match log.first_at(time)? {
             Some(first) => Ok(first.saturating_sub(1)),
             None => last(),
