@@ -25,6 +25,12 @@ fn after(seconds: u64) -> Timestamp {
 }
 
 #[test]
+fn says_how_many_buckets_it_spreads_its_entries_over() {
+    let buckets = |entries| Table::new(entries, RETENTION, LEASE).buckets();
+    assert_eq!([1, 48, 49, 1_000_000].map(buckets), [1, 1, 2, 20_834]);
+}
+
+#[test]
 fn lets_one_of_two_deliveries_through() {
     let (table, mut store) = (one_bucket(), Memory::default());
     assert_eq!(
