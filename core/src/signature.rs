@@ -278,3 +278,21 @@ pub(crate) fn unix_seconds(text: &[u8]) -> Option<Timestamp> {
     })?;
     Some(Timestamp::from_unix_seconds(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SignatureError, SignatureHeader, unix_seconds};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn takes_a_timestamp_of_twelve_digits_and_none_of_thirteen() {
+        let longest = Some(Timestamp::from_unix_seconds(999_999_999_999));
+        assert_eq!(unix_seconds(b"999999999999"), longest);
+        assert_eq!(unix_seconds(b"0999999999999"), None);
+        let header = |t: &str| alloc::format!("t={t},v1={}", "a".repeat(64));
+        let read = |t: &str| SignatureHeader::parse(header(t).as_bytes());
+        let signed_at = read("999999999999").map(|header| header.signed_at());
+        assert_eq!(signed_at.ok(), longest);
+        assert_eq!(read("1000000000000"), Err(SignatureError::Malformed));
+    }
+}

@@ -5,7 +5,8 @@
 //! A tick finds it by this: Envoy counts bytes of a body that it doesn't show.
 //! With the setting it shows what it counts, in one go and on this thread, so
 //! whoever sends slowly has nothing counted and is left alone. What an earlier
-//! filter keeps for a moment is counted and not shown too: hence two looks.
+//! filter keeps for a while is counted and not shown too: hence looks over seconds,
+//! and none any more once the body of held headers was shown, which proves the setting.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,12 +20,17 @@ use proxy_wasm::hostcalls;
 
 use crate::stream;
 
+/// For how many ticks, which are a quarter of a second, a body has to stay hidden.
+const HIDDEN_TICKS: u64 = 10;
+
 /// Holds the requests of one configuration that wait for their body.
 #[derive(Default)]
 pub(crate) struct Held {
     waiting: RefCell<BTreeMap<u32, Waiting>>,
     ticks: Cell<u64>,
     has_warned: Cell<bool>,
+    /// Whether the body of held headers was ever shown.
+    is_shown: Cell<bool>,
 }
 
 #[derive(Clone)]
@@ -35,7 +41,8 @@ struct Waiting {
     /// Ticks until the one after: each is twice as long, so that thousands of
     /// slow senders cost little.
     wait: u64,
-    is_suspect: bool,
+    /// The tick that first found a body that isn't shown.
+    hidden_since: Option<u64>,
     is_refused: Rc<Cell<bool>>,
 }
 
@@ -51,6 +58,11 @@ impl Place {
     pub(crate) fn is_refused(&self) -> bool {
         self.is_refused.get()
     }
+
+    /// Leaves because Envoy shows what comes behind held headers.
+    pub(crate) fn leave(self) {
+        self.held.is_shown.set(true);
+    }
 }
 
 impl Drop for Place {
@@ -60,27 +72,34 @@ impl Drop for Place {
 }
 
 impl Held {
-    /// Takes a request in whose headers are held.
-    pub(crate) fn enter(self: &Rc<Self>, context: u32, head: RequestHead<'_>) -> Place {
+    /// Takes a request in whose headers are held, as long as there is a doubt.
+    pub(crate) fn enter(self: &Rc<Self>, context: u32, head: RequestHead<'_>) -> Option<Place> {
+        if self.is_shown.get() {
+            return None;
+        }
         let is_refused = Rc::new(Cell::new(false));
         let waiting = Waiting {
             head_bytes: head.0.iter().map(size).sum(),
             due: self.ticks.get() + 1,
             wait: 1,
-            is_suspect: false,
+            hidden_since: None,
             is_refused: Rc::clone(&is_refused),
         };
         self.waiting.borrow_mut().insert(context, waiting);
-        Place {
+        Some(Place {
             held: Rc::clone(self),
             context,
             is_refused,
-        }
+        })
     }
 
     /// Answers the requests whose body Envoy doesn't show. The effective context
     /// is another one afterwards.
     pub(crate) fn tick(&self) {
+        if self.is_shown.get() {
+            self.waiting.borrow_mut().clear();
+            return;
+        }
         let now = self.ticks.get() + 1;
         self.ticks.set(now);
         // The host may come back into this module, so nothing stays borrowed.
@@ -89,17 +108,18 @@ impl Held {
             .map(|(context, waiting)| (*context, waiting.clone()))
             .collect();
         for (context, mut waiting) in due {
-            let is_hidden = has_body(context, waiting.head_bytes);
-            if is_hidden && waiting.is_suspect {
-                self.refuse(&waiting);
-                self.waiting.borrow_mut().remove(&context);
-                continue;
-            }
-            waiting.is_suspect = is_hidden;
-            if !is_hidden {
+            if has_body(context, waiting.head_bytes) {
+                let since = *waiting.hidden_since.get_or_insert(now);
+                if now - since >= HIDDEN_TICKS {
+                    self.refuse(&waiting);
+                    self.waiting.borrow_mut().remove(&context);
+                    continue;
+                }
+                waiting.due = now + 1;
+            } else {
                 waiting.wait = waiting.wait.saturating_mul(2);
+                waiting.due = now + waiting.wait;
             }
-            waiting.due = now + if is_hidden { 1 } else { waiting.wait };
             self.waiting.borrow_mut().insert(context, waiting);
         }
     }

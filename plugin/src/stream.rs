@@ -147,7 +147,7 @@ impl HttpContext for Stream {
             Step::Hold if end_of_stream => self.end(&[]),
             step => {
                 if step == Step::Hold {
-                    self.waiting = Some(self.ready.held.enter(self.context, head));
+                    self.waiting = self.ready.held.enter(self.context, head);
                 }
                 self.take(step)
             }
@@ -159,7 +159,9 @@ impl HttpContext for Stream {
     fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Action {
         #[cfg(feature = "trap")]
         trap::at(self.trap, trap::Place::Body);
-        self.waiting = None;
+        if !self.leave() {
+            return Action::Pause;
+        }
         let fresh = self.buffered_body(self.seen, buffered.saturating_sub(self.seen));
         let whole = self.seen == 0;
         self.seen += fresh.len();
@@ -173,7 +175,9 @@ impl HttpContext for Stream {
     // With trailers no body callback ever says that the stream ends: this one
     // does. Its default would let the request through unverified.
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.waiting = None;
+        if !self.leave() {
+            return Action::Pause;
+        }
         let action = self.end(&self.buffered_body(0, self.seen));
         if self.delivery.is_forwarded() {
             // Nothing signs them, and a consumer may read them as headers.
@@ -219,6 +223,14 @@ impl HttpContext for Stream {
 }
 
 impl Stream {
+    /// Leaves those that wait for a body; `false` if a tick has answered meanwhile.
+    fn leave(&mut self) -> bool {
+        if let Some(place) = self.waiting.take_if(|place| !place.is_refused()) {
+            place.leave();
+        }
+        self.waiting.is_none()
+    }
+
     fn buffered_body(&self, start: usize, bytes: usize) -> Vec<u8> {
         self.get_http_request_body(start, bytes).unwrap_or_default()
     }
@@ -229,6 +241,7 @@ pub(crate) fn reply(Reply { code, headers }: &Reply) {
     let mut all = vec![("content-type", CONTENT_TYPE)];
     all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
     let body = code.problem_json();
-    // Fails only for a request that is gone.
+    // Never an error: at anything but OK the library panics. A host says something
+    // else to a second answer, which neither a delivery nor those that wait give.
     _ = hostcalls::send_http_response(code.status().into(), all, Some(body.as_bytes()));
 }

@@ -1,45 +1,52 @@
-//! `cargo xtask audit`: what the dependencies bring along.
+//! `cargo xtask audit`: what takes too long for every change.
 
-use std::process::{Command, ExitCode};
+mod dependencies;
+mod fuzz;
+mod mutants;
+mod subcommand;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::{Args, ValueEnum};
 
-use crate::process;
 use crate::workspace::Workspace;
 
-const CARGO_DENY: &str = "0.20.2";
+/// How `audit` is called.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Run only this part; may be repeated
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<Part>,
+    #[command(flatten)]
+    fuzz: fuzz::Options,
+}
 
-/// Checks licences, sources, bans and advisories with cargo-deny, installing it if need be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Licences, sources, bans and advisories of what is linked in
+    Dependencies,
+    /// Each fuzz target with libFuzzer
+    Fuzz,
+    /// Whether a test of core sees each change of what decides about a delivery
+    Mutants,
+}
+
+/// Runs every part, and goes on after one that doesn't hold.
 ///
 /// # Errors
-/// If cargo-deny can't be installed; what it finds is an outcome, not an error.
-pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
-    let installed = process::succeeds(workspace.cargo().args(["deny", "--version"]));
-    if !installed {
-        eprintln!("audit: installing cargo-deny {CARGO_DENY}, which takes minutes");
-        process::run(
-            Command::new("cargo").args([
-                "install",
-                "--locked",
-                "cargo-deny",
-                "--version",
-                CARGO_DENY,
-            ]),
-            "installing cargo-deny",
-        )?;
-    }
+/// If a part can't be run, for want of a tool for one; what it finds is an outcome.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let mut green = true;
-    for check in ["licenses", "sources", "bans"] {
-        eprintln!("\n== audit: {check}");
-        green &= holds(workspace, &["check", "--hide-inclusion-graph", check])?;
-    }
-    eprintln!("\n== audit: advisories");
-    if process::run(workspace.cargo().args(["deny", "fetch", "db"]), "fetching").is_err() {
-        // Neither green nor red: a run without them must not be taken for one with them.
-        eprintln!("audit: advisories NOT CHECKED: their database could not be fetched");
-        green = false;
-    } else {
-        green &= holds(workspace, &["check", "--disable-fetch", "advisories"])?;
+    for part in Part::value_variants() {
+        if !options.only.is_empty() && !options.only.contains(part) {
+            continue;
+        }
+        green &= match part {
+            Part::Dependencies => dependencies::hold(workspace)?,
+            Part::Fuzz => fuzz::holds(workspace, &options.fuzz)?,
+            Part::Mutants => mutants::hold(workspace)?,
+        };
     }
     eprintln!(
         "\naudit: {}",
@@ -50,9 +57,4 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         }
     );
     Ok(ExitCode::from(u8::from(!green)))
-}
-
-fn holds(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
-    let status = workspace.cargo().arg("deny").args(arguments).status()?;
-    Ok(status.success())
 }

@@ -36,8 +36,8 @@ enum Task {
     Build,
     /// Fetches what building and testing need: Wasm target, Envoy, brokers, Node packages
     Tools,
-    /// Checks licences, sources, bans and advisories of the dependencies with cargo-deny
-    Audit,
+    /// Audits what takes long: the dependencies, the fuzz targets, the mutants of core
+    Audit(audit::Options),
     /// Runs the load and kill tests, and the check of the dedup protocol, in their full form
     Soak,
     /// Measures and prints the figures of the README
@@ -61,7 +61,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test(options) => return test::run(&workspace, &options),
         Task::Build => build::run(&workspace)?,
         Task::Tools => tools::all(&workspace)?,
-        Task::Audit => return audit::run(&workspace),
+        Task::Audit(options) => return audit::run(&workspace, &options),
         Task::Soak => return soak::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options)?,
     }

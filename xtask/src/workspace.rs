@@ -64,6 +64,16 @@ impl Workspace {
             .join("hookgate.wasm")
     }
 
+    /// Returns the folder in which the fuzz targets are built, and keep their corpus.
+    pub(crate) fn fuzz_target(&self) -> PathBuf {
+        self.target.join("fuzz")
+    }
+
+    /// Returns the folder in which mutants are built, and listed.
+    pub(crate) fn mutants_target(&self) -> PathBuf {
+        self.target.join("mutants")
+    }
+
     /// Returns where `cargo xtask build` leaves the upstream's binary.
     pub(crate) fn hookgate(&self) -> PathBuf {
         self.target.join("quick").join("hookgate")

@@ -6,7 +6,7 @@ use std::path::Path;
 
 const SHORT: usize = 400;
 const LONGEST: usize = 600;
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 8] = [
     "core",
     "plugin",
     "edge",
@@ -14,6 +14,7 @@ const MEMBERS: [&str; 7] = [
     "examples",
     "host-tests",
     "xtask",
+    "fuzz",
 ];
 
 /// Names every file that is too long, and the share of files that are not short if that is too much.

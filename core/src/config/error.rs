@@ -24,9 +24,10 @@ pub enum ConfigError {
     /// The text isn't JSON, or a field is unknown, missing or of another kind.
     #[error("{path}: {problem}")]
     Shape {
-        /// Path of the field, such as `endpoints[0].secrets`.
+        /// Path of the field, such as `endpoints[0].secrets`; the name of an unknown
+        /// one cut to 80 bytes.
         path: String,
-        /// What the parser found and expected.
+        /// What the parser found, each text cut to 80 bytes, and expected.
         problem: String,
     },
     /// A field's value is out of its bounds.
@@ -51,8 +52,8 @@ impl ConfigError {
             return Self::near_secrets(path, problem);
         }
         Self::Shape {
-            path: redact(path),
-            problem: redact(problem),
+            path: cut(&redact(path)).to_string(),
+            problem: shortened(&redact(problem)),
         }
     }
 
@@ -120,6 +121,22 @@ fn is_word(text: &str) -> bool {
 fn unknown<'a>(kind: &str, problem: &'a str) -> Option<(&'a str, &'a str)> {
     let rest = problem.strip_prefix("unknown ")?.strip_prefix(kind)?;
     rest.strip_prefix(" `")?.rsplit_once("`, expected ")
+}
+
+/// Cuts what the parser quotes of the text.
+fn shortened(problem: &str) -> String {
+    for kind in ["field", "variant"] {
+        if let Some((name, expected)) = unknown(kind, problem) {
+            return format!("unknown {kind} `{}`, expected {expected}", cut(name));
+        }
+    }
+    let quoted = problem
+        .split_once('"')
+        .and_then(|(before, rest)| Some((before, rest.rsplit_once('"')?)));
+    quoted.map_or_else(
+        || problem.to_string(),
+        |(before, (text, after))| format!("{before}\"{}\"{after}", cut(text)),
+    )
 }
 
 /// Leaves out what the parser quotes of the text.

@@ -363,5 +363,16 @@ fn cuts_long_values_between_characters() {
     );
 }
 
+#[test]
+fn cuts_long_names_and_texts_that_the_parser_quotes() {
+    let (long, cut) = ("x".repeat(500), "x".repeat(80));
+    let error = refusal(&with(&format!(r#", "{long}": 1"#)));
+    let start = format!("{cut}: unknown field `{cut}`, expected one of `endpoints`, ");
+    assert!(error.starts_with(&start), "{error}");
+    let error = refusal(&with(&format!(r#", "dedup": "{long}""#)));
+    let start = format!(r#"dedup: invalid type: string "{cut}", expected the dedup settings"#);
+    assert!(error.starts_with(&start), "{error}");
+}
+
 mod fields;
 mod unsigned;

@@ -25,6 +25,27 @@ fn after(seconds: u64) -> Timestamp {
 }
 
 #[test]
+fn says_how_many_buckets_it_spreads_its_entries_over() {
+    let buckets = |entries| Table::new(entries, RETENTION, LEASE).buckets();
+    assert_eq!([1, 48, 49, 1_000_000].map(buckets), [1, 1, 2, 20_834]);
+}
+
+#[test]
+fn an_event_that_is_committed_again_is_there_once_and_the_youngest() {
+    let (table, mut store) = (one_bucket(), Memory::default());
+    for (at, number) in [1, 2, 3, 2, 1, 1].into_iter().enumerate() {
+        let now = after(u64::try_from(at).unwrap());
+        table.commit(&mut store, event(number), now).unwrap();
+    }
+    // No reservation, and three of 16 bytes in the order in which they expire.
+    let (count, committed) = store.only_bucket().split_first().unwrap();
+    assert_eq!((*count, committed.len()), (0, 48));
+    let oldest_first = committed.chunks(16).map(|entry| &entry[..12]);
+    let expected = [event(3), event(2), event(1)].map(|event| event.bytes);
+    assert!(oldest_first.eq(expected.iter().map(|bytes| &bytes[..])));
+}
+
+#[test]
 fn lets_one_of_two_deliveries_through() {
     let (table, mut store) = (one_bucket(), Memory::default());
     assert_eq!(

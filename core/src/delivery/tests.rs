@@ -439,6 +439,9 @@ fn passes_unknown_paths_only_where_told_to() {
     let end = delivery.end(b"x", NOW, None, &mut Memory::default());
     assert_eq!(end, Step::Pass { remove: vec![] });
     assert_eq!(delivery.outcome(), Some(Outcome::Passed));
+    // Whoever is behind the gate there may have the host answer for it.
+    let answered = delivery.answered(200, Origin::Host, NOW, &mut Memory::default());
+    assert_eq!(answered, None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Every byte is checked, and nothing is kept but the values that are asked
 //! for: most of a payload is passed over without a copy.
 
+mod keys;
 mod levels;
 mod skip;
 mod unescape;
@@ -10,14 +11,11 @@ mod unescape;
 use alloc::{
     borrow::{Cow, ToOwned as _},
     string::String,
-    vec::Vec,
 };
 
 use super::{MAX_TOP_LEVEL_KEYS, PayloadError, is_name};
+use keys::Keys;
 use unescape::unescape;
-
-/// Keys that a payload usually has fewer of, at its top level.
-const USUAL_KEYS: usize = 16;
 
 /// Reads the values of `keys` from the top level of a payload.
 ///
@@ -33,7 +31,7 @@ pub(crate) fn top_level<'de, const N: usize>(
 
 fn read<'de, const N: usize>(payload: &'de [u8], keys: [&str; N]) -> Option<[Scalar<'de>; N]> {
     let mut values = core::array::from_fn(|_| Scalar::Null);
-    let mut seen = Vec::with_capacity(USUAL_KEYS);
+    let mut seen = Keys::new();
     let mut rest = skip::byte(b'{', payload)?;
     if let Some(empty) = skip::byte(b'}', rest) {
         return skip::space(empty).is_empty().then_some(values);
@@ -47,10 +45,9 @@ fn read<'de, const N: usize>(payload: &'de [u8], keys: [&str; N]) -> Option<[Sca
             Some((value, _)) => (*value, rest) = scalar(rest)?,
             None => rest = skip::value(rest)?,
         }
-        if seen.contains(&key) || seen.len() == MAX_TOP_LEVEL_KEYS {
+        if seen.len() == MAX_TOP_LEVEL_KEYS || !seen.insert(key) {
             return None;
         }
-        seen.push(key);
         match skip::byte(b',', rest) {
             Some(next) => rest = next,
             None => break,

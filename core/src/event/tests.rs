@@ -1,4 +1,4 @@
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 
 use super::{Event, Form, MAX_TOP_LEVEL_KEYS, PayloadError};
 use crate::time::Timestamp;
@@ -159,6 +159,17 @@ fn survives_depth_and_a_flood_of_keys() {
         read(&event(&keys(MAX_TOP_LEVEL_KEYS - 2))),
         Err(PayloadError::NotAnObject)
     );
+}
+
+#[test]
+fn refuses_a_key_that_comes_twice_among_hundreds() {
+    let names: Vec<String> = (0..200).map(|key| format!("k{key}")).collect();
+    for twice in ["k0", "k11", "k12", "k13", "k199", "type"] {
+        let all = names.iter().map(String::as_str).chain([twice]);
+        let more: String = all.map(|key| format!(r#", "{key}": 0"#)).collect();
+        let read = read(&event(&more));
+        assert_eq!(read, Err(PayloadError::NotAnObject), "{twice}");
+    }
 }
 
 #[test]

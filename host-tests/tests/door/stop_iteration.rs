@@ -1,6 +1,7 @@
 //! The setting without which Envoy keeps the body from the gate: missing, the
 //! door is closed and says why; there, no slow sender is taken for it.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
@@ -9,15 +10,15 @@ use hookgate_host_tests::envoy::{Envoy, Setup};
 use hookgate_host_tests::event::{Event, PLATFORM};
 use hookgate_host_tests::raw::{self, Head};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
 use crate::{assert_problem, assert_stored, on_script};
 
 const SETTING: &str = "allow_on_headers_stop_iteration";
 
-/// Two looks, a quarter of a second apart, and a machine under load; a hang
-/// would end with the time-out of 30 s.
+/// Looks over two and a half seconds, and a machine under load; a hang would end
+/// with the time-out of 30 s.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 fn without_setting() -> Setup {
@@ -96,8 +97,8 @@ async fn without_the_setting_a_body_in_parts_and_one_with_trailers_are_answered(
 async fn a_sender_whose_body_comes_late_is_not_taken_for_the_missing_setting() -> Result<()> {
     let (envoy, script) = on_script(Setup::shipped(), []).await?;
     let mut senders = tokio::task::JoinSet::new();
-    // Nothing, a byte, or all but a byte of the body, and the rest two seconds
-    // later: eight ticks, more than twice of what refuses.
+    // Nothing, a byte, or all but a byte of the body, and the rest four seconds
+    // later: sixteen ticks, more than what refuses.
     for early in [Some(0), Some(1), None] {
         let event = Event::fresh()?;
         let signature = PLATFORM.sign_at(&event.payload, SystemTime::now())?;
@@ -113,7 +114,7 @@ async fn a_sender_whose_body_comes_late_is_not_taken_for_the_missing_setting() -
             let mut stream = TcpStream::connect(address).await?;
             let (first, rest) = request.split_at(split);
             stream.write_all(first).await?;
-            sleep(Duration::from_secs(2)).await;
+            sleep(Duration::from_secs(4)).await;
             stream.write_all(rest).await?;
             raw::parse(&raw::read_to_end(&mut stream).await?)
         });
@@ -122,6 +123,59 @@ async fn a_sender_whose_body_comes_late_is_not_taken_for_the_missing_setting() -
         assert_stored(&answer??);
     }
     script.expect_received(3).await?;
+    assert!(!envoy.output()?.contains(SETTING));
+    Ok(())
+}
+
+/// Keeps a body for as long as the request asks for, as a filter does that has it
+/// looked at elsewhere: headers pass, and the body waits for a server that says nothing.
+fn keeping_bodies(silent: SocketAddr) -> Setup {
+    let keeper = r#"          - name: keeper
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+              default_source_code:
+                inline_string: |
+                  function envoy_on_request(handle)
+                    local wait = tonumber(handle:headers():get("x-keep-milliseconds"))
+                    for _ in handle:bodyChunks() do
+                      if wait then
+                        handle:httpCall("silent", {[":method"] = "GET", [":path"] = "/", [":authority"] = "silent"}, nil, wait)
+                        wait = nil
+                      end
+                    end
+                  end
+"#;
+    let gate = "          - name: hookgate\n";
+    let port = silent.port();
+    let clusters = format!(
+        "  clusters:\n  - {{name: silent, type: STATIC, load_assignment: {{cluster_name: silent, \
+         endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: \
+         {{address: 127.0.0.1, port_value: {port}}}}}}}}}]}}]}}}}\n"
+    );
+    Setup::shipped()
+        .workers(1)
+        .edit(gate, &format!("{keeper}{gate}"))
+        .edit("  clusters:\n", &clusters)
+}
+
+#[tokio::test]
+async fn a_filter_in_front_that_keeps_bodies_is_not_taken_for_the_missing_setting() -> Result<()> {
+    // Takes connections and never reads from one.
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    let setup = keeping_bodies(silent.local_addr()?);
+    let (envoy, script) = on_script(setup, []).await?;
+    // The first for less than what is judged; from then on the setting is proven.
+    for kept in [Duration::from_millis(1_500), Duration::from_secs(4)] {
+        let milliseconds = kept.as_millis().to_string();
+        let delivery = PLATFORM.deliver(&Event::fresh()?)?;
+        let start = Instant::now();
+        let answer = envoy
+            .send(delivery.header("x-keep-milliseconds", milliseconds)?)
+            .await?;
+        assert_stored(&answer);
+        assert!(start.elapsed() >= kept, "{:?}", start.elapsed());
+    }
+    script.expect_received(2).await?;
     assert!(!envoy.output()?.contains(SETTING));
     Ok(())
 }

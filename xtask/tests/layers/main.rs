@@ -6,7 +6,7 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 7] = [
+const INSIDE: [(&str, &[&str]); 8] = [
     ("hookgate-core", &[]),
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
@@ -14,6 +14,7 @@ const INSIDE: [(&str, &[&str]); 7] = [
     ("hookgate-consumer", &["hookgate-core"]),
     ("hookgate-host-tests", &["hookgate-core"]),
     ("xtask", &[]),
+    ("hookgate-fuzz", &["hookgate-core"]),
 ];
 
 /// Who of the workspace may see these, directly or through others.
