@@ -1,5 +1,6 @@
 //! One Envoy with the shipped configuration, native or in a container.
 
+mod restart;
 mod setup;
 
 use std::fs;
@@ -30,6 +31,9 @@ pub struct Envoy {
     certificate: String,
     keyring: KeyringFile,
     gate_token: GateTokenFile,
+    setup: Setup,
+    /// How many processes there were before.
+    epoch: u32,
     folder: TempDir,
 }
 

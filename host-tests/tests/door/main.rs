@@ -6,6 +6,7 @@
 //! name may have either in it (`payload_` has).
 
 mod capabilities;
+mod changes;
 mod clock;
 mod complete;
 mod complete_gate;
