@@ -31,6 +31,7 @@ pub struct Setup {
     blocks: Option<Vec<String>>,
     vault: Vec<(&'static str, String)>,
     module: Option<PathBuf>,
+    filters: Option<String>,
     updatable: bool,
     drain_seconds: Option<u32>,
 }
@@ -50,6 +51,7 @@ impl Setup {
             blocks: None,
             vault: Vec::new(),
             module: None,
+            filters: None,
             updatable: false,
             drain_seconds: None,
         }
@@ -125,6 +127,13 @@ impl Setup {
     #[must_use]
     pub fn module(mut self, path: PathBuf) -> Self {
         self.module = Some(path);
+        self
+    }
+
+    /// Runs these filters in the place of the gate.
+    #[must_use]
+    pub fn filters(mut self, filters: &str) -> Self {
+        self.filters = Some(filters.to_owned());
         self
     }
 
@@ -287,6 +296,9 @@ impl Setup {
             let module = self.module.clone().map_or_else(artefact::module, Ok)?;
             let module = module.display().to_string();
             bootstrap.replace("/etc/hookgate/hookgate.wasm", &module)?;
+        }
+        if let Some(filters) = &self.filters {
+            bootstrap.replace_filters(filters)?;
         }
         Ok(bootstrap)
     }

@@ -12,6 +12,7 @@ mod complete;
 mod complete_gate;
 mod configuration;
 mod conservation;
+mod cost;
 mod deliveries;
 mod effects;
 mod faults;
