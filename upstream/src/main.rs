@@ -119,7 +119,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(show::tail(&args))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Review(command) => review(command),
+        Command::Review(command) => run_review(command),
         Command::Redeliver(args) => {
             decide::redeliver(&args)?;
             Ok(ExitCode::SUCCESS)
@@ -170,7 +170,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn review(command: ReviewCommand) -> anyhow::Result<ExitCode> {
+fn run_review(command: ReviewCommand) -> anyhow::Result<ExitCode> {
     match command {
         ReviewCommand::List(args) => runtime()?.block_on(show::parked(&args))?,
         ReviewCommand::Show(args) => show::case(&args)?,

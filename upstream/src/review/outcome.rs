@@ -48,7 +48,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Refusal {
     /// Somebody decided before.
     #[error("{}", decided(.0))]
-    Decided(Record),
+    Decided(Box<Record>),
     /// It doesn't wait for anybody.
     #[error("not parked")]
     NotParked,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ShowError;
@@ -28,9 +29,12 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), ShowError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (record, link) in chosen {
         if args.json {
-            let mut line = line(record);
-            line["link"] = link.to_string().into();
-            writeln!(out, "{line}")?;
+            let linked = Linked {
+                line: line(record),
+                link: link.to_string(),
+            };
+            serde_json::to_writer(&mut out, &linked).map_err(io::Error::from)?;
+            writeln!(out)?;
         } else {
             writeln!(out, "{}", sentence(record))?;
         }
@@ -54,6 +58,14 @@ fn is_wanted(args: &AuditArgs, record: &Record) -> bool {
         && is(&args.destination, &record.destination)
         && is(&args.by, &record.name)
         && is(&args.batch, &record.batch)
+}
+
+/// A record in JSON, with the link that speaks for it and all before it.
+#[derive(Serialize)]
+struct Linked {
+    #[serde(flatten)]
+    line: Value,
+    link: String,
 }
 
 /// Says a record in JSON.

@@ -72,11 +72,10 @@ fn print(out: &mut impl Write, case: &Case) -> io::Result<()> {
     let parked = &case.parked;
     writeln!(
         out,
-        "Parked at {}: {} ({} of the attempts so far: {})\n",
+        "Parked at {}: {}, {} made so far\n",
         parked.destination,
         parked.reason,
-        case.attempts.len(),
-        parked.attempts
+        counted(parked.attempts, "attempt")
     )?;
     writeln!(out, "{}\n", attempts(&case.attempts))?;
     writeln!(out, "{}", similar(case))?;
@@ -118,6 +117,11 @@ fn attempts(attempts: &[PastAttempt]) -> Table {
         ]);
     }
     table
+}
+
+fn counted(count: u32, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
 }
 
 fn similar(case: &Case) -> String {

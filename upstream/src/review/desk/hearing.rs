@@ -141,7 +141,8 @@ impl<'a> Hearing<'a> {
             Waiting::Not => Refusal::NotParked,
         };
         let mut decisions = records::of(self.connection, self.id, item)?;
-        let refusal = decisions.pop().map_or(otherwise, Refusal::Decided);
+        let last = decisions.pop().map(Box::new);
+        let refusal = last.map_or(otherwise, Refusal::Decided);
         Err(refusal.into())
     }
 

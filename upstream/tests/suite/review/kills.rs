@@ -156,6 +156,11 @@ fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight() {
     let trail = audit(&log);
     assert_eq!(trail.len(), 2 * count);
     let (approved, redelivered) = trail.split_at(count);
+    let runs: BTreeSet<&str> = approved
+        .iter()
+        .filter_map(|it| it["batch"].as_str())
+        .collect();
+    eprintln!("what was approved was so by {} runs", runs.len());
     for records in [approved, redelivered] {
         let ids: BTreeSet<&str> = records.iter().filter_map(|it| it["id"].as_str()).collect();
         assert_eq!(ids.len(), count);
