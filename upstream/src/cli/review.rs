@@ -57,15 +57,15 @@ Examples:
   hookgate review show evt_1 --destination orders --json | jq '.attempts'")]
 pub(crate) struct ShowArgs {
     /// Its event ID
-    id: String,
+    pub(crate) id: String,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     /// Only at this destination
     #[arg(long, value_name = "NAME", value_parser = destination)]
-    destination: Option<String>,
+    pub(crate) destination: Option<String>,
     /// Of which source, if several have it
     #[arg(long, value_name = "SOURCE", value_parser = source)]
-    source: Option<Source>,
+    pub(crate) source: Option<Source>,
     /// Print one JSON object for each destination where it is parked
     #[arg(long)]
     pub(crate) json: bool,
@@ -220,18 +220,6 @@ impl ListArgs {
     /// Returns which parked events.
     pub(crate) fn selection(&self) -> Selection {
         self.filter.selection(&[])
-    }
-}
-
-impl ShowArgs {
-    /// Returns which parked event.
-    pub(crate) fn selection(&self) -> Selection {
-        Selection {
-            ids: vec![self.id.clone()],
-            destination: self.destination.clone(),
-            source: self.source.clone(),
-            ..Selection::default()
-        }
     }
 }
 

@@ -15,13 +15,13 @@ pub(crate) struct Case {
     pub(crate) parked: Parked,
     /// Its payload; `None` if the log doesn't have it as it was appended.
     pub(crate) payload: Option<Bytes>,
-    /// What repeats have in common there; `None` if the event isn't known.
-    pub(crate) webhook_id: Option<String>,
+    /// What repeats have in common there.
+    pub(crate) webhook_id: String,
     /// Every attempt of the last 90 days, the first one first.
     pub(crate) attempts: Vec<PastAttempt>,
-    /// Other events parked there, of the same type, for the same reason and
-    /// with the same status; the oldest first.
-    pub(crate) similar: Vec<Parked>,
+    /// IDs of other events parked there, of the same type, for the same reason
+    /// and with the same status; the oldest first.
+    pub(crate) similar: Vec<String>,
     /// What people decided about it there, the first one first.
     pub(crate) decisions: Vec<Record>,
     /// How many must approve before it goes out again.

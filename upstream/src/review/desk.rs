@@ -7,6 +7,8 @@ mod rows;
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use bytes::Bytes;
+use hookgate_core::identity::Source;
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::hearing::Hearing;
@@ -27,7 +29,7 @@ use crate::{
         },
     },
     evidence::{Link, LogId},
-    log::{self, Capability, Incapable, LogAddress, sqlite::SqliteReader},
+    log::{self, Attributes, Capability, Incapable, LogAddress, sqlite::SqliteReader},
 };
 
 /// Events of one transaction: deliveries wait for it.
@@ -234,37 +236,53 @@ impl Desk {
         }
     }
 
-    /// Returns the facts of a parked event, at each destination where it is.
+    /// Returns the facts of an event, at each destination where it is parked.
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub(crate) fn cases(&self, selection: &Selection) -> Result<Vec<Case>, ReviewError> {
-        let everywhere = self.parked(&Selection::default())?;
-        let chosen = everywhere
-            .iter()
-            .filter(|parked| selection.chooses_parked(parked));
-        chosen
-            .map(|parked| self.case(parked, &everywhere))
-            .collect()
+    pub(crate) fn cases(
+        &self,
+        id: &str,
+        source: Option<&Source>,
+    ) -> Result<Vec<Case>, ReviewError> {
+        let mut cases = Vec::new();
+        for (entry, payload) in self.log.event(id, source)? {
+            for parked in sqlite::parked_at(&self.connection, &self.log, entry.sequence)? {
+                // Damaged in the meantime, or redacted: not what to decide by.
+                let payload = parked.entry.is_some().then(|| payload.clone());
+                cases.push(self.case(parked, &entry.attributes, payload)?);
+            }
+        }
+        Ok(cases)
     }
 
-    fn case(&self, parked: &Parked, everywhere: &[Parked]) -> Result<Case, ReviewError> {
-        let (connection, item) = (&self.connection, Item::from(parked));
-        let payload = match self.log.at(parked.sequence) {
-            Ok(found) => found.map(|(_, payload)| payload),
-            Err(log::ReadError::Damage(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let event = parked.entry.as_ref().map(|entry| &entry.attributes);
-        let similar = everywhere.iter().filter(|other| is_similar(parked, other));
+    fn case(
+        &self,
+        parked: Parked,
+        event: &Attributes,
+        payload: Option<Bytes>,
+    ) -> Result<Case, ReviewError> {
+        let (connection, name) = (&self.connection, &parked.destination);
+        let mut similar = Vec::new();
+        for sequence in rows::alike(connection, name, &parked.reason, parked.status)? {
+            let found = self.log.entries_from(sequence, NonZeroUsize::MIN)?;
+            let other = found.into_iter().filter_map(|it| it.entry.ok());
+            similar.extend(other.map(|it| (it.sequence, it.attributes)).filter(
+                |(found, attributes)| {
+                    *found == sequence
+                        && sequence != parked.sequence
+                        && attributes.type_name == event.type_name
+                },
+            ));
+        }
         Ok(Case {
             payload,
-            webhook_id: event.map(|event| webhook_id(&parked.destination, event)),
-            attempts: rows::attempts(connection, &parked.destination, parked.sequence)?,
-            similar: similar.cloned().collect(),
-            decisions: records::of(connection, self.id, &item)?,
+            webhook_id: webhook_id(name, event),
+            attempts: rows::attempts(connection, name, parked.sequence)?,
+            similar: similar.into_iter().map(|(_, it)| it.id).collect(),
+            decisions: records::of(connection, self.id, &Item::from(&parked))?,
             approvals: rows::approvals(connection)?,
-            parked: parked.clone(),
+            parked,
         })
     }
 
@@ -323,18 +341,6 @@ impl From<&Parked> for Item {
             entry: parked.entry.clone(),
         }
     }
-}
-
-fn is_similar(parked: &Parked, other: &Parked) -> bool {
-    let type_name = |it: &Parked| {
-        let event = it.entry.as_ref().map(|entry| &entry.attributes);
-        event.map(|event| event.type_name.clone())
-    };
-    other.sequence != parked.sequence
-        && other.destination == parked.destination
-        && other.reason == parked.reason
-        && other.status == parked.status
-        && type_name(other) == type_name(parked)
 }
 
 fn listed(names: &[String]) -> String {

@@ -19,12 +19,17 @@ const SIMILAR_SHOWN: usize = 10;
 /// # Errors
 /// [`ShowError`].
 pub(crate) fn case(args: &ShowArgs) -> Result<(), ShowError> {
-    let selection = args.selection();
-    let cases = Desk::open(&args.log.address()?)?.cases(&selection)?;
+    let desk = Desk::open(&args.log.address()?)?;
+    let mut cases = desk.cases(&args.id, args.source.as_ref())?;
+    if let Some(only) = &args.destination {
+        cases.retain(|case| case.parked.destination == *only);
+    }
     if cases.is_empty() {
-        let id = selection.ids.concat().chars().take(255).collect();
-        let at = selection.destination;
-        return Err(ShowError::NotParked { id, at });
+        return Err(ShowError::NotParked {
+            // Bounded, because it is repeated.
+            id: args.id.chars().take(255).collect(),
+            at: args.destination.clone(),
+        });
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
     for case in &cases {
@@ -38,8 +43,6 @@ pub(crate) fn case(args: &ShowArgs) -> Result<(), ShowError> {
 }
 
 fn in_json(case: &Case) -> Value {
-    let similar = case.similar.iter().map(|it| it.entry.as_ref());
-    let similar = similar.flatten().map(|entry| &entry.attributes.id);
     json!({
         "parked": parked::line(&case.parked),
         "webhookid": case.webhook_id,
@@ -47,7 +50,7 @@ fn in_json(case: &Case) -> Value {
         "attempts": case.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "similar": {
             "count": case.similar.len(),
-            "ids": similar.collect::<Vec<_>>(),
+            "ids": case.similar,
         },
         "decisions": case.decisions.iter().map(audit::line).collect::<Vec<_>>(),
         "event": case.parked.entry.as_ref().map(json::line),
@@ -85,9 +88,7 @@ fn print(out: &mut impl Write, case: &Case) -> io::Result<()> {
     if case.approvals > 1 {
         writeln!(out, "{} people must approve.", case.approvals)?;
     }
-    if let Some(webhook_id) = &case.webhook_id {
-        writeln!(out, "webhook-id {webhook_id}\n")?;
-    }
+    writeln!(out, "webhook-id {}\n", case.webhook_id)?;
     match (&parked.entry, &case.payload) {
         (Some(entry), Some(payload)) => {
             writeln!(out, "{}\n", table::event(entry).trim_fmt())?;
@@ -128,13 +129,8 @@ fn similar(case: &Case) -> String {
     if case.similar.is_empty() {
         return "No other of this type is parked there like it.".to_owned();
     }
-    let ids: Vec<&str> = case
-        .similar
-        .iter()
-        .take(SIMILAR_SHOWN)
-        .filter_map(|it| it.entry.as_ref())
-        .map(|entry| entry.attributes.id.as_str())
-        .collect();
+    let ids = case.similar.iter().take(SIMILAR_SHOWN);
+    let ids: Vec<&str> = ids.map(String::as_str).collect();
     let more = if case.similar.len() > SIMILAR_SHOWN {
         ", …"
     } else {

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 pub(crate) use file::OpenError;
-pub(crate) use parked::parked;
+pub(crate) use parked::{parked, parked_at};
 
 use self::worker::Command;
 use super::{Backlog, Due, ScheduleError};

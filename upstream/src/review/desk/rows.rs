@@ -149,6 +149,29 @@ pub(super) fn delivered(connection: &Connection, name: &str) -> rusqlite::Result
         .collect()
 }
 
+/// Returns what is parked at a destination for one reason and with one status, in
+/// the order of the log.
+pub(super) fn alike(
+    connection: &Connection,
+    name: &str,
+    reason: &str,
+    status: Option<u16>,
+) -> rusqlite::Result<Vec<u64>> {
+    connection
+        .prepare_cached(
+            "SELECT job.sequence FROM job LEFT JOIN attempt
+                 ON attempt.destination = job.destination
+                 AND attempt.sequence = job.sequence AND attempt.number = job.attempts
+             WHERE job.destination = ?1 AND job.state = 3 AND job.reason = ?2
+                 AND attempt.status IS ?3
+             ORDER BY job.sequence",
+        )?
+        .query_map(params![name, reason, status], |row| {
+            Ok(unsigned(row.get(0)?))
+        })?
+        .collect()
+}
+
 pub(super) fn attempts(
     connection: &Connection,
     name: &str,

@@ -1,9 +1,13 @@
 //! The audit trail isn't changed, and if it was everybody sees it.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use super::{Scene, audit, schedule};
-use crate::harness::{failure, hookgate};
+use super::{Scene, audit, decide, schedule};
+use crate::{
+    contract::{Backend as _, Sqlite},
+    delivery::Delivery,
+    harness::{Server, failure, hookgate},
+};
 
 fn open(log: &str) -> rusqlite::Connection {
     let state = rusqlite::Connection::open(schedule(log)).unwrap();
@@ -101,4 +105,38 @@ fn a_trail_that_was_cut_short_is_found_beside_a_noted_link() {
     assert_eq!(audit(scene.log()).len(), 2);
     let message = complaint(scene.log(), &["--noted", &noted]);
     assert!(message.contains("cut short or written anew"), "{message}");
+}
+
+/// Sequences mean other events there.
+#[test]
+fn what_was_parked_of_another_log_is_not_decided_about() {
+    let Scene {
+        place,
+        server,
+        orders: _orders,
+        _backend,
+    } = Scene::start(2);
+    let discard = ["review", "discard", "evt_n00000"];
+    assert_eq!(decide(&place.log, "ada", &discard).code, 0);
+    server.stop();
+    let other = Sqlite::new();
+    let server = Server::start(&other.address(), &[]);
+    assert_eq!(
+        Delivery::new("evt_other").send(&server).outcome().1,
+        "stored"
+    );
+    server.stop();
+    let file = |log: &str| log.strip_prefix("sqlite:").unwrap().to_owned();
+    fs::rename(file(&other.address()), file(&place.log)).unwrap();
+    let refused = decide(&place.log, "ada", &["review", "approve", "--all"]);
+    assert!(
+        refused.stderr.contains("of another log"),
+        "{}",
+        refused.stderr
+    );
+    // Only the trail goes on.
+    let _server = place.start();
+    assert_eq!(audit(&place.log).len(), 1);
+    let again = decide(&place.log, "ada", &["review", "approve", "--all"]);
+    assert_eq!((again.code, again.lines.len()), (0, 0));
 }
