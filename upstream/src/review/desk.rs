@@ -206,6 +206,7 @@ impl Desk {
         destination: &str,
         selection: &Selection,
     ) -> Result<Vec<Item>, ReviewError> {
+        self.is_configured(destination)?;
         let mut sequences = Vec::new();
         if selection.ids.is_empty() {
             sequences = rows::delivered(&self.connection, destination)?;
@@ -226,6 +227,15 @@ impl Desk {
             }
         }
         Ok(items)
+    }
+
+    fn is_configured(&self, name: &str) -> Result<(), ReviewError> {
+        let known = rows::configured(&self.connection)?;
+        if known.iter().any(|it| it == name) {
+            return Ok(());
+        }
+        let name = name.to_owned();
+        Err(ReviewError::NotConfigured { name, known })
     }
 
     fn entry(&self, sequence: u64) -> Result<Option<log::Entry>, ReviewError> {
@@ -299,11 +309,7 @@ impl Desk {
         request: Request<'_>,
     ) -> Result<Vec<Outcome>, ReviewError> {
         if let Decision::Approve { to: Some(name) } = request.decision {
-            let known = rows::configured(&self.connection)?;
-            if !known.contains(name) {
-                let name = name.clone();
-                return Err(ReviewError::NotConfigured { name, known });
-            }
+            self.is_configured(name)?;
         }
         let mut outcomes = Vec::with_capacity(items.len());
         for chunk in items.chunks(CHUNK) {

@@ -60,7 +60,11 @@ impl<'a> Hearing<'a> {
     pub(super) fn decide(&mut self, item: &Item) -> Result<Outcome, ReviewError> {
         let batch = self.request.batch;
         if let Some(before) = records::in_batch(self.connection, batch, item)? {
-            return Ok(Outcome::Before(before));
+            return Ok(if self.is_repeated(item, &before) {
+                Outcome::Before(before)
+            } else {
+                Outcome::Refused(Refusal::Decided(Box::new(before)))
+            });
         }
         let waiting = rows::waiting(self.connection, &item.destination, item.sequence)?;
         let outcome = match self.request.decision {
@@ -72,6 +76,16 @@ impl<'a> Hearing<'a> {
             Stop::Refused(refusal) => Ok(Outcome::Refused(refusal)),
             Stop::Failed(error) => Err(error),
         })
+    }
+
+    /// Tells whether what is asked for is what was done before.
+    fn is_repeated(&self, item: &Item, before: &Record) -> bool {
+        let target = match self.request.decision {
+            Decision::Approve { to: Some(to) } => Some(to),
+            Decision::Approve { to: None } | Decision::Redeliver => Some(&item.destination),
+            Decision::Discard => None,
+        };
+        self.request.operator.is(&before.name) && before.target.as_ref() == target
     }
 
     fn approve(

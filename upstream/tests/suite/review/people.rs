@@ -54,6 +54,13 @@ fn a_decision_that_is_asked_for_twice_is_made_once() {
         scene.orders.receiver.until_got(count);
         assert_eq!(scene.until_quiet().len(), count);
     }
+    // Under one name nothing else is decided, and by nobody else.
+    let discard = ["review", "discard", "evt_n00000", "--batch", "click-1"];
+    for (name, arguments) in [("ada", &discard[..]), ("ben", &approve)] {
+        let other = scene.decide(name, arguments);
+        assert_eq!(other.counts(), BTreeMap::from([("refused", 1)]), "{name}");
+        assert!(other.why().contains("let go by ada"), "{}", other.why());
+    }
     // Also when all of it is long done.
     let late = scene.decide("ada", &redeliver);
     assert_eq!(late.counts(), BTreeMap::from([("before", 1)]));

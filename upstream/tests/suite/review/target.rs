@@ -19,11 +19,15 @@ fn an_approved_event_goes_to_another_destination_that_is_configured() {
     let filter = "[destinations.filter]\ntypes = [\"none.*\"]\n";
     let more = destination("other", &other.url(), "") + filter;
     let scene = Scene::configured(2, &more);
-    let unknown = ["review", "approve", "evt_n00000", "--to", "nowhere"];
-    let refused = scene.decide("ada", &unknown);
-    assert_eq!(refused.code, 1);
     let says = "`nowhere` is not a destination of the server's configuration; found orders, other";
-    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    for unknown in [
+        &["review", "approve", "evt_n00000", "--to", "nowhere"][..],
+        &["redeliver", "--destination", "nowhere", "--all"],
+    ] {
+        let refused = scene.decide("ada", unknown);
+        assert_eq!(refused.code, 1);
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    }
 
     let approve = ["review", "approve", "evt_n00000", "--to", "other"];
     let decided = until("the other has looked at the log", || {
