@@ -1,15 +1,17 @@
 //! The command line: one file for the arguments of each command.
 
+mod audit;
 mod check;
 mod events;
 mod evidence;
 mod exit;
 mod log;
 mod manual;
-mod parked;
 mod redact;
+mod redeliver;
 #[cfg(test)]
 mod reference;
+mod review;
 mod send;
 mod serve;
 mod tail;
@@ -19,16 +21,21 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use hookgate_core::{
     identity::{NameError, Source},
     policy::TypePattern,
+    time::Timestamp,
 };
 
 pub(crate) use self::{
+    audit::AuditArgs,
     check::CheckArgs,
     events::{EventArgs, EventsArgs},
     evidence::{HeadArgs, VerifyLogArgs},
     log::LogArgs,
     manual::{CompletionsArgs, ManArgs},
-    parked::ParkedArgs,
     redact::RedactArgs,
+    redeliver::RedeliverArgs,
+    review::{
+        ApproveArgs, ChosenArgs, DecisionArgs, DiscardArgs, ListArgs, ReviewCommand, ShowArgs,
+    },
     send::SendArgs,
     serve::ServeArgs,
     tail::TailArgs,
@@ -36,7 +43,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::ConfigError, deliver::destination::is_account, log::AddressError,
-    secrets::BindingError, telemetry::otlp::CollectorError,
+    review::OperatorError, secrets::BindingError, telemetry::otlp::CollectorError,
 };
 
 /// The durable log behind Hookgate's door, and the tools around it.
@@ -75,8 +82,13 @@ pub(crate) enum Command {
     Event(EventArgs),
     /// Show events as the log takes them
     Tail(TailArgs),
-    /// List what destinations never took
-    Parked(ParkedArgs),
+    /// See what destinations never took, and decide about it
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// Send events again that destinations had before
+    Redeliver(RedeliverArgs),
+    /// Verify and list who decided what about events
+    Audit(AuditArgs),
     /// Print or write the newest link of the log's chain of evidence
     Head(HeadArgs),
     /// Verify that the log is what was appended
@@ -128,6 +140,14 @@ pub(crate) enum ArgumentError {
     /// `--secret` binds nothing.
     #[error("--secret: {0}")]
     Secret(#[from] BindingError),
+    /// `--by` or `--reason` can't go into the audit trail.
+    #[error("--by (or HOOKGATE_OPERATOR), --reason: {0}")]
+    Operator(#[from] OperatorError),
+    /// Nothing says which events.
+    #[error(
+        "name events by their IDs, or choose them by --destination, --type, --account, --source, --parked-for, --since or --until; --all for every one"
+    )]
+    NoSelection,
     /// `--otlp` names no collector.
     #[error("--otlp (or OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
     Otlp(#[from] CollectorError),
@@ -136,6 +156,10 @@ pub(crate) enum ArgumentError {
 /// Returns the command line with everything that its help says.
 pub(crate) fn command() -> clap::Command {
     exit::document(Cli::command())
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse_rfc3339(text).ok_or("expected a time such as 2026-11-24T00:00:00Z")
 }
 
 fn type_pattern(text: &str) -> Result<TypePattern, &'static str> {

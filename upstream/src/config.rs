@@ -23,7 +23,9 @@ pub(crate) use self::{
     destination::{Destination, Url},
     merged::Merged,
     mistake::Mistake,
-    setting::{BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime},
+    setting::{
+        Approvals, BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
+    },
 };
 use crate::{
     log::LogAddress,
@@ -78,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// What is told about events, and to whom.
     pub(crate) telemetry: Telemetry,
+    /// Who decides about what can't be delivered.
+    pub(crate) review: Review,
     /// Where events go.
     pub(crate) destinations: Vec<Destination>,
 }
@@ -88,6 +92,14 @@ pub(crate) struct Config {
 pub(crate) struct Retention {
     /// How old an event may become.
     pub(crate) keep: Option<Keep>,
+}
+
+/// Says who decides about what can't be delivered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(crate) struct Review {
+    /// People who must approve of a redelivery.
+    pub(crate) approvals: Approvals,
 }
 
 /// Says what is told about events, and to whom.

@@ -21,7 +21,7 @@ mod redaction;
 pub(crate) use audit::{Audit, AuditError, Verdict};
 pub(crate) use chain::{Chain, Kind, Link};
 pub(crate) use cutoff::Cutoff;
-pub(crate) use digest::{content, event, tombstone, unreadable};
+pub(crate) use digest::{Writer, content, event, tombstone, unreadable};
 pub(crate) use finding::Finding;
 pub(crate) use head::{Head, HeadError};
 pub(crate) use log_id::LogId;

@@ -3,7 +3,8 @@
 //! `serve` takes verified events from the gate, appends them to a durable log
 //! and acknowledges only what the log confirmed; `send` signs and sends events
 //! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
-//! `events` and `event` show what the log holds;
+//! `events` and `event` show what the log holds; `review` and `redeliver` decide
+//! about what can't be delivered, `audit` says who did;
 //! `head` and `verify-log` prove it; `redact` removes a payload;
 //! `backup`, `export` and `import` take events elsewhere.
 
@@ -12,6 +13,7 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod decide;
 mod deliver;
 mod evidence;
 mod gate_token;
@@ -19,6 +21,7 @@ mod kafka;
 mod keep;
 mod log;
 mod metrics;
+mod review;
 mod secrets;
 mod send;
 mod server;
@@ -39,7 +42,7 @@ use hookgate_core::signature::Tolerance;
 
 use crate::{
     check::CheckError,
-    cli::{Cli, Command},
+    cli::{Cli, Command, ReviewCommand},
     config::{Keep, Merged},
     gate_token::GateTokens,
     keep::VerifyLogError,
@@ -116,8 +119,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(show::tail(&args))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Parked(args) => {
-            runtime()?.block_on(show::parked(&args))?;
+        Command::Review(command) => run_review(command),
+        Command::Redeliver(args) => {
+            decide::redeliver(&args)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Audit(args) => {
+            show::audit(&args)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(args) => {
@@ -162,6 +170,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn run_review(command: ReviewCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ReviewCommand::List(args) => runtime()?.block_on(show::parked(&args))?,
+        ReviewCommand::Show(args) => show::case(&args)?,
+        ReviewCommand::Approve(args) => decide::approve(&args)?,
+        ReviewCommand::Discard(args) => decide::discard(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
     causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe)
@@ -203,6 +221,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         account_groups: merged.account_groups,
         otlp: merged.otlp,
         destinations,
+        approvals: merged.approvals.as_count(),
         ready_file,
     })
 }

@@ -12,6 +12,7 @@ use std::{
     future::pending,
     io,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) otlp: Option<Collector>,
     /// Where to deliver events on.
     pub(crate) destinations: Vec<Destination>,
+    /// People who must approve of a redelivery.
+    pub(crate) approvals: NonZeroU32,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -194,6 +197,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let engine = Engine::start(
         &settings.log,
         settings.destinations,
+        settings.approvals,
         &news.subscribe(),
         &instruments,
     )
@@ -243,6 +247,9 @@ fn demand(settings: &Settings) -> Result<(), Incapable> {
     let log = &settings.log;
     if !settings.destinations.is_empty() {
         log.require(Capability::Deliveries)?;
+    }
+    if settings.approvals > NonZeroU32::MIN {
+        log.require(Capability::Review)?;
     }
     if settings.limits.keep.is_some() {
         log.require(Capability::Retention)?;

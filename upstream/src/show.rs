@@ -1,5 +1,8 @@
-//! `hookgate events`, `event`, `tail` and `parked`: what the log holds.
+//! `hookgate events`, `event`, `tail`, `review list`, `review show` and `audit`:
+//! what there is to see.
 
+mod audit;
+mod case;
 mod json;
 mod parked;
 mod table;
@@ -14,9 +17,10 @@ use crate::{
     cli::{ArgumentError, EventArgs, EventsArgs},
     deliver::schedule,
     log::{Entry, Query, ReadError, Reader},
+    review::ReviewError,
 };
 
-pub(crate) use self::{parked::parked, tail::tail};
+pub(crate) use self::{audit::audit, case::case, parked::parked, tail::tail};
 
 /// Says why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,9 @@ pub(crate) enum ShowError {
     /// The schedule of deliveries can't be read.
     #[error(transparent)]
     Schedule(#[from] schedule::ReadError),
+    /// What is parked can't be looked at.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// Signals can't be listened to.
     #[error("can't listen to signals: {0}")]
     Signal(io::Error),
@@ -40,6 +47,14 @@ pub(crate) enum ShowError {
         id: String,
         /// The source asked for.
         source_name: Option<Source>,
+    },
+    /// The event isn't parked.
+    #[error("`{id}` is not parked{}", at.as_ref().map_or_else(String::new, |at| format!(" at `{at}`")))]
+    NotParked {
+        /// The ID asked for.
+        id: String,
+        /// The destination asked for.
+        at: Option<String>,
     },
     /// One payload was asked for and there are several.
     #[error("the log has this event from several sources ({sources}): choose one with --source")]

@@ -8,8 +8,16 @@ pub(super) struct Exit(pub(super) u8, pub(super) &'static str);
 const DONE: Exit = Exit(0, "done");
 const FAILED: Exit = Exit(1, "failed: stderr says why and what to do");
 
+const DECIDED: &[Exit] = &[
+    Exit(0, "decided about each"),
+    Exit(
+        1,
+        "refused for some, as said of each, or failed: stderr says why",
+    ),
+];
+
 /// Commands whose codes say more.
-const BY_COMMAND: [(&str, &[Exit]); 6] = [
+const BY_COMMAND: [(&str, &[Exit]); 10] = [
     (
         "serve",
         &[
@@ -43,6 +51,16 @@ const BY_COMMAND: [(&str, &[Exit]); 6] = [
             ),
         ],
     ),
+    ("review approve", DECIDED),
+    ("review discard", DECIDED),
+    ("redeliver", DECIDED),
+    (
+        "audit",
+        &[
+            Exit(0, "sound"),
+            Exit(1, "damaged, or it can't be read: stderr says which"),
+        ],
+    ),
     (
         "verify-log",
         &[
@@ -67,14 +85,22 @@ pub(super) fn codes(name: &str) -> &'static [Exit] {
 
 /// Adds its exit codes to the help of each command.
 pub(super) fn document(command: Command) -> Command {
+    document_below(command, "")
+}
+
+fn document_below(command: Command, above: &str) -> Command {
     command.mut_subcommands(|command| {
+        let name = format!("{above}{}", command.get_name());
+        if command.has_subcommands() {
+            return document_below(command, &format!("{name} "));
+        }
         let help = command.get_after_help().map(ToString::to_string);
         let help = help.unwrap_or_default();
         let (about, examples) = match help.find("Examples:") {
             Some(at) => help.split_at_checked(at).unwrap_or_default(),
             None => (help.as_str(), ""),
         };
-        let rows = codes(command.get_name()).iter();
+        let rows = codes(&name).iter();
         let rows: Vec<String> = rows
             .map(|Exit(code, says)| format!("{code} {says}"))
             .collect();

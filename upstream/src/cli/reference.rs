@@ -24,10 +24,11 @@ fn the_reference_is_that_of_the_command_line() {
 /// What can be asked for in JSON; the others print nothing, or scripts and pages.
 #[test]
 fn every_command_that_prints_does_so_in_json_too() {
-    let without: Vec<String> = command()
-        .get_subcommands()
-        .filter(|command| !command.get_arguments().any(|arg| arg.get_id() == "json"))
-        .map(|command| command.get_name().to_owned())
+    let command = command();
+    let without: Vec<String> = leaves(&command, "")
+        .into_iter()
+        .filter(|(_, command)| !command.get_arguments().any(|arg| arg.get_id() == "json"))
+        .map(|(name, _)| name)
         .collect();
     // `serve` has --log-format, and an export is JSON anyway.
     assert_eq!(without, ["serve", "export", "completions", "man"]);
@@ -37,32 +38,44 @@ fn reference() -> String {
     let mut command = command();
     // What clap adds by itself.
     command.build();
-    let commands: Vec<&Command> = command
-        .get_subcommands()
-        .filter(|command| command.get_name() != "help")
-        .collect();
+    let commands = leaves(&command, "");
     let mut text = include_str!("reference.md").replace("{BLESS}", BLESS);
     text.push_str("\n## Commands\n\n| command | what it does |\n|---|---|\n");
-    for command in &commands {
-        let (name, about) = (command.get_name(), about(command));
-        writeln!(text, "| [`{name}`](#hookgate-{name}) | {about} |").unwrap();
+    for (name, command) in &commands {
+        let (about, anchor) = (about(command), name.replace(' ', "-"));
+        writeln!(text, "| [`{name}`](#hookgate-{anchor}) | {about} |").unwrap();
     }
     text.push_str("\n## Exit codes\n\n| command | code | |\n|---|---|---|\n");
-    for command in &commands {
-        let name = command.get_name();
+    for (name, _) in &commands {
         for exit::Exit(code, says) in exit::codes(name) {
             writeln!(text, "| `{name}` | {code} | {says} |").unwrap();
         }
     }
     text.push_str("| each of them | 2 | the command line is wrong: stderr shows its usage |\n");
-    for command in commands {
-        section(&mut text, command);
+    for (name, command) in commands {
+        section(&mut text, &name, command);
     }
     text
 }
 
-fn section(text: &mut String, command: &Command) {
-    let name = command.get_name();
+/// Returns the commands that do something, with all their names.
+fn leaves<'a>(command: &'a Command, above: &str) -> Vec<(String, &'a Command)> {
+    let mut leaves = Vec::new();
+    let own = command
+        .get_subcommands()
+        .filter(|it| it.get_name() != "help");
+    for command in own {
+        let name = format!("{above}{}", command.get_name());
+        if command.has_subcommands() {
+            leaves.extend(self::leaves(command, &format!("{name} ")));
+        } else {
+            leaves.push((name, command));
+        }
+    }
+    leaves
+}
+
+fn section(text: &mut String, name: &str, command: &Command) {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
     writeln!(text, "\n## hookgate {name}\n\n{}.\n", about(command)).unwrap();

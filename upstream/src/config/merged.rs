@@ -5,7 +5,9 @@ use std::{
     path::PathBuf,
 };
 
-use super::{BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime};
+use super::{
+    Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
+};
 use crate::{
     cli::{ArgumentError, ServeArgs},
     log::LogAddress,
@@ -61,6 +63,8 @@ pub(crate) struct Merged {
     pub(crate) tolerance: ToleranceTime,
     /// Where to deliver events on.
     pub(crate) destinations: Vec<Destination>,
+    /// People who must approve of a redelivery.
+    pub(crate) approvals: Approvals,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
 }
@@ -120,6 +124,7 @@ impl Merged {
             keep: args.keep.or(config.retention.keep),
             tolerance: tolerance.unwrap_or_default(),
             destinations: config.destinations,
+            approvals: config.review.approvals,
             log_format: args
                 .log_format
                 .or(config.log_format)

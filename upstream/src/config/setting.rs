@@ -230,6 +230,8 @@ settings! {
     CoolDown: Duration, Duration::from_millis(10)..=HOUR, default MINUTE;
     /// How long a destination's `Retry-After` is honoured.
     LongestCoolDown: Duration, SECOND..=DAY, default HOUR;
+    /// People who must approve of a redelivery.
+    Approvals: u64, 1..=5, default 1;
     /// Unanswered attempts in a row that open a breaker.
     After: u64, 1..=1_000, default 5;
     /// Time until an open breaker lets the first probe through.
@@ -260,6 +262,13 @@ impl Rate {
 }
 
 impl After {
+    /// Returns it as a count.
+    pub(crate) fn as_count(self) -> NonZeroU32 {
+        count(self.value())
+    }
+}
+
+impl Approvals {
     /// Returns it as a count.
     pub(crate) fn as_count(self) -> NonZeroU32 {
         count(self.value())

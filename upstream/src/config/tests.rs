@@ -1,7 +1,8 @@
 //! The commented file is the documentation: it can't differ from the types.
 
 use super::{
-    BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
+    Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas,
+    ToleranceTime,
     merged::{DEFAULT_LISTEN, DEFAULT_LOG_FORMAT, DEFAULT_METRICS},
     setting::{
         After, Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest,
@@ -67,11 +68,12 @@ fn names_of(table: &str) -> Vec<String> {
 
 #[test]
 fn the_file_has_every_field_of_the_types_and_no_other() {
-    let tables = ["retention", "telemetry", "destinations"];
+    let tables = ["retention", "telemetry", "review", "destinations"];
     for table in [
         "",
         "retention",
         "telemetry",
+        "review",
         "destinations",
         "destinations.filter",
         "destinations.retry",
@@ -170,6 +172,12 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
         ),
         ("", "log_format", quoted("text"), None),
         ("retention", "keep", None, bounds!(Keep)),
+        (
+            "review",
+            "approvals",
+            Some(Approvals::default().to_string()),
+            bounds!(Approvals),
+        ),
         ("destinations", "from", quoted(destination.from), None),
         (
             "destinations",

@@ -6,7 +6,7 @@
 
 mod attempt;
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{mem, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookgate_core::time::Timestamp;
 use tokio::{
@@ -67,13 +67,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Begins to deliver. `news` changes when the log has taken an event.
+    /// Begins to deliver; `approvals` people must approve of a redelivery. `news` changes when the log has taken an event.
     ///
     /// # Errors
     /// [`StartError`].
     pub(crate) async fn start(
         log: &LogAddress,
         destinations: Vec<Destination>,
+        approvals: NonZeroU32,
         news: &watch::Receiver<u64>,
         instruments: &Instruments,
     ) -> Result<Self, StartError> {
@@ -82,7 +83,7 @@ impl Engine {
         let mut couriers = Vec::new();
         let mut schedule = None;
         if !destinations.is_empty() {
-            let opened = Arc::new(Schedule::open(log, &destinations).await?);
+            let opened = Arc::new(Schedule::open(log, &destinations, approvals).await?);
             for destination in destinations {
                 let name = destination.name.clone();
                 let courier = Courier::new(destination, Arc::clone(&opened), instruments.clone())

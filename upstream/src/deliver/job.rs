@@ -19,7 +19,10 @@ pub(crate) struct Job {
     pub(crate) payload: Bytes,
     /// Number of the next attempt, from 1.
     pub(crate) number: u32,
-    /// When it became due for the first time.
+    /// Attempts that were made before a person let it go again: the retry
+    /// policy doesn't count them.
+    pub(crate) spent: u32,
+    /// When it became due, for the first time or by a person.
     pub(crate) first_at: Timestamp,
 }
 
@@ -134,6 +137,8 @@ pub(crate) enum ParkReason {
     Exhausted,
     /// What the log holds is not what was appended: it is never delivered.
     Damaged,
+    /// A person asked for its redelivery, which another one has to approve.
+    Requested,
 }
 
 impl ParkReason {
@@ -143,6 +148,7 @@ impl ParkReason {
             Self::Refused => "refused",
             Self::Exhausted => "exhausted",
             Self::Damaged => "damaged",
+            Self::Requested => "requested",
         }
     }
 }

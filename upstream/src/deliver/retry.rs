@@ -50,9 +50,9 @@ impl Default for RetryPolicy {
 /// Is what is known of an event that was just tried.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tried {
-    /// Number of the last attempt, from 1.
+    /// Number of the last attempt, from 1 since it became due.
     pub(crate) number: u32,
-    /// When the event became due for the first time.
+    /// When the event became due, for the first time or by a person.
     pub(crate) first_at: Timestamp,
     /// What the last attempt came to.
     pub(crate) outcome: Outcome,

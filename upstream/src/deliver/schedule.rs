@@ -3,7 +3,10 @@
 pub(crate) mod nats;
 pub(crate) mod sqlite;
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+};
 
 use hookgate_core::time::Timestamp;
 
@@ -85,7 +88,8 @@ pub(crate) struct Parked {
     pub(crate) entry: Option<Entry>,
     /// Its place in the log.
     pub(crate) sequence: u64,
-    /// Why automation gave up: `refused`, `exhausted` or `damaged`.
+    /// Why it waits: automation gave up (`refused`, `exhausted`, `damaged`), or
+    /// another person has to approve (`requested`).
     pub(crate) reason: String,
     /// How often it was tried.
     pub(crate) attempts: u32,
@@ -127,16 +131,21 @@ pub(crate) async fn parked(
 }
 
 impl Schedule {
-    /// Opens the schedule of a log, and fixes where new destinations start.
+    /// Opens the schedule of a log, and fixes where new destinations start and
+    /// how many people must approve of a redelivery.
     ///
     /// # Errors
     /// [`OpenError`].
     pub(crate) async fn open(
         log: &LogAddress,
         destinations: &[Arc<Destination>],
+        approvals: NonZeroU32,
     ) -> Result<Self, OpenError> {
         match log {
-            LogAddress::Sqlite(path) => Ok(Self::Sqlite(SqliteSchedule::open(path, destinations)?)),
+            LogAddress::Sqlite(path) => {
+                let schedule = SqliteSchedule::open(path, destinations, approvals)?;
+                Ok(Self::Sqlite(schedule))
+            }
             LogAddress::Nats(server) => {
                 let schedule = NatsSchedule::open(server, destinations).await?;
                 Ok(Self::Nats(Box::new(schedule)))

@@ -1,5 +1,7 @@
 //! The chain: every link speaks for all before it.
 
+use std::{fmt, str::FromStr};
+
 use super::{LogId, digest::Writer};
 use crate::log::Sha256Sum;
 
@@ -12,6 +14,8 @@ pub(crate) enum Kind {
     Events,
     /// The [redactions](super::Redaction), by their number.
     Redactions,
+    /// The [decisions of people](crate::review::Record), by their number.
+    Decisions,
 }
 
 impl Kind {
@@ -19,6 +23,7 @@ impl Kind {
         match self {
             Self::Events => "hookgate chain of events 1",
             Self::Redactions => "hookgate chain of redactions 1",
+            Self::Decisions => "hookgate chain of decisions 1",
         }
     }
 }
@@ -31,6 +36,29 @@ pub(crate) struct Link {
     pub(crate) sequence: u64,
     /// `SHA-256(domain ‖ hash before ‖ digest)`.
     pub(crate) hash: Sha256Sum,
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sequence, self.hash)
+    }
+}
+
+/// Says that a text is no link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a number, `:` and 64 hexadecimal digits")]
+pub(crate) struct LinkError;
+
+impl FromStr for Link {
+    type Err = LinkError;
+
+    fn from_str(text: &str) -> Result<Self, LinkError> {
+        let (sequence, hash) = text.split_once(':').ok_or(LinkError)?;
+        Ok(Self {
+            sequence: sequence.parse().map_err(|_| LinkError)?,
+            hash: hash.parse().map_err(|_| LinkError)?,
+        })
+    }
 }
 
 /// Extends a chain from its newest link.
@@ -74,7 +102,7 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chain, Kind};
+    use super::{Chain, Kind, Link, LinkError};
     use crate::{evidence::LogId, log::Sha256Sum};
 
     #[test]
@@ -93,11 +121,21 @@ mod tests {
         for other in [
             of(2, Kind::Events, &[a, b, c]),
             of(1, Kind::Redactions, &[a, b, c]),
+            of(1, Kind::Decisions, &[a, b, c]),
             of(1, Kind::Events, &[b, a, c]),
             of(1, Kind::Events, &[a, c]),
             of(1, Kind::Events, &[a, b]),
         ] {
             assert_ne!(other.hash, whole.hash);
+        }
+    }
+
+    #[test]
+    fn reads_the_link_that_it_writes() {
+        let link = Chain::start(LogId::new([7; 16]), Kind::Decisions).extend(&Sha256Sum([1; 32]));
+        assert_eq!(link.to_string().parse(), Ok(link));
+        for text in ["", "1", "1:", "1:00", ":", "x:00"] {
+            assert_eq!(text.parse::<Link>(), Err(LinkError), "{text}");
         }
     }
 

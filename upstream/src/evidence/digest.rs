@@ -85,39 +85,39 @@ const USUAL_BYTES: usize = 768;
 
 /// Writes values to be hashed so that no two sequences of values read the same.
 /// Hashed at once: a hash that is fed bit by bit costs twice as much.
-pub(super) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     /// Begins with a domain, so that no other kind of digest is this one.
-    pub(super) fn new(domain: &str) -> Self {
+    pub(crate) fn new(domain: &str) -> Self {
         let mut writer = Self(Vec::with_capacity(USUAL_BYTES));
         writer.text(domain);
         writer
     }
 
     /// Writes what is of a fixed length.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
     /// Writes a number.
-    pub(super) fn number(&mut self, number: u64) {
+    pub(crate) fn number(&mut self, number: u64) {
         self.bytes(&number.to_be_bytes());
     }
 
     /// Writes a time.
-    pub(super) fn time(&mut self, time: Timestamp) {
+    pub(crate) fn time(&mut self, time: Timestamp) {
         self.number(time.unix_millis());
     }
 
     /// Writes a text after its length.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.number(u64::try_from(text.len()).unwrap_or(u64::MAX));
         self.bytes(text.as_bytes());
     }
 
     /// Writes whether there is a value, and the value.
-    pub(super) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+    pub(crate) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         self.bytes(&[u8::from(value.is_some())]);
         if let Some(value) = value {
             write(self, value);
@@ -125,7 +125,7 @@ impl Writer {
     }
 
     /// Returns the hash of what was written.
-    pub(super) fn finish(self) -> Sha256Sum {
+    pub(crate) fn finish(self) -> Sha256Sum {
         Sha256Sum::of(&self.0)
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Capability {
     Sequence,
     /// Events are delivered to destinations, and what can't be is parked.
     Deliveries,
+    /// A person decides about what is parked, in an audit trail.
+    Review,
     /// Events are removed by their age, their identities kept.
     Retention,
     /// A chain of evidence: heads, and their verification.
@@ -58,7 +60,7 @@ impl Capability {
             | Self::Redaction => &[Kind::Sqlite, Kind::Nats],
             Self::Replicas => &[Kind::Nats],
             Self::Sequence => &[Kind::Sqlite, Kind::Nats, Kind::Kafka],
-            Self::Backup => &[Kind::Sqlite],
+            Self::Review | Self::Backup => &[Kind::Sqlite],
         }
     }
 }
@@ -155,7 +157,11 @@ impl fmt::Display for Incapable {
             Capability::Sequence => write!(f, "{name} doesn't say where it stored an event"),
             Capability::Deliveries => write!(
                 f,
-                "[[destinations]], `hookgate parked`: hookgate delivers nothing from {name}: let its own consumers read it"
+                "[[destinations]], `hookgate review list`: hookgate delivers nothing from {name}: let its own consumers read it"
+            ),
+            Capability::Review => write!(
+                f,
+                "`[review]`, `hookgate review show`, `approve` and `discard`, `hookgate redeliver`, `hookgate audit`: what is parked beside {name} can be listed and not decided about"
             ),
             Capability::Retention => write!(
                 f,

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::log::{Entry, UNSIGNED};
 
+/// An event in JSON.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     sequence: u64,
     source: &'a str,
     id: &'a str,
@@ -37,8 +38,13 @@ struct Line<'a> {
 /// # Errors
 /// Those of `out`.
 pub(super) fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &line(entry))?;
+    writeln!(out)
+}
+
+pub(super) fn line(entry: &Entry) -> Line<'_> {
     let attributes = &entry.attributes;
-    let line = Line {
+    Line {
         sequence: entry.sequence,
         source: attributes.source.as_str(),
         id: &attributes.id,
@@ -57,7 +63,5 @@ pub(super) fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
         redacted: entry.redacted,
         traceparent: attributes.traceparent.as_ref().map(|trace| trace.as_str()),
         signature: &attributes.signature,
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    writeln!(out)
+    }
 }

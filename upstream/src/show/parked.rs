@@ -1,4 +1,4 @@
-//! `hookgate parked`: what automation gave up on.
+//! `hookgate review list`: what waits for a person.
 
 use std::io::{self, Write as _};
 
@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::ShowError;
 use crate::{
-    cli::ParkedArgs,
+    cli::ListArgs,
     deliver::schedule::{self, Parked},
 };
 
+/// A parked event in JSON.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     destination: &'a str,
     sequence: u64,
     /// What is known of the event; nothing once retention has removed it.
@@ -31,9 +32,10 @@ struct Line<'a> {
 ///
 /// # Errors
 /// [`ShowError`].
-pub(crate) async fn parked(args: &ParkedArgs) -> Result<(), ShowError> {
-    let wanted = |parked: &Parked| is_wanted(args, parked);
-    let destination = args.destination.as_deref();
+pub(crate) async fn parked(args: &ListArgs) -> Result<(), ShowError> {
+    let selection = args.selection();
+    let wanted = |parked: &Parked| selection.chooses_parked(parked);
+    let destination = selection.destination.as_deref();
     let address = args.log.address()?;
     let found = schedule::parked(&address, destination, args.limit, wanted).await?;
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -43,11 +45,11 @@ pub(crate) async fn parked(args: &ParkedArgs) -> Result<(), ShowError> {
             writeln!(out)?;
         }
     } else if found.is_empty() {
-        let filtered = args.destination.is_some()
-            || args.reason.is_some()
-            || args.source.is_some()
-            || args.type_name.is_some();
-        let matching = if filtered { " of this kind" } else { "" };
+        let matching = if selection.is_all() {
+            ""
+        } else {
+            " of this kind"
+        };
         writeln!(out, "Nothing{matching} is parked.")?;
     } else {
         writeln!(out, "{}", table(&found))?;
@@ -55,23 +57,7 @@ pub(crate) async fn parked(args: &ParkedArgs) -> Result<(), ShowError> {
     Ok(out.flush()?)
 }
 
-fn is_wanted(args: &ParkedArgs, parked: &Parked) -> bool {
-    let event = parked.entry.as_ref().map(|entry| &entry.attributes);
-    let of_reason = args
-        .reason
-        .is_none_or(|only| only.as_str() == parked.reason);
-    let of_source = args
-        .source
-        .as_ref()
-        .is_none_or(|only| event.is_some_and(|event| event.source == *only));
-    let of_type = args
-        .type_name
-        .as_ref()
-        .is_none_or(|only| event.is_some_and(|event| only.matches(&event.type_name)));
-    of_reason && of_source && of_type
-}
-
-fn line(parked: &Parked) -> Line<'_> {
+pub(super) fn line(parked: &Parked) -> Line<'_> {
     let event = parked.entry.as_ref().map(|entry| &entry.attributes);
     Line {
         destination: &parked.destination,

@@ -21,8 +21,8 @@ fn a_log_that_delivers_nothing_takes_no_destinations() {
         let message = refusal(log, &["--config", file.to_str().unwrap()]);
         assert!(message.contains("[[destinations]]"), "{message}");
         assert!(message.contains("let its own consumers read"), "{message}");
-        let message = failure(hookgate().args(["parked", "--log", log]));
-        assert!(message.contains("`hookgate parked`"), "{message}");
+        let message = failure(hookgate().args(["review", "list", "--log", log]));
+        assert!(message.contains("`hookgate review list`"), "{message}");
     }
 }
 

@@ -301,12 +301,12 @@ on_both_logs! {
 }
 
 fn says_that_nothing_is_parked_where_nothing_was_delivered(log: &str) {
-    let message = failure(hookgate().args(["parked", "--log", log]));
+    let message = failure(hookgate().args(["review", "list", "--log", log]));
     assert!(message.contains("hookgate serve --log"), "{message}");
     let _server = Server::start(log, &[]);
     let parked = |options: &[&str]| {
         let mut command = hookgate();
-        output(command.args(["parked", "--log", log]).args(options))
+        output(command.args(["review", "list", "--log", log]).args(options))
     };
     assert_eq!(parked(&[]), b"Nothing is parked.\n");
     assert_eq!(parked(&["--json"]), b"");
@@ -325,8 +325,8 @@ fn refuses_arguments_that_no_event_can_match() {
         &["events", "--type", "invoice paid"],
         &["events", "--source", "Stripe"],
         &["events", "--limit", "0"],
-        &["parked", "--destination", "Orders"],
-        &["parked", "--reason", "tired"],
+        &["review", "list", "--destination", "Orders"],
+        &["review", "list", "--parked-for", "tired"],
         &["export", "--from", "yesterday"],
         &["send", "http://127.0.0.1:9/", "--header", "a b=c"],
         &["send", "http://127.0.0.1:9/", "--header", "a=b\nc: d"],

@@ -48,13 +48,13 @@ on_both_logs! {
 const DESTINATION_SECRET: &str = "whsec_aG9va2dhdGUtZGVzdGluYXRpb24=";
 
 /// A folder with a log and a configuration.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
-    log: String,
+    pub(crate) log: String,
 }
 
 impl Place {
-    fn new(log: &str, destinations: &str) -> Self {
+    pub(crate) fn new(log: &str, destinations: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Self {
             folder,
@@ -64,11 +64,11 @@ impl Place {
         place
     }
 
-    fn configure(&self, destinations: &str) {
+    pub(crate) fn configure(&self, destinations: &str) {
         fs::write(self.folder.path().join("hookgate.toml"), destinations).unwrap();
     }
 
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
         let mut command = hookgate();
         command
             .args(["serve", "--log", &self.log, "--config"])
@@ -79,14 +79,14 @@ impl Place {
 }
 
 /// A destination with a short retry policy, and what else the test wants.
-fn destination(name: &str, url: &str, more: &str) -> String {
+pub(crate) fn destination(name: &str, url: &str, more: &str) -> String {
     format!(
         "[[destinations]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n\
          [destinations.retry]\ninitial = \"100ms\"\ncool_down = \"2s\"\n"
     )
 }
 
-fn append(server: &Server, count: usize) -> Vec<String> {
+pub(crate) fn append(server: &Server, count: usize) -> Vec<String> {
     let mut connection = Connection::open(server.address).unwrap();
     let ids: Vec<String> = (0..count)
         .map(|number| format!("evt_n{number:05}"))
@@ -174,9 +174,9 @@ fn what_a_destination_refuses_is_parked_at_once(log: &str) {
     assert_eq!(receiver.got().len(), 3);
 }
 
-fn parked(place: &Place) -> Vec<serde_json::Value> {
+pub(crate) fn parked(place: &Place) -> Vec<serde_json::Value> {
     let mut command = hookgate();
-    command.args(["parked", "--log", &place.log, "--json"]);
+    command.args(["review", "list", "--log", &place.log, "--json"]);
     let lines = String::from_utf8(crate::harness::output(&mut command)).unwrap();
     let lines = lines.lines();
     lines

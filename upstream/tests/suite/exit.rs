@@ -11,8 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cli::{STORED, gate},
+    destinations::{Place, destination, parked},
     harness::{hookgate, output, until},
     kept::{Keeping as _, Kept},
+    receiver::{Reaction, Receiver},
 };
 
 const PAGE: &str = include_str!("../../../docs/cli.md");
@@ -46,12 +48,30 @@ fn interrupted(command: &mut Command, signal: Signal, begun: impl Fn() -> bool) 
     status.code().expect("an end by itself")
 }
 
+/// Says who decides.
+fn with_who<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [arguments, &["--by", "ada", "--reason", "mended"]].concat()
+}
+
+/// Lets a destination refuse every event of a log.
+fn park(kept: &Kept) {
+    let receiver = Receiver::start(|_, _| Reaction::Status(400));
+    let more = "from = \"beginning\"";
+    let place = Place::new(&kept.log, &destination("orders", &receiver.url(), more));
+    let server = place.start();
+    until("both are parked", || {
+        (parked(&place).len() == 2).then_some(())
+    });
+    server.stop();
+}
+
 #[test]
 fn every_command_ends_with_the_codes_that_are_listed() {
     let (kept, damaged) = (Kept::with_events(2), Kept::with_events(2));
     damaged.tamper("UPDATE event SET payload = x'00' WHERE sequence = 1");
     let path = |name: &str| kept.path(name).display().to_string();
     let (log, nowhere) = (&kept.log, "sqlite:/nowhere/log.db");
+    park(&kept);
     fs::write(kept.path("good.toml"), "queue = 1\n").unwrap();
     fs::write(kept.path("bad.toml"), "queue = 0\n").unwrap();
     let lines = output(hookgate().args(["export", "--log", log]));
@@ -78,8 +98,38 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (0, &["event", "evt_1", "--log", log]),
         (1, &["event", "evt_9", "--log", log]),
         (1, &["tail", "--log", nowhere]),
-        (0, &["parked", "--log", log]),
-        (1, &["parked", "--log", nowhere]),
+        (0, &["review", "list", "--log", log]),
+        (1, &["review", "list", "--log", nowhere]),
+        (0, &["review", "show", "evt_1", "--log", log]),
+        (1, &["review", "show", "evt_9", "--log", log]),
+        (0, &with_who(&["review", "approve", "evt_1", "--log", log])),
+        (1, &with_who(&["review", "approve", "evt_1", "--log", log])),
+        (0, &with_who(&["review", "discard", "evt_2", "--log", log])),
+        (1, &with_who(&["review", "discard", "evt_2", "--log", log])),
+        (
+            0,
+            &with_who(&[
+                "redeliver",
+                "evt_2",
+                "--destination",
+                "orders",
+                "--log",
+                log,
+            ]),
+        ),
+        (
+            1,
+            &with_who(&[
+                "redeliver",
+                "evt_2",
+                "--destination",
+                "orders",
+                "--log",
+                log,
+            ]),
+        ),
+        (0, &["audit", "--log", log]),
+        (1, &["audit", "--log", nowhere]),
         (0, &["head", "--log", log]),
         (1, &["head", "--log", nowhere]),
         (0, &["verify-log", "--log", log]),
@@ -100,7 +150,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
     ] {
         let mut command = hookgate();
         command.args(arguments).stdout(Stdio::null());
-        add(arguments[0], expected, code(&mut command));
+        let words = if arguments[0] == "review" { 2 } else { 1 };
+        add(&arguments[..words].join(" "), expected, code(&mut command));
     }
     request.join().unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
@@ -123,7 +174,7 @@ fn every_command_ends_with_the_codes_that_are_listed() {
     assert_eq!(found, listed());
     for (name, _) in listed() {
         let mut command = hookgate();
-        let command = command.args([&name, "--no-such-option"]);
+        let command = command.args(name.split(' ')).arg("--no-such-option");
         assert_eq!(code(command.stdout(Stdio::null())), 2, "{name}");
     }
 }
@@ -137,7 +188,7 @@ fn whoever_reads_may_stop_early() {
         &["events", "--json"],
         &["event", "evt_1"],
         &["export"],
-        &["parked"],
+        &["review", "list"],
         &["head"],
         &["verify-log"],
     ] {

@@ -60,6 +60,7 @@ mod receiver;
 mod redaction;
 mod restored;
 mod retention;
+mod review;
 mod sealed;
 mod sealing;
 mod sqlite;

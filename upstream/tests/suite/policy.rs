@@ -132,7 +132,7 @@ impl Place {
     }
 
     fn parked(&self, log: &str) -> usize {
-        let lines = output(hookgate().args(["parked", "--log", log, "--json"]));
+        let lines = output(hookgate().args(["review", "list", "--log", log, "--json"]));
         String::from_utf8(lines).unwrap().lines().count()
     }
 }

@@ -38,6 +38,13 @@ pub(super) fn about(config: &Config) -> Vec<(String, String)> {
     {
         add("deliveries", format!("their state is in {state}"));
     }
+    let approvals = config.review.approvals;
+    if approvals.value() > 1 {
+        add(
+            "redelivers",
+            format!("what is parked after {approvals} people have approved"),
+        );
+    }
     for destination in &config.destinations {
         add(
             &format!("-> {}", destination.name),

@@ -116,7 +116,7 @@ impl Courier {
             return;
         };
         let tried = Tried {
-            number: last.number,
+            number: last.number.saturating_sub(job.spent),
             first_at: job.first_at,
             outcome: last.outcome,
         };

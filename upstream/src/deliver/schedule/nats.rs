@@ -239,6 +239,8 @@ impl NatsSchedule {
             entry,
             payload,
             number: retried.map_or(0, |it| it.attempts).saturating_add(1),
+            // Nobody lets an event go again here.
+            spent: 0,
             first_at: retried.map_or_else(clock::now, |it| it.first_at),
         });
         let held = Held { message, again };

@@ -6,14 +6,18 @@
 //! `synchronous=NORMAL`): then those events are delivered again, never missed.
 //! Losing the whole file means starting each destination again from the log.
 
-mod file;
+pub(crate) mod file;
 mod origin;
 mod parked;
-mod places;
+pub(crate) mod places;
 mod step;
 mod worker;
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::Path,
+    sync::Arc,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -21,7 +25,7 @@ use tokio::{
 };
 
 pub(crate) use file::OpenError;
-pub(crate) use parked::parked;
+pub(crate) use parked::{parked, parked_at};
 
 use self::worker::Command;
 use super::{Backlog, Due, ScheduleError};
@@ -45,8 +49,12 @@ impl SqliteSchedule {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) fn open(log: &Path, destinations: &[Arc<Destination>]) -> Result<Self, OpenError> {
-        let worker = worker::Worker::open(log, destinations)?;
+    pub(crate) fn open(
+        log: &Path,
+        destinations: &[Arc<Destination>],
+        approvals: NonZeroU32,
+    ) -> Result<Self, OpenError> {
+        let worker = worker::Worker::open(log, destinations, approvals)?;
         let (commands, waiting) = mpsc::channel(QUEUE);
         let thread = tokio::task::spawn_blocking(move || worker.run(waiting));
         Ok(Self { commands, thread })

@@ -1,6 +1,9 @@
 //! The layout of the file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -9,8 +12,12 @@ use crate::log::sqlite::ReadError;
 /// Marks a file as ours ("HkGd").
 const APPLICATION_ID: i32 = 0x486b_4764;
 
+/// How long a statement waits for another program that holds the file: a
+/// decision on [many events](crate::review) takes a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Version of the layout below.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// Version of the first layout, which can be upgraded.
 const FIRST_VERSION: i32 = 1;
@@ -27,6 +34,43 @@ const MARK: &str = "
         at       INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX mark_at ON mark (at);";
+
+/// What the fourth layout added: review. `spent` are the attempts that an event
+/// had before a person let it go again; `active` says that the configuration
+/// has a destination, `ordered` that its events of one object wait for each
+/// other. What is in `audit` stays as it is: no statement changes or removes a
+/// row of it, and a row more takes the next number. (`INSERT OR REPLACE` fires
+/// no trigger for what it deletes, so the number is checked as well.)
+const REVIEW: &str = "
+    ALTER TABLE destination ADD COLUMN active INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE destination ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE job ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE review (approvals INTEGER NOT NULL) STRICT;
+    CREATE TABLE audit (
+        number      INTEGER PRIMARY KEY,
+        log         BLOB NOT NULL,
+        at          INTEGER NOT NULL,
+        batch       TEXT NOT NULL,
+        action      TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        reason      TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        target      TEXT,
+        sequence    INTEGER NOT NULL,
+        source      TEXT NOT NULL,
+        id          TEXT NOT NULL,
+        hash        BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_event ON audit (destination, sequence);
+    CREATE INDEX audit_id ON audit (id);
+    CREATE UNIQUE INDEX audit_batch ON audit (batch, destination, sequence);
+    CREATE TRIGGER audit_update BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
+    CREATE TRIGGER audit_delete BEFORE DELETE ON audit
+        BEGIN SELECT RAISE(ABORT, 'nothing is removed from the audit trail'); END;
+    CREATE TRIGGER audit_insert BEFORE INSERT ON audit
+        WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM audit)
+        BEGIN SELECT RAISE(ABORT, 'the audit trail only grows at its end'); END;";
 
 /// Everything of the log up to `position` is finished or has a row in `job`.
 /// `attempt.number` counts over a destination's two targets.
@@ -74,6 +118,24 @@ pub(crate) enum OpenError {
         /// Which.
         path: PathBuf,
     },
+    /// It is of an earlier version.
+    #[error(
+        "`{}` is of an earlier version of hookgate: start `hookgate serve` of this one, which brings it forward",
+        path.display()
+    )]
+    Earlier {
+        /// Which.
+        path: PathBuf,
+    },
+    /// There is none.
+    #[error(
+        "nothing was delivered from this log yet: `hookgate serve` with [[destinations]] makes `{}`",
+        path.display()
+    )]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The log can't be read.
     #[error(transparent)]
     Log(#[from] ReadError),
@@ -91,7 +153,7 @@ pub(crate) enum OpenError {
 }
 
 /// Names the schedule of a log.
-pub(super) fn beside(log: &Path) -> PathBuf {
+pub(crate) fn beside(log: &Path) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
     name.push(".deliveries");
     name.into()
@@ -107,6 +169,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
         source,
     };
     let connection = Connection::open(path).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     let made = prepare(&connection).map_err(sqlite)?;
     if made {
         Ok(connection)
@@ -136,6 +199,34 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, OpenError>
     }
 }
 
+/// Opens the file to write it beside a server.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) fn open_beside_a_server(path: &Path) -> Result<Connection, OpenError> {
+    let path = path.to_owned();
+    if !path.exists() {
+        return Err(OpenError::Missing { path });
+    }
+    let sqlite = |source| OpenError::Sqlite {
+        path: path.clone(),
+        source,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(sqlite)?;
+    match version(&connection).map_err(sqlite)? {
+        Some(VERSION) => {}
+        Some(FIRST_VERSION..VERSION) => return Err(OpenError::Earlier { path }),
+        _ => return Err(OpenError::Foreign { path }),
+    }
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    // What a person was told is decided isn't taken back by a power cut.
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .map_err(sqlite)?;
+    Ok(connection)
+}
+
 /// Makes the layout in an empty file; tells whether it is of this version.
 fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     let tables: i64 =
@@ -150,7 +241,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     if tables == 0 {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {LOG} {MARK} {LAYOUT}
+            "BEGIN IMMEDIATE; {LOG} {MARK} {LAYOUT} {REVIEW}
              PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};
              COMMIT;"
         ))?;
@@ -161,8 +252,9 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
 /// Brings an earlier layout to the present one.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     let missing = match version(connection)? {
-        Some(FIRST_VERSION) => [LOG, MARK].concat(),
-        Some(2) => MARK.to_owned(),
+        Some(FIRST_VERSION) => [LOG, MARK, REVIEW].concat(),
+        Some(2) => [MARK, REVIEW].concat(),
+        Some(3) => REVIEW.to_owned(),
         _ => return Ok(()),
     };
     connection.execute_batch(&format!(

@@ -1,10 +1,15 @@
 //! The statements: where a destination is, and what it still has to do.
 
+use std::{num::NonZeroU32, sync::Arc};
+
 use hookgate_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
-    deliver::job::{Attempt, Settlement},
+    deliver::{
+        destination::{Destination, Order},
+        job::{Attempt, Settlement},
+    },
     log::Sha256Sum,
 };
 
@@ -13,7 +18,7 @@ const KEPT_MILLIS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// Says what a row waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Its first attempt.
     Fresh = 0,
     /// Another attempt.
@@ -30,6 +35,8 @@ pub(super) struct Place {
     pub(super) sequence: u64,
     /// Attempts made.
     pub(super) attempts: u32,
+    /// Those of them that were made before a person let it go again.
+    pub(super) spent: u32,
     pub(super) first_at: Timestamp,
 }
 
@@ -41,7 +48,7 @@ pub(super) struct Rows {
     pub(super) oldest_sequence: Option<u64>,
 }
 
-pub(super) fn position(connection: &Connection, name: &str) -> rusqlite::Result<Option<u64>> {
+pub(crate) fn position(connection: &Connection, name: &str) -> rusqlite::Result<Option<u64>> {
     connection
         .prepare_cached("SELECT position FROM destination WHERE name = ?1")?
         .query_row(params![name], |row| Ok(unsigned(row.get(0)?)))
@@ -116,14 +123,15 @@ pub(super) fn due(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "SELECT sequence, attempts, first_at FROM job
+            "SELECT sequence, attempts, spent, first_at FROM job
              WHERE destination = ?1 AND state = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4",
         )?
         .query_map(params![name, state as i64, millis(now), limit], |row| {
             Ok(Place {
                 sequence: unsigned(row.get(0)?),
                 attempts: row.get(1)?,
-                first_at: Timestamp::from_unix_millis(unsigned(row.get(2)?)),
+                spent: row.get(2)?,
+                first_at: Timestamp::from_unix_millis(unsigned(row.get(3)?)),
             })
         })?
         .collect()
@@ -146,7 +154,7 @@ pub(super) fn next_at(
 }
 
 /// Removes a row whose event the log doesn't have any more.
-pub(super) fn remove(connection: &Connection, name: &str, sequence: u64) -> rusqlite::Result<()> {
+pub(crate) fn remove(connection: &Connection, name: &str, sequence: u64) -> rusqlite::Result<()> {
     let object = object(connection, name, sequence)?;
     connection
         .prepare_cached("DELETE FROM job WHERE destination = ?1 AND sequence = ?2")?
@@ -261,6 +269,27 @@ pub(super) fn prune(connection: &Connection, now: Timestamp) -> rusqlite::Result
     Ok(())
 }
 
+/// Keeps which destinations the configuration has, and how many must approve.
+pub(super) fn configure(
+    connection: &Connection,
+    destinations: &[Arc<Destination>],
+    approvals: NonZeroU32,
+) -> rusqlite::Result<()> {
+    connection.execute_batch("UPDATE destination SET active = 0; DELETE FROM review;")?;
+    for destination in destinations {
+        let ordered = destination.order == Order::Object;
+        connection.execute(
+            "UPDATE destination SET active = 1, ordered = ?2 WHERE name = ?1",
+            params![destination.name, ordered],
+        )?;
+    }
+    connection.execute(
+        "INSERT INTO review (approvals) VALUES (?1)",
+        params![approvals.get()],
+    )?;
+    Ok(())
+}
+
 pub(super) fn rows(connection: &Connection, name: &str) -> rusqlite::Result<Rows> {
     let mut statement = connection.prepare_cached(
         "SELECT state, count(*), min(sequence) FROM job WHERE destination = ?1 GROUP BY state",
@@ -285,14 +314,14 @@ pub(super) fn rows(connection: &Connection, name: &str) -> rusqlite::Result<Rows
     Ok(rows)
 }
 
-fn millis(time: Timestamp) -> i64 {
+pub(crate) fn millis(time: Timestamp) -> i64 {
     signed(time.unix_millis())
 }
 
-fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(crate) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }

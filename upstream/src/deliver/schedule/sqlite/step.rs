@@ -174,6 +174,7 @@ impl<'a> Step<'a> {
             entry,
             payload,
             number: place.attempts.saturating_add(1),
+            spent: place.spent,
             first_at: place.first_at,
         }))
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::Path,
     sync::Arc,
 };
@@ -87,7 +87,11 @@ impl Worker {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(super) fn open(log: &Path, destinations: &[Arc<Destination>]) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        log: &Path,
+        destinations: &[Arc<Destination>],
+        approvals: NonZeroU32,
+    ) -> Result<Self, OpenError> {
         let path = file::beside(log);
         let mut connection = file::open(&path)?;
         let log = SqliteReader::open(log)?;
@@ -109,6 +113,9 @@ impl Worker {
                 );
             }
         }
+        let transaction = connection.transaction()?;
+        places::configure(&transaction, destinations, approvals)?;
+        transaction.commit()?;
         Ok(Self {
             connection,
             log,
