@@ -1,6 +1,7 @@
 //! The server behind the gate: takes forwarded events, appends them, answers.
 
 mod answer;
+mod appender;
 mod claim;
 mod connections;
 mod intake;
@@ -32,8 +33,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use self::{answer::Refusal, appender::Appender, intake::Intake};
 pub(crate) use self::intake::Acceptance;
-use self::{answer::Refusal, intake::Intake};
 use crate::{
     deliver::{
         destination::Destination,
@@ -203,7 +204,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         announce(path, address)?;
     }
 
-    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics, tracer, news));
+    let appender = Arc::new(Appender::new(log, metrics, tracer, news));
+    let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
+    let intake = Arc::new(intake);
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -223,7 +226,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     // Drops the log, which is the last to close its file, and so leaves it whole:
     // nothing of it stays in a write-ahead file.
-    drop(intake);
+    drop((intake, appender));
     let closed = match ended {
         Some(by_itself) => by_itself,
         None => keeper.close().await,
