@@ -7,6 +7,7 @@ mod exit;
 mod log;
 mod manual;
 mod parked;
+mod reconcile;
 mod redact;
 #[cfg(test)]
 mod reference;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     log::LogArgs,
     manual::{CompletionsArgs, ManArgs},
     parked::ParkedArgs,
+    reconcile::{History, ReconcileArgs},
     redact::RedactArgs,
     send::SendArgs,
     serve::ServeArgs,
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Tail(TailArgs),
     /// List what destinations never took
     Parked(ParkedArgs),
+    /// Compare the log with Stripe's list of events, and append what it lacks
+    Reconcile(ReconcileArgs),
     /// Print or write the newest link of the log's chain of evidence
     Head(HeadArgs),
     /// Verify that the log is what was appended

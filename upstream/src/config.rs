@@ -7,6 +7,7 @@ mod destination;
 mod merged;
 mod mistake;
 mod place;
+mod reconcile;
 mod setting;
 mod value;
 
@@ -23,7 +24,11 @@ pub(crate) use self::{
     destination::{Destination, Url},
     merged::Merged,
     mistake::Mistake,
-    setting::{BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime},
+    place::{Place, PlaceError},
+    reconcile::{Of, Reconcile},
+    setting::{
+        BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, Since, ToleranceTime,
+    },
 };
 use crate::{
     log::LogAddress,
@@ -78,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// What is told about events, and to whom.
     pub(crate) telemetry: Telemetry,
+    /// How events are compared with Stripe's list of them.
+    pub(crate) reconcile: Option<Reconcile>,
     /// Where events go.
     pub(crate) destinations: Vec<Destination>,
 }
@@ -151,6 +158,11 @@ impl Config {
         })
     }
 
+    /// Returns how log lines look.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or(merged::DEFAULT_LOG_FORMAT)
+    }
+
     /// Reads a file's text.
     ///
     /// # Errors
@@ -183,6 +195,11 @@ impl Config {
         if !self.keyrings.is_empty() && self.gate.is_none() {
             let problem = "found keyrings and no `gate`, expected both";
             return Err(("keyrings".to_owned(), problem.to_owned()));
+        }
+        if let Some(reconcile) = &self.reconcile {
+            reconcile
+                .check()
+                .map_err(|(field, problem)| (format!("reconcile.{field}"), problem))?;
         }
         let found = self.destinations.len();
         if found > MAX_DESTINATIONS {

@@ -21,6 +21,7 @@ mod keep;
 mod log;
 mod metrics;
 mod progress;
+mod reconcile;
 mod secrets;
 mod send;
 mod server;
@@ -82,8 +83,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => {
             let merged = Merged::new(&args, args.log.config()?)?;
             telemetry::start(merged.log_format)?;
-            // Fails only where one is installed already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+            install_tls();
             let settings = settings(merged, args.ready_file)?;
             runtime()?.block_on(server::serve(settings))?;
             Ok(ExitCode::SUCCESS)
@@ -120,6 +120,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Parked(args) => {
             runtime()?.block_on(show::parked(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reconcile(args) => {
+            telemetry::start(args.log.config()?.log_format())?;
+            install_tls();
+            runtime()?.block_on(reconcile::reconcile(&args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(args) => {
@@ -169,6 +175,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
+fn install_tls() {
+    // Fails only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -186,6 +197,14 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
     let gate_tokens = gate_tokens.map(GateTokens::watch).transpose()?;
     let destinations = merged.destinations.iter().map(config::Destination::load);
     let destinations = destinations.collect::<Result<_, _>>()?;
+    let reconcile = match &merged.reconcile {
+        Some(table) => Some(reconcile::Settings::load(
+            table,
+            &merged.log,
+            merged.gate.as_deref(),
+        )?),
+        None => None,
+    };
     Ok(Settings {
         listen: merged.listen,
         log: merged.log,
@@ -205,6 +224,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         account_groups: merged.account_groups,
         otlp: merged.otlp,
         destinations,
+        reconcile,
         ready_file,
     })
 }

@@ -33,8 +33,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::{answer::Refusal, appender::Appender, intake::Intake};
-pub(crate) use self::intake::Acceptance;
+use self::{answer::Refusal, intake::Intake};
+pub(crate) use self::{appender::Appender, intake::Acceptance};
 use crate::{
     deliver::{
         destination::Destination,
@@ -42,6 +42,7 @@ use crate::{
     },
     log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
+    reconcile::{self, Repeating},
     telemetry::{
         otlp::{Collector, Reporting},
         trace::Tracer,
@@ -67,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) otlp: Option<Collector>,
     /// Where to deliver events on.
     pub(crate) destinations: Vec<Destination>,
+    /// What is compared with Stripe's list of events.
+    pub(crate) reconcile: Option<reconcile::Settings>,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -207,6 +210,10 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let appender = Arc::new(Appender::new(log, metrics, tracer, news));
     let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
     let intake = Arc::new(intake);
+    let max_payload_bytes = settings.limits.max_payload_bytes;
+    let repeating = settings
+        .reconcile
+        .map(|settings| Repeating::start(settings, Arc::clone(&appender), max_payload_bytes));
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -216,6 +223,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         }
     };
     connections::serve(listener, routes(Arc::clone(&intake)), stop).await;
+    if let Some(repeating) = repeating {
+        repeating.stop().await;
+    }
     tokio::select! {
         () = engine.stop() => {}
         _ = terminate.recv() => warn!("SIGTERM again: deliveries under way come again"),

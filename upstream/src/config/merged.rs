@@ -5,7 +5,9 @@ use std::{
     path::PathBuf,
 };
 
-use super::{BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime};
+use super::{
+    BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Reconcile, Replicas, ToleranceTime,
+};
 use crate::{
     cli::{ArgumentError, ServeArgs},
     log::LogAddress,
@@ -61,6 +63,8 @@ pub(crate) struct Merged {
     pub(crate) tolerance: ToleranceTime,
     /// Where to deliver events on.
     pub(crate) destinations: Vec<Destination>,
+    /// How events are compared with Stripe's list of them.
+    pub(crate) reconcile: Option<Reconcile>,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
 }
@@ -120,6 +124,7 @@ impl Merged {
             keep: args.keep.or(config.retention.keep),
             tolerance: tolerance.unwrap_or_default(),
             destinations: config.destinations,
+            reconcile: config.reconcile,
             log_format: args
                 .log_format
                 .or(config.log_format)

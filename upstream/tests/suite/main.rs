@@ -57,12 +57,14 @@ mod policy;
 mod rabbit;
 mod rabbit_server;
 mod receiver;
+mod reconcile;
 mod redaction;
 mod restored;
 mod retention;
 mod sealed;
 mod sealing;
 mod sqlite;
+mod stripe;
 mod tail;
 #[cfg(feature = "kafka")]
 mod tansu;
