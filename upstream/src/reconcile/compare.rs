@@ -81,25 +81,8 @@ impl Comparison<'_> {
         tally: &mut Tally,
     ) -> Result<(), CompareError> {
         let mut seen = Tally::default();
-        let events = self.read(page, &mut seen);
-        let mut expected: Vec<Expected<'_>> = Vec::new();
-        for (event, payload) in &events {
-            let before = expected.len();
-            for subscription in self.subscriptions {
-                let is_there = |it: &Expected<'_>| it.subscription.source == subscription.source;
-                let is_twice = expected.iter().skip(before).any(is_there);
-                if !is_twice && subscription.wants(account, event, &self.enabled) {
-                    expected.push(Expected {
-                        event,
-                        payload,
-                        subscription,
-                    });
-                }
-            }
-            if expected.len() == before {
-                seen.ignored();
-            }
-        }
+        let events = self.read(account, page, &mut seen);
+        let expected = self.expected(account, &events, &mut seen);
         let identities = expected
             .iter()
             .map(|it| (it.subscription.source.clone(), it.event.id.clone()));
@@ -115,7 +98,7 @@ impl Comparison<'_> {
         }
         // Stripe lists the newest first.
         let mut appended = stream::iter(missing.into_iter().rev())
-            .map(|it| async move { (it.event, self.append(account, &it).await) })
+            .map(|it| async move { (it.event, self.append(&it).await) })
             .buffered(AT_ONCE);
         while let Some((event, found)) = appended.next().await {
             seen.found(&event.type_name, found?);
@@ -124,12 +107,49 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Finds the sources that were to get each event.
+    fn expected<'e>(
+        &'e self,
+        account: &Account,
+        events: &'e [(Event, &'e Bytes)],
+        tally: &mut Tally,
+    ) -> Vec<Expected<'e>> {
+        let mut expected: Vec<Expected<'_>> = Vec::new();
+        for (event, payload) in events {
+            let before = expected.len();
+            for subscription in self.subscriptions {
+                let is_there = |it: &Expected<'_>| it.subscription.source == subscription.source;
+                let is_twice = expected.iter().skip(before).any(is_there);
+                if !is_twice && subscription.wants(account, event, &self.enabled) {
+                    expected.push(Expected {
+                        event,
+                        payload,
+                        subscription,
+                    });
+                }
+            }
+            if expected.len() == before {
+                tally.ignored();
+            }
+        }
+        expected
+    }
+
     /// Reads the events of a page; one that can't be read holds up no other.
-    fn read<'p>(&self, page: &'p Page, tally: &mut Tally) -> Vec<(Event, &'p Bytes)> {
+    fn read<'p>(
+        &self,
+        account: &Account,
+        page: &'p Page,
+        tally: &mut Tally,
+    ) -> Vec<(Event, &'p Bytes)> {
         let mut events = Vec::new();
         for payload in &page.items {
             match Event::from_payload(payload) {
-                Ok(event) if payload.len() <= self.max_payload_bytes => {
+                Ok(mut event) if payload.len() <= self.max_payload_bytes => {
+                    // Only a delivery says whose it is; a list is one account's.
+                    if let Some(id) = account.connected() {
+                        event.account = Some(id.to_owned());
+                    }
                     events.push((event, payload));
                 }
                 Ok(event) => {
@@ -150,11 +170,11 @@ impl Comparison<'_> {
         events
     }
 
-    async fn append(&self, account: &Account, it: &Expected<'_>) -> Result<Found, CompareError> {
+    async fn append(&self, it: &Expected<'_>) -> Result<Found, CompareError> {
         let Some(appender) = self.appender else {
             return Ok(Found::Missing);
         };
-        let record = self.record(account, it);
+        let record = self.record(it);
         let mut wait = FIRST_WAIT;
         for _ in 1..MOST_APPENDS {
             let deadline = Instant::now() + APPEND_TIMEOUT;
@@ -170,16 +190,15 @@ impl Comparison<'_> {
         Ok(found(&record.attributes, appended))
     }
 
-    fn record(&self, account: &Account, it: &Expected<'_>) -> Record {
+    fn record(&self, it: &Expected<'_>) -> Record {
         let (event, payload) = (it.event, it.payload);
         let is_history = event.created.is_some_and(|at| at < self.installed_at);
-        let account = account.connected().map(str::to_owned);
         Record {
             attributes: Attributes {
                 source: it.subscription.source.clone(),
                 id: event.id.clone(),
                 type_name: event.type_name.clone(),
-                account: account.or_else(|| event.account.clone()),
+                account: event.account.clone(),
                 livemode: event.livemode,
                 time: event.created,
                 origin: if is_history {

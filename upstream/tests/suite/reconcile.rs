@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -92,8 +92,12 @@ impl Place {
 
     /// Says that the log began two days ago.
     pub(crate) fn began_before(&self) {
-        let state = format!("{{\"installed_at\": {}}}", ago(48 * HOUR));
-        fs::write(self.folder.path().join("state"), state).unwrap();
+        self.with_state(&json!({"installed_at": ago(48 * HOUR)}));
+    }
+
+    /// Says how far comparison came.
+    pub(crate) fn with_state(&self, state: &Value) {
+        fs::write(self.folder.path().join("state"), state.to_string()).unwrap();
     }
 }
 

@@ -150,6 +150,7 @@ fn what_was_never_meant_to_come_is_not_missing() {
             event("evt_unconnected", "invoice.paid", at),
         ],
     );
+    stripe.add("acct_unknown", [event("evt_unknown", "payout.paid", at)]);
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate.json");
     let endpoint = |name: &str, policy: serde_json::Value| {
@@ -159,7 +160,7 @@ fn what_was_never_meant_to_come_is_not_missing() {
     let policy = json!({"livemode": {"only": false}});
     let config = json!({"endpoints": [
         endpoint("stripe", policy),
-        endpoint("stripe-connect", json!({})),
+        endpoint("stripe-connect", json!({"accounts": {"known": ["acct_1"], "unknown": "ignore"}})),
     ]});
     fs::write(&gate, config.to_string()).unwrap();
     let tables = "
@@ -176,7 +177,7 @@ types = [\"payout.*\"]
     place.began_before();
     let report = place.report(&["--gate", gate.to_str().unwrap()]);
     assert_eq!(report["appended"], 2, "{report}");
-    assert_eq!(report["ignored"], 5, "{report}");
+    assert_eq!(report["ignored"], 6, "{report}");
     let mut found = origins(&log);
     found.sort();
     let found: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();

@@ -154,7 +154,7 @@ fn a_place_in_the_list_that_stripe_forgot_is_begun_anew() {
             "tally": {"by_type": {}, "ignored": 0, "unreadable": 0, "requests": 1},
         },
     });
-    std::fs::write(place.config().with_file_name("state"), state.to_string()).unwrap();
+    place.with_state(&state);
     stripe.script(|script| script.fails = None);
     let report = place.report(&[]);
     assert_eq!(report["appended"], 150, "{report}");

@@ -1,7 +1,10 @@
 //! A server that compares by itself.
 
+use serde_json::json;
+
 use super::{HOUR, Place, SOURCES, ago, deliver, numbered};
 use crate::{
+    contract::{Backend as _, Sqlite},
     harness::{events, until},
     receiver::{Reaction, Receiver},
     stripe::{PLATFORM, Script, Stripe, event},
@@ -64,9 +67,31 @@ fn a_server_finds_what_was_never_delivered_and_delivers_it(log: &str) {
 }
 
 #[test]
+fn once_a_day_everything_is_compared_whatever_was_compared_before() {
+    for (whole_at, found) in [(ago(25 * HOUR), 1), (ago(23 * HOUR), 0)] {
+        let backend = Sqlite::new();
+        let log = backend.address();
+        let stripe = Stripe::start(Script::default());
+        stripe.add(PLATFORM, [event("evt_1", "invoice.paid", ago(10 * HOUR))]);
+        let place = Place::new(&log, &stripe, "accounts = []", SOURCES);
+        place.with_state(&json!({
+            "installed_at": ago(48 * HOUR),
+            "marks": {"platform": ago(HOUR)},
+            "whole_at": whole_at,
+        }));
+        let server = place.serve();
+        until("a round has ended", || {
+            server.stderr().contains("compared the log").then_some(())
+        });
+        assert_eq!(events(&log).len(), found);
+        server.stop();
+    }
+}
+
+#[test]
 fn a_stripe_that_is_away_slows_no_delivery_and_ends_no_server() {
-    let backend = <crate::contract::Sqlite as crate::contract::Backend>::new();
-    let log = crate::contract::Backend::address(&backend);
+    let backend = Sqlite::new();
+    let log = backend.address();
     let stripe = Stripe::start(Script {
         fails: Some(1),
         ..Script::default()
