@@ -26,7 +26,7 @@ fn size() -> (u64, usize) {
     if std::env::var_os("HOOKGATE_SOAK").is_some() {
         (5_000, 5)
     } else {
-        (200, 40)
+        (200, 20)
     }
 }
 
