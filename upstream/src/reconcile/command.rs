@@ -106,14 +106,13 @@ pub(crate) async fn reconcile(args: &ReconcileArgs) -> Result<(), ReconcileError
         },
         history: args.history(),
     };
-    let opened = match args.dry_run {
-        true => None,
-        false => {
-            let (log, keeper) = Log::open(&address, limits).await?;
-            let metrics = Metrics::new(AccountGroups::default(), QUEUE);
-            let news = watch::Sender::new(0);
-            Some((Appender::new(log, metrics, Tracer::default(), news), keeper))
-        }
+    let opened = if args.dry_run {
+        None
+    } else {
+        let (log, keeper) = Log::open(&address, limits).await?;
+        let metrics = Metrics::new(AccountGroups::default(), QUEUE);
+        let news = watch::Sender::new(0);
+        Some((Appender::new(log, metrics, Tracer::default(), news), keeper))
     };
     let bar = Bar(Progress::start("account hours"));
     let run = Run {

@@ -203,7 +203,7 @@ impl Run<'_> {
         known.read_from(round.oldest().unwrap_or(now)).await?;
         while let Some(ask) = round.next() {
             match asking.events(&ask).await? {
-                Found::Page(page) => {
+                Listed::Page(page) => {
                     let mut tally = Tally::default();
                     comparison
                         .page(&ask.account, &page, &mut known, &mut tally)
@@ -212,11 +212,11 @@ impl Run<'_> {
                     round.compared(page.last()?, page.has_more);
                     self.watch.compared(&round, &tally);
                 }
-                Found::AccountGone => {
+                Listed::AccountGone => {
                     warn!(account = %ask.account, "skipped an account that is gone");
                     round.gone();
                 }
-                Found::PlaceLost => round.lost_place(),
+                Listed::PlaceLost => round.lost_place(),
             }
             if self.appender.is_some() {
                 state.pending = Some(Pending {
@@ -253,7 +253,7 @@ fn since(state: &State, account: &Account, window: Window, now: Timestamp) -> Ti
 }
 
 /// Says what came of asking for a page of events.
-enum Found {
+enum Listed {
     Page(Page),
     AccountGone,
     PlaceLost,
@@ -320,13 +320,13 @@ impl Asking<'_> {
         Ok(enabled)
     }
 
-    async fn events(&mut self, ask: &Ask) -> Result<Found, RunError> {
+    async fn events(&mut self, ask: &Ask) -> Result<Listed, RunError> {
         let stripe = &self.run.settings.stripe;
         let answer = self.ask(async |key| stripe.events(key, ask).await).await?;
         Ok(match answer {
-            Answer::AccountGone => Found::AccountGone,
-            Answer::PlaceLost if ask.after.is_some() => Found::PlaceLost,
-            answer => Found::Page(Page::read(&found(answer, Resource::Events)?)?),
+            Answer::AccountGone => Listed::AccountGone,
+            Answer::PlaceLost if ask.after.is_some() => Listed::PlaceLost,
+            answer => Listed::Page(Page::read(&found(answer, Resource::Events)?)?),
         })
     }
 
