@@ -155,15 +155,18 @@ impl Cluster {
 
     /// Sets how many servers have what a stream holds, as an operator would.
     pub(crate) fn set_replicas(&self, stream: &str, replicas: usize) {
-        let replicated = self.with_stream(async |context| {
-            let stream = context.get_stream(stream).await.ok()?;
-            let config = stream::Config {
-                num_replicas: replicas,
-                ..stream.cached_info().config.clone()
-            };
-            context.update_stream(config).await.ok()
+        // Not while the servers choose a leader.
+        let replicated = until("the stream is changed", || {
+            self.with_stream(async |context| {
+                let stream = context.get_stream(stream).await.ok()?;
+                let config = stream::Config {
+                    num_replicas: replicas,
+                    ..stream.cached_info().config.clone()
+                };
+                context.update_stream(config).await.ok()
+            })
         });
-        assert_eq!(replicated.unwrap().config.num_replicas, replicas);
+        assert_eq!(replicated.config.num_replicas, replicas);
     }
 
     /// Asks whoever answers.

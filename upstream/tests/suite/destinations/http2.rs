@@ -141,5 +141,5 @@ fn a_connection_that_died_without_a_word_is_left_for_a_new_one() {
         assert_eq!(later.send(&upstream).outcome().1, "stored");
     }
     server.until_got(5);
-    assert_eq!(way.connections.load(Ordering::SeqCst), 2);
+    assert!(way.connections.load(Ordering::SeqCst) > 1);
 }
