@@ -13,6 +13,7 @@ mod charge;
 mod count;
 mod settlement;
 mod verified;
+mod wait;
 
 use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
 use core::net::IpAddr;

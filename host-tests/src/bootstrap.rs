@@ -14,6 +14,9 @@ use crate::{artefact, blocks};
 /// Begins the gate's configuration.
 const CONFIGURATION: &str = "                  value: |\n";
 
+/// Begins what comes after the gate.
+const ROUTER: &str = "          - name: envoy.filters.http.router\n";
+
 /// Begins the list of what the gate may call.
 const CAPABILITIES: &str = "allowed_capabilities:\n";
 
@@ -77,11 +80,10 @@ impl Bootstrap {
     /// The file has no configuration, or the new one has no endpoints.
     pub fn configure(&mut self, configuration: &Value) -> Result<()> {
         const START: &str = CONFIGURATION;
-        const END: &str = "          - name: envoy.filters.http.router\n";
         let (before, rest) = self.text.split_once(START).context("no configuration")?;
-        let (_, after) = rest.split_once(END).context("no router")?;
+        let (_, after) = rest.split_once(ROUTER).context("no router")?;
         // JSON is YAML: in one line it needs no indentation of its own.
-        self.text = format!("{before}{START}                    {configuration}\n{END}{after}");
+        self.text = format!("{before}{START}                    {configuration}\n{ROUTER}{after}");
         // One that is to be refused needs nothing.
         if let Ok(config) = Config::from_json(configuration.to_string().as_bytes()) {
             self.allow(&capability::needed(&config))?;
@@ -97,6 +99,18 @@ impl Bootstrap {
                 self.replace(first, &format!("{added}{first}"))?;
             }
         }
+        Ok(())
+    }
+
+    /// Puts other filters in the place of the gate and of what serves it.
+    ///
+    /// # Errors
+    /// The file has no filters before its router.
+    pub fn replace_filters(&mut self, filters: &str) -> Result<()> {
+        const START: &str = "          http_filters:\n";
+        let (before, rest) = self.text.split_once(START).context("no filters")?;
+        let (_, after) = rest.split_once(ROUTER).context("no router")?;
+        self.text = format!("{before}{START}{filters}{ROUTER}{after}");
         Ok(())
     }
 

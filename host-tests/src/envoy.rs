@@ -1,12 +1,13 @@
 //! One Envoy with the shipped configuration, native or in a container.
 
+mod restart;
 mod setup;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::admin::Admin;
@@ -30,6 +31,9 @@ pub struct Envoy {
     certificate: String,
     keyring: KeyringFile,
     gate_token: GateTokenFile,
+    setup: Setup,
+    /// How many processes there were before.
+    epoch: u32,
     folder: TempDir,
 }
 
@@ -104,6 +108,14 @@ impl Envoy {
     /// It has ended.
     pub fn resident_bytes(&self) -> Result<u64> {
         self.process.resident_bytes()
+    }
+
+    /// Returns its process id; not in a container.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn process_id(&self) -> Result<u32> {
+        self.process.id().context("Envoy has ended")
     }
 
     /// Prints nothing on drop, see [`Process::discard_output`].

@@ -38,6 +38,7 @@ pub mod redis;
 pub mod rls;
 pub mod script;
 pub mod sdk;
+pub mod sink;
 pub mod upstream;
 pub mod vault;
 pub mod vector;

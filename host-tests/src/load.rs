@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::client;
 use crate::event::{Endpoint, Event};
+use crate::{client, raw};
 
 /// How fast, and for which deliveries, the load is made.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +214,7 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()>
         if stream.read_buf(answer).await? == 0 {
             bail!("the connection ended without an answer");
         }
-        if let Some(expected) = expected_length(answer)
+        if let Some(expected) = raw::length(answer)
             && answer.len() >= expected
         {
             break;
@@ -225,17 +225,6 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()>
         bail!("not stored: {text}");
     }
     Ok(())
-}
-
-fn expected_length(answer: &[u8]) -> Option<usize> {
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(answer.get(..head)?).ok()?;
-    let length = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
-    });
-    Some(head + length?)
 }
 
 #[cfg(test)]

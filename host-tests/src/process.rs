@@ -80,6 +80,15 @@ impl Process {
         Ok(())
     }
 
+    /// Waits until the child has ended by itself.
+    ///
+    /// # Errors
+    /// It can't be waited for.
+    pub async fn ended(&mut self) -> Result<()> {
+        self.child.wait().await?;
+        Ok(())
+    }
+
     /// Kills the child with SIGKILL and waits until it is gone.
     ///
     /// # Errors

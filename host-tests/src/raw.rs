@@ -171,6 +171,19 @@ pub fn parse(bytes: &[u8]) -> Result<Answer> {
     })
 }
 
+/// Finds how long a message is whose head is there, by its `content-length`.
+#[must_use]
+pub fn length(message: &[u8]) -> Option<usize> {
+    let head = message.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(message.get(..head)?).ok()?;
+    let body = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    Some(head + body.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,8 +82,8 @@ impl Counters {
         let endpoint = endpoint
             .and_then(|index| self.endpoints.get(index))
             .unwrap_or(&self.without_endpoint);
+        self.open.count(&counts);
         for count in counts {
-            self.open.count(&count);
             endpoint.count(count);
         }
     }

@@ -1,6 +1,7 @@
 //! What the host lends: a clock, random bits, memory shared by all workers.
 
 use std::{
+    cell::RefCell,
     net::{IpAddr, SocketAddr},
     time::UNIX_EPOCH,
 };
@@ -30,11 +31,24 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Deliveries that one call to the host brings random bits for.
+const DELIVERIES: usize = 32;
+
+thread_local! {
+    /// Random bits that no delivery has had. A module's statics are its VM's.
+    static UNUSED: RefCell<Vec<[u8; 32]>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Returns fresh random bits; `None` if the host has none.
 pub(crate) fn entropy() -> Option<Entropy> {
-    let mut bits = [0; 32];
-    getrandom::fill(&mut bits).ok()?;
-    Some(Entropy(bits))
+    UNUSED.with_borrow_mut(|unused| {
+        if unused.is_empty() {
+            let mut bits = [[0; 32]; DELIVERIES];
+            getrandom::fill(bits.as_flattened_mut()).ok()?;
+            unused.extend(bits);
+        }
+        unused.pop().map(Entropy)
+    })
 }
 
 /// Returns a fresh random number; `None` if the host has none.

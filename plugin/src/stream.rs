@@ -5,6 +5,7 @@ use hookgate_core::{
     forward::Forward,
     reply::{CONTENT_TYPE, Reply},
     request::RequestHead,
+    time::Timestamp,
 };
 use proxy_wasm::{
     hostcalls,
@@ -33,7 +34,8 @@ pub(crate) struct Stream {
     delivery: Delivery,
     /// Held headers of which no body has come yet.
     waiting: Option<Place>,
-    /// Bytes of the body that the delivery has seen.
+    /// Bytes of the body that Envoy holds, and that the delivery has seen.
+    buffered: usize,
     seen: usize,
     #[cfg(feature = "trap")]
     trap: Option<trap::Place>,
@@ -46,14 +48,38 @@ impl Stream {
             context,
             delivery: Delivery::default(),
             waiting: None,
+            buffered: 0,
             seen: 0,
             #[cfg(feature = "trap")]
             trap: None,
         }
     }
 
-    fn end(&mut self, payload: &[u8]) -> Action {
-        let (now, entropy) = (host::now(), host::entropy());
+    /// Decides, with what the delivery has not seen of the body.
+    fn end_of_body(&mut self) -> Action {
+        let now = host::now();
+        let is_whole = self.seen == 0;
+        let fresh = self.unseen();
+        match self.delivery.body(&fresh, now, &mut SharedData) {
+            Step::Hold if is_whole => self.end(&fresh, now),
+            Step::Hold => self.end(&self.body(0, self.seen), now),
+            step => self.take(step),
+        }
+    }
+
+    /// Reads what the delivery has not seen of the body; it is to see it now.
+    fn unseen(&mut self) -> Vec<u8> {
+        let fresh = self.body(self.seen, self.buffered.saturating_sub(self.seen));
+        self.seen += fresh.len();
+        fresh
+    }
+
+    fn body(&self, start: usize, bytes: usize) -> Vec<u8> {
+        self.get_http_request_body(start, bytes).unwrap_or_default()
+    }
+
+    fn end(&mut self, payload: &[u8], now: Timestamp) -> Action {
+        let entropy = host::entropy();
         let step = self.delivery.end(payload, now, entropy, &mut SharedData);
         if let Some(identified) = self.delivery.identified() {
             self.log_as("hookgate_event_id", &identified.event_id);
@@ -65,6 +91,14 @@ impl Stream {
             }
         }
         self.take(step)
+    }
+
+    /// Leaves those that wait for a body; `false` if a tick has answered meanwhile.
+    fn leave(&mut self) -> bool {
+        if let Some(place) = self.waiting.take_if(|place| !place.is_refused()) {
+            place.leave();
+        }
+        self.waiting.is_none()
     }
 
     fn take(&mut self, step: Step) -> Action {
@@ -132,10 +166,11 @@ impl HttpContext for Stream {
         }
         self.ready.keyrings.read(head);
         let needs_source = self.ready.gate.needs_source_address();
+        let now = host::now();
         let arrival = Arrival {
             head,
             source: needs_source.then(host::source_address).flatten(),
-            now: host::now(),
+            now,
         };
         let step = self
             .delivery
@@ -144,7 +179,7 @@ impl HttpContext for Stream {
             self.log_as("hookgate_endpoint", &endpoint.config.name);
         }
         match step {
-            Step::Hold if end_of_stream => self.end(&[]),
+            Step::Hold if end_of_stream => self.end(&[], now),
             step => {
                 if step == Step::Hold {
                     self.waiting = self.ready.held.enter(self.context, head);
@@ -162,14 +197,16 @@ impl HttpContext for Stream {
         if !self.leave() {
             return Action::Pause;
         }
-        let fresh = self.buffered_body(self.seen, buffered.saturating_sub(self.seen));
-        let whole = self.seen == 0;
-        self.seen += fresh.len();
-        match self.delivery.body(&fresh, host::now(), &mut SharedData) {
-            Step::Hold if end_of_stream && whole => self.end(&fresh),
-            Step::Hold if end_of_stream => self.end(&self.buffered_body(0, self.seen)),
-            step => self.take(step),
+        self.buffered = buffered;
+        if end_of_stream {
+            return self.end_of_body();
         }
+        if self.delivery.lets_wait(buffered.saturating_sub(self.seen)) {
+            return Action::Pause;
+        }
+        let fresh = self.unseen();
+        let step = self.delivery.body(&fresh, host::now(), &mut SharedData);
+        self.take(step)
     }
 
     // With trailers no body callback ever says that the stream ends: this one
@@ -178,7 +215,7 @@ impl HttpContext for Stream {
         if !self.leave() {
             return Action::Pause;
         }
-        let action = self.end(&self.buffered_body(0, self.seen));
+        let action = self.end_of_body();
         if self.delivery.is_forwarded() {
             // Nothing signs them, and a consumer may read them as headers.
             self.set_http_request_trailers(Vec::new());
@@ -217,22 +254,11 @@ impl HttpContext for Stream {
         if self.waiting.as_ref().is_some_and(Place::is_refused) {
             self.delivery.fail();
         }
-        self.delivery.closed(host::now(), &mut SharedData);
-        self.note();
-    }
-}
-
-impl Stream {
-    /// Leaves those that wait for a body; `false` if a tick has answered meanwhile.
-    fn leave(&mut self) -> bool {
-        if let Some(place) = self.waiting.take_if(|place| !place.is_refused()) {
-            place.leave();
+        // Most have ended long ago, and the clock costs.
+        if self.delivery.outcome().is_none() {
+            self.delivery.closed(host::now(), &mut SharedData);
         }
-        self.waiting.is_none()
-    }
-
-    fn buffered_body(&self, start: usize, bytes: usize) -> Vec<u8> {
-        self.get_http_request_body(start, bytes).unwrap_or_default()
+        self.note();
     }
 }
 

@@ -68,19 +68,25 @@ impl Open {
         })
     }
 
-    /// Counts deliveries up and down as they come, move on and end.
-    pub(crate) fn count(&self, count: &Count) {
-        match count {
-            Count::Received => change(self.unverified, 1),
-            Count::Verified { .. } => change(self.unverified, -1),
-            Count::Forwarded => change(self.forwarded, 1),
-            Count::Ended(outcome) => match outcome.stage() {
-                Stage::Unverified => change(self.unverified, -1),
-                Stage::Verified => {}
-                Stage::Forwarded => change(self.forwarded, -1),
-            },
-            _ => {}
+    /// Counts deliveries up and down as they come, move on and end. What comes
+    /// and ends at once was never open.
+    pub(crate) fn count(&self, counts: &[Count]) {
+        let (mut unverified, mut forwarded) = (0, 0);
+        for count in counts {
+            match count {
+                Count::Received => unverified += 1,
+                Count::Verified { .. } => unverified -= 1,
+                Count::Forwarded => forwarded += 1,
+                Count::Ended(outcome) => match outcome.stage() {
+                    Stage::Unverified => unverified -= 1,
+                    Stage::Verified => {}
+                    Stage::Forwarded => forwarded -= 1,
+                },
+                _ => {}
+            }
         }
+        change(self.unverified, unverified);
+        change(self.forwarded, forwarded);
     }
 }
 
@@ -155,8 +161,10 @@ fn bury(number: u32) {
 }
 
 fn change(id: u32, by: i64) {
-    // Fails only for an ID that the host doesn't know.
-    _ = hostcalls::increment_metric(id, by);
+    if by != 0 {
+        // Fails only for an ID that the host doesn't know.
+        _ = hostcalls::increment_metric(id, by);
+    }
 }
 
 /// Says who holds a number, and until when.

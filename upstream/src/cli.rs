@@ -7,6 +7,7 @@ mod evidence;
 mod exit;
 mod log;
 mod manual;
+mod reconcile;
 mod redact;
 mod redeliver;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(crate) use self::{
     evidence::{HeadArgs, VerifyLogArgs},
     log::LogArgs,
     manual::{CompletionsArgs, ManArgs},
+    reconcile::{History, ReconcileArgs},
     redact::RedactArgs,
     redeliver::RedeliverArgs,
     review::{
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Redeliver(RedeliverArgs),
     /// Verify and list who decided what about events
     Audit(AuditArgs),
+    /// Compare the log with Stripe's list of events, and append what it lacks
+    Reconcile(ReconcileArgs),
     /// Print or write the newest link of the log's chain of evidence
     Head(HeadArgs),
     /// Verify that the log is what was appended

@@ -7,6 +7,7 @@ mod destination;
 mod merged;
 mod mistake;
 mod place;
+mod reconcile;
 mod setting;
 mod value;
 
@@ -23,8 +24,11 @@ pub(crate) use self::{
     destination::{Destination, Url},
     merged::Merged,
     mistake::Mistake,
+    place::{Place, PlaceError},
+    reconcile::{Of, Reconcile},
     setting::{
-        Approvals, BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
+        Approvals, BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, Since,
+        ToleranceTime,
     },
 };
 use crate::{
@@ -82,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     /// Who decides about what can't be delivered.
     pub(crate) review: Review,
+    /// How events are compared with Stripe's list of them.
+    pub(crate) reconcile: Option<Reconcile>,
     /// Where events go.
     pub(crate) destinations: Vec<Destination>,
 }
@@ -163,6 +169,11 @@ impl Config {
         })
     }
 
+    /// Returns how log lines look.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or(merged::DEFAULT_LOG_FORMAT)
+    }
+
     /// Reads a file's text.
     ///
     /// # Errors
@@ -195,6 +206,11 @@ impl Config {
         if !self.keyrings.is_empty() && self.gate.is_none() {
             let problem = "found keyrings and no `gate`, expected both";
             return Err(("keyrings".to_owned(), problem.to_owned()));
+        }
+        if let Some(reconcile) = &self.reconcile {
+            reconcile
+                .check()
+                .map_err(|(field, problem)| (format!("reconcile.{field}"), problem))?;
         }
         let found = self.destinations.len();
         if found > MAX_DESTINATIONS {

@@ -5,7 +5,6 @@ mod export;
 mod head;
 mod import;
 mod line;
-mod progress;
 mod redact;
 mod verify_log;
 

@@ -28,7 +28,7 @@ pub(crate) use address::{AddressError, LogAddress};
 pub(crate) use capability::{Capability, Incapable};
 pub(crate) use follow::Follower;
 pub(crate) use reader::{Query, ReadError, Reader};
-pub(crate) use record::{Attributes, Damage, Entry, Record, Sha256Sum, UNSIGNED};
+pub(crate) use record::{Attributes, Damage, Entry, Origin, Record, Sha256Sum, UNSIGNED};
 pub(crate) use redact::{
     RedactError, Redacted, Request as RedactRequest, Target as RedactTarget, redact,
 };

@@ -17,10 +17,13 @@ mod decide;
 mod deliver;
 mod evidence;
 mod gate_token;
+mod http_client;
 mod kafka;
 mod keep;
 mod log;
 mod metrics;
+mod progress;
+mod reconcile;
 mod review;
 mod secrets;
 mod send;
@@ -83,8 +86,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => {
             let merged = Merged::new(&args, args.log.config()?)?;
             telemetry::start(merged.log_format)?;
-            // Fails only where one is installed already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+            install_tls();
             let settings = settings(merged, args.ready_file)?;
             runtime()?.block_on(server::serve(settings))?;
             Ok(ExitCode::SUCCESS)
@@ -126,6 +128,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(args) => {
             show::audit(&args)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reconcile(args) => {
+            telemetry::start(args.log.config()?.log_format())?;
+            install_tls();
+            runtime()?.block_on(reconcile::reconcile(&args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(args) => {
@@ -185,6 +193,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
+fn install_tls() {
+    // Fails only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -202,6 +215,14 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
     let gate_tokens = gate_tokens.map(GateTokens::watch).transpose()?;
     let destinations = merged.destinations.iter().map(config::Destination::load);
     let destinations = destinations.collect::<Result<_, _>>()?;
+    let reconcile = match &merged.reconcile {
+        Some(table) => Some(reconcile::Settings::load(
+            table,
+            &merged.log,
+            merged.gate.as_deref(),
+        )?),
+        None => None,
+    };
     Ok(Settings {
         listen: merged.listen,
         log: merged.log,
@@ -222,6 +243,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         otlp: merged.otlp,
         destinations,
         approvals: merged.approvals.as_count(),
+        reconcile,
         ready_file,
     })
 }

@@ -67,6 +67,9 @@ struct Counts {
     /// stands still.
     oldest_unsealed: Mutex<Option<Timestamp>>,
     oldest_unsealed_age: Gauge,
+    reconcile_events: Series<1, Counter>,
+    reconcile_requests: Series<1, Counter>,
+    reconcile_last: Gauge,
 }
 
 /// Says under which labels an event counts.
@@ -94,6 +97,8 @@ impl Metrics {
         family::UNSEALED.register(&mut registry, unsealed.clone());
         let oldest_unsealed_age = Gauge::default();
         family::OLDEST_UNSEALED_AGE.register(&mut registry, oldest_unsealed_age.clone());
+        let reconcile_last = Gauge::default();
+        family::RECONCILE_LAST.register(&mut registry, reconcile_last.clone());
         Self(Arc::new(Counts {
             groups,
             types: Names::new(),
@@ -123,6 +128,17 @@ impl Metrics {
             unsealed,
             oldest_unsealed: Mutex::default(),
             oldest_unsealed_age,
+            reconcile_events: Series::new(
+                &family::RECONCILE_EVENTS,
+                &mut registry,
+                Counter::default,
+            ),
+            reconcile_requests: Series::new(
+                &family::RECONCILE_REQUESTS,
+                &mut registry,
+                Counter::default,
+            ),
+            reconcile_last,
             registry,
         }))
     }
@@ -224,6 +240,38 @@ impl Metrics {
     pub(crate) fn unsealed(&self, events: u64, oldest: Option<Timestamp>) {
         self.0.unsealed.set(number(events));
         *lock(&self.0.oldest_unsealed) = oldest;
+    }
+
+    /// Shows that the log is compared with Stripe's list, before anything is
+    /// counted of it: the first of a kind would otherwise be seen by no `rate`.
+    pub(crate) fn reconciling(&self, now: Timestamp) {
+        self.reconcile_compared(0, 0, 0);
+        for outcome in ["found", "limited", "failed", "refused"] {
+            self.0.reconcile_requests.of([&outcome.into()]);
+        }
+        self.reconciled(now);
+    }
+
+    /// Shows when a comparison ended whole.
+    pub(crate) fn reconciled(&self, now: Timestamp) {
+        self.0.reconcile_last.set(number(now.unix_seconds()));
+    }
+
+    /// Counts a request to Stripe's API.
+    pub(crate) fn reconcile_requested(&self, outcome: &'static str) {
+        self.0.reconcile_requests.of([&outcome.into()]).inc();
+    }
+
+    /// Counts events of Stripe's list.
+    pub(crate) fn reconcile_compared(&self, present: u64, missing: u64, ignored: u64) {
+        let events = [
+            ("present", present),
+            ("missing", missing),
+            ("ignored", ignored),
+        ];
+        for (outcome, count) in events {
+            self.0.reconcile_events.of([&outcome.into()]).inc_by(count);
+        }
     }
 
     /// Writes everything as of `now`, in the OpenMetrics text format.

@@ -1,6 +1,7 @@
 //! The server behind the gate: takes forwarded events, appends them, answers.
 
 mod answer;
+mod appender;
 mod claim;
 mod connections;
 mod intake;
@@ -33,8 +34,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub(crate) use self::intake::Acceptance;
 use self::{answer::Refusal, intake::Intake};
+pub(crate) use self::{appender::Appender, intake::Acceptance};
 use crate::{
     deliver::{
         destination::Destination,
@@ -42,6 +43,7 @@ use crate::{
     },
     log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
     metrics::{self, AccountGroups, Metrics, Scrape},
+    reconcile::{self, Repeating},
     telemetry::{
         otlp::{Collector, Reporting},
         trace::Tracer,
@@ -69,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) destinations: Vec<Destination>,
     /// People who must approve of a redelivery.
     pub(crate) approvals: NonZeroU32,
+    /// What is compared with Stripe's list of events.
+    pub(crate) reconcile: Option<reconcile::Settings>,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -207,7 +211,13 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         announce(path, address)?;
     }
 
-    let intake = Arc::new(Intake::new(log, settings.acceptance, metrics, tracer, news));
+    let appender = Arc::new(Appender::new(log, metrics, tracer, news));
+    let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
+    let intake = Arc::new(intake);
+    let max_payload_bytes = settings.limits.max_payload_bytes;
+    let repeating = settings
+        .reconcile
+        .map(|settings| Repeating::start(settings, Arc::clone(&appender), max_payload_bytes));
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -217,6 +227,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         }
     };
     connections::serve(listener, routes(Arc::clone(&intake)), stop).await;
+    if let Some(repeating) = repeating {
+        repeating.stop().await;
+    }
     tokio::select! {
         () = engine.stop() => {}
         _ = terminate.recv() => warn!("SIGTERM again: deliveries under way come again"),
@@ -227,7 +240,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     // Drops the log, which is the last to close its file, and so leaves it whole:
     // nothing of it stays in a write-ahead file.
-    drop(intake);
+    drop((intake, appender));
     let closed = match ended {
         Some(by_itself) => by_itself,
         None => keeper.close().await,

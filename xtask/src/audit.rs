@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_name = "PART")]
     only: Vec<Part>,
     #[command(flatten)]
-    fuzz: fuzz::Options,
+    fuzz: fuzz::Fuzzing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -24,17 +24,12 @@ pub(crate) struct Options {
 enum Bench {
     /// The figures of the README
     Readme,
+    /// Core, natively: verification, extraction, dedup
+    Core,
+    /// The gate: CPU time a request, beside Envoy alone and beside ext_authz
+    Gate,
     /// The upstream: appends, brokers, a million events
     Upstream,
-}
-
-impl Bench {
-    fn program(self) -> &'static str {
-        match self {
-            Self::Readme => "bench",
-            Self::Upstream => "bench-upstream",
-        }
-    }
 }
 
 /// Builds everything as the host tests use it and measures.
@@ -42,13 +37,26 @@ impl Bench {
 /// # Errors
 /// If something doesn't build or the measurement fails.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let program = match options.what {
+        Bench::Readme => "bench",
+        Bench::Gate => "bench-gate",
+        Bench::Upstream => "bench-upstream",
+        Bench::Core => return core(workspace),
+    };
     let tools = tools::host(workspace)?;
     build::run(workspace)?;
     process::run(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["run", "--profile", "quick", "-p", "hookgate-host-tests"])
-            .args(["--bin", options.what.program(), "--"])
+            .args(["--bin", program, "--"])
             .args(&options.arguments),
         "bench",
     )
+}
+
+/// Core alone needs nothing but a compiler.
+fn core(workspace: &Workspace) -> Result<()> {
+    let mut command = workspace.cargo();
+    command.args(["bench", "-p", "hookgate-core", "--bench", "cost"]);
+    process::run(&mut command, "bench")
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args(["--test", "protocol", "--", "--nocapture"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
-    let deliveries = test::tests(
+    let upstream = test::tests(
         workspace
             .cargo()
             .args(["test", "--profile", "quick", "-p", "hookgate-upstream"])
@@ -37,7 +37,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
                 "--test-threads",
                 "1",
             ])
-            .arg("every_delivery_is_resumed_after_kill_9")
+            .args([
+                "every_delivery_is_resumed_after_kill_9",
+                "a_reconciliation_that_is_killed_half_way",
+            ])
             .env("NATS_SERVER_PATH", &tools.nats_server)
             .env("HOOKGATE_SOAK", "1"),
     )?;
@@ -48,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args(["--", "--nocapture", "--test-threads", "1", "kill_", "load_"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
-    let count = protocol + deliveries + doors;
+    let count = protocol + upstream + doors;
     println!("{count}");
     Ok(ExitCode::from(u8::from(count.failed > 0)))
 }

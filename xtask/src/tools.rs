@@ -6,6 +6,7 @@ mod nats_server;
 mod node_packages;
 mod rabbitmq_server;
 mod redis_server;
+mod stripe_python;
 mod tansu;
 pub(crate) mod wasm_target;
 mod wheel;
@@ -19,6 +20,7 @@ use crate::workspace::Workspace;
 pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
 pub(crate) use nats_server::ensure as nats_server;
 pub(crate) use rabbitmq_server::ensure as rabbitmq_server;
+pub(crate) use stripe_python::ensure as stripe_python;
 pub(crate) use tansu::ensure as tansu;
 
 /// What the host tests need beside what is built.
@@ -46,6 +48,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     tansu(workspace)?;
     rabbitmq_server()?;
     webhooks_node(workspace)?;
+    stripe_python(workspace)?;
     Ok(())
 }
 

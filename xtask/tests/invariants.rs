@@ -82,6 +82,7 @@ fn tests() -> Result<BTreeSet<String>> {
         "examples",
         "host-tests",
         "xtask",
+        "fuzz",
     ] {
         walk(&root().join(package), &mut tests).context(package)?;
     }

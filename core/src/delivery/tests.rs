@@ -512,3 +512,19 @@ fn decides_nothing_on_other_bytes_than_were_hashed() {
         assert_eq!(code(&step), Code::Unavailable);
     }
 }
+
+#[test]
+fn bytes_may_wait_while_they_are_few_and_not_too_many() {
+    let (gate, mut store) = (gate(), Memory::default());
+    for (path, most) in [("/hooks", 400), ("/hooks/connect", 65_535)] {
+        let request = Request::new(payload("evt_1")).with(":path", path.as_bytes());
+        let mut delivery = Delivery::default();
+        assert!(!delivery.lets_wait(0));
+        delivery.headers(&gate, request.arrival(NOW), &mut store);
+        assert!(delivery.lets_wait(most) && !delivery.lets_wait(most + 1));
+        // What was read counts for the payload's limit, and waits no longer.
+        delivery.body(b"{", NOW, &mut store);
+        let left = if most == 400 { 399 } else { most };
+        assert!(delivery.lets_wait(left) && !delivery.lets_wait(left + 1));
+    }
+}

@@ -76,6 +76,17 @@ mod tests {
     }
 
     #[test]
+    fn takes_sixteen_digits_and_no_other_byte() {
+        for byte in 0..=u8::MAX {
+            let mut text = [b'0'; 64];
+            text[63] = byte;
+            let value = b"0123456789abcdef".iter().position(|digit| *digit == byte);
+            let digest = from_hex(&text).map(|digest| usize::from(digest[31]));
+            assert_eq!(digest, value, "{byte:#x}");
+        }
+    }
+
+    #[test]
     fn takes_one_spelling_only() {
         let text = "ab".repeat(32);
         assert!(from_hex(text.as_bytes()).is_some());

@@ -31,7 +31,9 @@ pub struct Setup {
     blocks: Option<Vec<String>>,
     vault: Vec<(&'static str, String)>,
     module: Option<PathBuf>,
+    filters: Option<String>,
     updatable: bool,
+    drain_seconds: Option<u32>,
 }
 
 impl Setup {
@@ -49,7 +51,9 @@ impl Setup {
             blocks: None,
             vault: Vec::new(),
             module: None,
+            filters: None,
             updatable: false,
+            drain_seconds: None,
         }
     }
 
@@ -126,6 +130,13 @@ impl Setup {
         self
     }
 
+    /// Runs these filters in the place of the gate.
+    #[must_use]
+    pub fn filters(mut self, filters: &str) -> Self {
+        self.filters = Some(filters.to_owned());
+        self
+    }
+
     /// Replaces the gate's whole configuration, and gives each of its endpoints
     /// a route to the upstream.
     #[must_use]
@@ -161,6 +172,13 @@ impl Setup {
         self
     }
 
+    /// Shortens how long what is replaced or drained goes on with its connections.
+    #[must_use]
+    pub fn drain_seconds(mut self, seconds: u32) -> Self {
+        self.drain_seconds = Some(seconds);
+        self
+    }
+
     /// Starts Envoy in front of `upstream` and waits until it takes requests.
     ///
     /// # Errors
@@ -183,15 +201,17 @@ impl Setup {
         }
         bootstrap.write(&folder.path().join("envoy.yaml"))?;
 
-        let (command, container) = self.command(&runtime, folder.path())?;
+        let (mut command, container) = self.command(&runtime, folder.path())?;
+        command
+            .arg("-c")
+            .arg(folder.path().join("envoy.yaml"))
+            .arg("--use-dynamic-base-id")
+            .arg("--base-id-path")
+            .arg(folder.path().join("base-id"))
+            .arg("--admin-address-path")
+            .arg(folder.path().join("admin"));
         let mut process = Process::spawn("envoy", command, folder.path())?;
-        let address_file = folder.path().join("admin");
-        let admin = wait::until("Envoy's admin", wait::PATIENCE, async || {
-            process.ensure_running()?;
-            let text = fs::read_to_string(&address_file).unwrap_or_default();
-            Ok(text.trim().parse().ok().map(Admin::new))
-        })
-        .await?;
+        let admin = admin(&mut process, &folder.path().join("admin")).await?;
         let (plain, tls) = wait::until("Envoy's listeners", wait::PATIENCE, async || {
             process.ensure_running()?;
             // Bound ports alone don't mean that the workers have their VMs.
@@ -215,6 +235,8 @@ impl Setup {
             certificate,
             keyring,
             gate_token,
+            setup: self,
+            epoch: 0,
             folder,
         })
     }
@@ -275,10 +297,18 @@ impl Setup {
             let module = module.display().to_string();
             bootstrap.replace("/etc/hookgate/hookgate.wasm", &module)?;
         }
+        if let Some(filters) = &self.filters {
+            bootstrap.replace_filters(filters)?;
+        }
         Ok(bootstrap)
     }
 
-    fn command(&self, runtime: &Runtime, folder: &Path) -> Result<(Command, Option<Container>)> {
+    /// Prepares a start with all but what is of one process alone.
+    pub(super) fn command(
+        &self,
+        runtime: &Runtime,
+        folder: &Path,
+    ) -> Result<(Command, Option<Container>)> {
         let (mut command, container) = match runtime {
             Runtime::Native(path) => (Command::new(path), None),
             Runtime::Container {
@@ -319,18 +349,27 @@ impl Setup {
         }
         command.envs(self.environment.iter().cloned());
         command
-            .arg("-c")
-            .arg(folder.join("envoy.yaml"))
-            .arg("--admin-address-path")
-            .arg(folder.join("admin"))
-            .arg("--use-dynamic-base-id")
             .args(["--concurrency", &self.workers.to_string()])
             .args(["--log-level", self.log_level])
             .args(["--component-log-level", "wasm:info,config:info"])
             // The access log is read by tests; as shipped it waits 10 s.
             .args(["--file-flush-interval-msec", "50"]);
+        if let Some(seconds) = self.drain_seconds {
+            command.args(["--drain-time-s", &seconds.to_string()]);
+            command.args(["--parent-shutdown-time-s", &(seconds + 1).to_string()]);
+        }
         Ok((command, container))
     }
+}
+
+/// Waits until a process has written where its admin listens.
+pub(super) async fn admin(process: &mut Process, file: &Path) -> Result<Admin> {
+    wait::until("Envoy's admin", wait::PATIENCE, async || {
+        process.ensure_running()?;
+        let text = fs::read_to_string(file).unwrap_or_default();
+        Ok(text.trim().parse().ok().map(Admin::new))
+    })
+    .await
 }
 
 fn write_certificate(folder: &Path) -> Result<String> {

@@ -6,11 +6,13 @@
 //! name may have either in it (`payload_` has).
 
 mod capabilities;
+mod changes;
 mod clock;
 mod complete;
 mod complete_gate;
 mod configuration;
 mod conservation;
+mod cost;
 mod deliveries;
 mod effects;
 mod faults;

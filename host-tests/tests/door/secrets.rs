@@ -38,13 +38,13 @@ fn keyring(secrets: impl Into<Value>) -> Value {
 }
 
 /// Makes a keyring with one secret of the platform's endpoint.
-fn keyring_of(name: &str, secret: &str) -> Value {
+pub(crate) fn keyring_of(name: &str, secret: &str) -> Value {
     keyring([json!({"name": name, "secret": secret})])
 }
 
 /// Makes the delivery of `event` that each of `secrets` has signed now, as
 /// Stripe signs while a rolled secret is still valid.
-fn signed_by(secrets: &[impl AsRef<str>], event: &Event) -> Result<Delivery> {
+pub(crate) fn signed_by(secrets: &[impl AsRef<str>], event: &Event) -> Result<Delivery> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let now = Timestamp::from_unix_seconds(now.as_secs());
     let mut header = format!("t={}", now.unix_millis() / 1000);

@@ -413,7 +413,13 @@ fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Source>, D:
     )
 }
 
-fn accounts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+/// Reads the IDs of connected accounts.
+///
+/// # Errors
+/// Those of the file's parser.
+pub(super) fn accounts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     value::list(
         deserializer,
         |text| destination::is_account(text).then(|| text.to_owned()),
@@ -421,7 +427,13 @@ fn accounts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D
     )
 }
 
-fn types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TypePattern>, D::Error> {
+/// Reads patterns of event types.
+///
+/// # Errors
+/// Those of the file's parser.
+pub(super) fn types<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<TypePattern>, D::Error> {
     value::list(
         deserializer,
         TypePattern::new,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime,
+    Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Reconcile, Replicas,
+    ToleranceTime,
 };
 use crate::{
     cli::{ArgumentError, ServeArgs},
@@ -65,6 +66,8 @@ pub(crate) struct Merged {
     pub(crate) destinations: Vec<Destination>,
     /// People who must approve of a redelivery.
     pub(crate) approvals: Approvals,
+    /// How events are compared with Stripe's list of them.
+    pub(crate) reconcile: Option<Reconcile>,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
 }
@@ -125,6 +128,7 @@ impl Merged {
             tolerance: tolerance.unwrap_or_default(),
             destinations: config.destinations,
             approvals: config.review.approvals,
+            reconcile: config.reconcile,
             log_format: args
                 .log_format
                 .or(config.log_format)

@@ -208,6 +208,12 @@ settings! {
     ToleranceTime: Duration, SECOND..=DAY, default Duration::from_secs(300);
     /// How old an event may become in the log.
     Keep: Duration, SECOND..=Duration::from_secs(36_500 * 86_400);
+    /// Requests to Stripe in a second, for all accounts together.
+    RequestsPerSecond: u64, 1..=100, default 5;
+    /// How often a server compares its log with Stripe's list.
+    Every: Duration, SECOND..=DAY, default Duration::from_secs(900);
+    /// How far back a comparison goes: Stripe lists 30 days.
+    Since: Duration, MINUTE..=Duration::from_secs(30 * 86_400);
     /// Deliveries to one destination that may be under way at once.
     Concurrency: u64, 1..=1_024, default 16;
     /// Attempts at one destination in a second.
@@ -269,6 +275,13 @@ impl After {
 }
 
 impl Approvals {
+    /// Returns it as a count.
+    pub(crate) fn as_count(self) -> NonZeroU32 {
+        count(self.value())
+    }
+}
+
+impl RequestsPerSecond {
     /// Returns it as a count.
     pub(crate) fn as_count(self) -> NonZeroU32 {
         count(self.value())

@@ -4,9 +4,10 @@ use super::{
     Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas,
     ToleranceTime,
     merged::{DEFAULT_LISTEN, DEFAULT_LOG_FORMAT, DEFAULT_METRICS},
+    reconcile::Api,
     setting::{
-        After, Attempts, Concurrency, CoolDown, Factor, GiveUpAfter, Initial, Jitter, Longest,
-        LongestCoolDown, ProbeInitial, ProbeLongest, Rate, Timeout,
+        After, Attempts, Concurrency, CoolDown, Every, Factor, GiveUpAfter, Initial, Jitter,
+        Longest, LongestCoolDown, ProbeInitial, ProbeLongest, Rate, RequestsPerSecond, Timeout,
     },
 };
 use crate::{
@@ -56,6 +57,7 @@ fn names_of(table: &str) -> Vec<String> {
     let text = match table {
         "" => "zzz = 1\n".to_owned(),
         "destinations" => format!("{minimal}zzz = 1\n"),
+        "reconcile.sources" => format!("[[{table}]]\nzzz = 1\n"),
         _ if table.starts_with("destinations.") => format!("{minimal}[{table}]\nzzz = 1\n"),
         _ => format!("[{table}]\nzzz = 1\n"),
     };
@@ -68,12 +70,20 @@ fn names_of(table: &str) -> Vec<String> {
 
 #[test]
 fn the_file_has_every_field_of_the_types_and_no_other() {
-    let tables = ["retention", "telemetry", "review", "destinations"];
+    let tables = [
+        "retention",
+        "telemetry",
+        "review",
+        "reconcile",
+        "destinations",
+    ];
     for table in [
         "",
         "retention",
         "telemetry",
         "review",
+        "reconcile",
+        "reconcile.sources",
         "destinations",
         "destinations.filter",
         "destinations.retry",
@@ -86,6 +96,9 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
             .collect();
         if table.is_empty() {
             found.extend(tables.map(str::to_owned));
+        }
+        if table == "reconcile" {
+            found.push("sources".to_owned());
         }
         if table == "destinations" {
             found.extend(["filter", "retry", "breaker"].map(str::to_owned));
@@ -105,13 +118,19 @@ fn the_file_says_nothing_as_shipped_and_holds_with_all_its_lines() {
         .map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line)))
         // One excludes the other.
         .filter(|line| {
-            !["secrets = [\"shop", "max_body", "tolerance"]
-                .iter()
-                .any(|start| line.starts_with(start))
+            ![
+                "secrets = [\"shop",
+                "max_body",
+                "tolerance",
+                "webhook_endpoint",
+            ]
+            .iter()
+            .any(|start| line.starts_with(start))
         })
         .collect();
     let config = Config::parse(&all).unwrap();
     assert_eq!(config.destinations.len(), 1);
+    assert_eq!(config.reconcile.unwrap().sources.len(), 1);
 }
 
 /// What the code says: table, field, default as the file writes it, bounds.
@@ -178,6 +197,19 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
             Some(Approvals::default().to_string()),
             bounds!(Approvals),
         ),
+        (
+            "reconcile",
+            "requests_per_second",
+            Some(RequestsPerSecond::default().to_string()),
+            bounds!(RequestsPerSecond),
+        ),
+        (
+            "reconcile",
+            "every",
+            quoted(Every::default()),
+            bounds!(Every),
+        ),
+        ("reconcile", "api", quoted(Api::default().0), None),
         ("destinations", "from", quoted(destination.from), None),
         (
             "destinations",

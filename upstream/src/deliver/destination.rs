@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{health::Breaking, retry::RetryPolicy};
 use crate::{
     kafka::{self, KafkaAddress},
-    log::{Attributes, Start},
+    log::{Attributes, Origin, Start},
 };
 
 /// Sets one destination.
@@ -143,7 +143,9 @@ pub(crate) struct Filter {
 impl Filter {
     /// Tells whether an event is chosen.
     pub(crate) fn matches(&self, event: &Attributes) -> bool {
-        (self.sources.is_empty() || self.sources.contains(&event.source))
+        // Nobody wants what is only kept.
+        event.origin != Origin::StoredOnly
+            && (self.sources.is_empty() || self.sources.contains(&event.source))
             && (self.types.is_empty()
                 || (self.types.iter()).any(|pattern| pattern.matches(&event.type_name)))
             && (self.accounts.is_empty()

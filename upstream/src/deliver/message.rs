@@ -96,6 +96,7 @@ fn events(event: &Attributes, sequence: u64) -> Vec<(&'static str, String)> {
         ("ce-account", event.account.clone()),
         ("ce-livemode", livemode),
         ("ce-unsigned", unsigned),
+        ("ce-origin", event.origin.name().map(str::to_owned)),
     ] {
         headers.extend(value.map(|value| (name, value)));
     }

@@ -6,8 +6,6 @@ mod http;
 mod kafka;
 mod nats;
 
-use std::error::Error as _;
-
 use bytes::Bytes;
 
 #[cfg(feature = "kafka")]
@@ -18,6 +16,7 @@ use super::{
     job::{MAX_ANSWER_BYTES, Outcome},
     message::Message,
 };
+use crate::http_client::chain;
 
 /// Sends to one target.
 #[derive(Debug)]
@@ -107,18 +106,6 @@ impl Sender {
             Self::Nats(sender) => sender.send(message).await,
         }
     }
-}
-
-/// Says an error with its causes: the client's own text leaves them out.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
 
 impl Answer {

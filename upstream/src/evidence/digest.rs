@@ -10,6 +10,7 @@ use hookgate_core::{time::Timestamp, trace::TraceParent};
 use crate::log::{Attributes, Entry, Sha256Sum};
 
 const CONTENT_DOMAIN: &str = "hookgate content 1";
+const FETCHED_DOMAIN: &str = "hookgate fetched content 1";
 const EVENT_DOMAIN: &str = "hookgate event 1";
 const UNREADABLE_DOMAIN: &str = "hookgate unreadable 1";
 const TOMBSTONE_DOMAIN: &str = "hookgate tombstone 1";
@@ -18,7 +19,14 @@ const TOMBSTONE_DOMAIN: &str = "hookgate tombstone 1";
 /// SHA-256, wherever the event is stored. An event has the same one in every
 /// log that it is copied to.
 pub(crate) fn content(attributes: &Attributes) -> Sha256Sum {
-    let mut writer = Writer::new(CONTENT_DOMAIN);
+    let mut writer = match attributes.origin.name() {
+        None => Writer::new(CONTENT_DOMAIN),
+        Some(origin) => {
+            let mut writer = Writer::new(FETCHED_DOMAIN);
+            writer.text(origin);
+            writer
+        }
+    };
     writer.text(attributes.source.as_str());
     writer.text(&attributes.id);
     writer.text(&attributes.type_name);
@@ -137,7 +145,7 @@ mod tests {
     use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
     use super::{content, event, tombstone, unreadable};
-    use crate::log::{Attributes, Sha256Sum};
+    use crate::log::{Attributes, Origin, Sha256Sum};
 
     fn attributes() -> Attributes {
         Attributes {
@@ -147,6 +155,7 @@ mod tests {
             account: Some("acct_1".to_owned()),
             livemode: Some(true),
             time: Some(Timestamp::from_unix_seconds(1_760_000_000)),
+            origin: Origin::Delivery,
             endpoint: "stripe".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: false,
@@ -195,6 +204,8 @@ mod tests {
             change(|a| a.livemode = Some(false)),
             change(|a| a.livemode = None),
             change(|a| a.time = None),
+            change(|a| a.origin = Origin::Reconciliation),
+            change(|a| a.origin = Origin::StoredOnly),
             change(|a| a.endpoint.push('x')),
             change(|a| a.secret_name.push('x')),
             change(|a| a.unsigned_attributes = true),

@@ -4,10 +4,10 @@ use std::io::{self, Write as _};
 
 use serde_json::json;
 
-use super::progress::Progress;
 use crate::{
     cli::{ArgumentError, BackupArgs},
     log::{Capability, LogAddress, sqlite},
+    progress::Progress,
 };
 
 /// Says why there is no backup.

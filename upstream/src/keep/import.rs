@@ -9,14 +9,12 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
-use super::{
-    line::{Line, LineError},
-    progress::Progress,
-};
+use super::line::{Line, LineError};
 use crate::{
     cli::{ArgumentError, ImportArgs},
     config::Replicas,
     log::{Appended, Capability, Limits, Log, LogError, OpenError, Record, sqlite::WriteError},
+    progress::Progress,
 };
 
 /// Lines on their way to a log in a file: they share a transaction, and are

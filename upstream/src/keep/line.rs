@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence,
-    log::{Attributes, Entry, Record, Sha256Sum, UNSIGNED},
+    log::{Attributes, Entry, Origin, Record, Sha256Sum, UNSIGNED},
 };
 
 /// Holds a line. `sequence` and `storedat` are of the log that it comes from;
@@ -22,6 +22,8 @@ pub(super) struct Line {
     account: Option<String>,
     livemode: Option<bool>,
     time: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     endpoint: String,
     secretname: String,
     unsigned: Option<String>,
@@ -76,6 +78,7 @@ impl Line {
             account: attributes.account.clone(),
             livemode: attributes.livemode,
             time: attributes.time.map(|time| time.to_string()),
+            origin: attributes.origin.name().map(str::to_owned),
             endpoint: attributes.endpoint.clone(),
             secretname: attributes.secret_name.clone(),
             unsigned: (attributes.unsigned_attributes).then(|| UNSIGNED.to_owned()),
@@ -120,6 +123,7 @@ impl Line {
             account: line.account,
             livemode: line.livemode,
             time: optional_time("time", line.time.as_deref())?,
+            origin: Origin::named(line.origin.as_deref()).ok_or(malformed("origin"))?,
             endpoint: line.endpoint,
             secret_name: line.secretname,
             unsigned_attributes,

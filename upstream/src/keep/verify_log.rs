@@ -8,11 +8,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::progress::Progress;
 use crate::{
     cli::{ArgumentError, VerifyLogArgs},
     evidence::{Head, HeadError, Redaction, Verdict},
     log::{self, VerifyError},
+    progress::Progress,
 };
 
 /// Says why a log can't be verified.

@@ -6,13 +6,16 @@ use std::borrow::Cow;
 
 use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
-use super::{Attributes, Damage, Entry, UNSIGNED};
+use super::{Attributes, Damage, Entry, Origin, UNSIGNED};
 
 /// What `ce-source` is, before the source's name.
 const SOURCE_PREFIX: &str = "/hookgate/";
 
 /// Carries the signature header, whatever the sender calls it.
 pub(super) const SIGNATURE: &str = "ce-signature";
+
+/// How the event came, unless it was delivered.
+pub(super) const ORIGIN: &str = "ce-origin";
 
 /// What carried it while every event was Stripe's.
 pub(super) const EARLIER_SIGNATURE: &str = "stripe-signature";
@@ -29,11 +32,16 @@ pub(super) fn write(attributes: &Attributes) -> Vec<(&'static str, Cow<'_, str>)
             format!("{SOURCE_PREFIX}{}", attributes.source).into(),
         ),
         ("ce-endpoint", attributes.endpoint.as_str().into()),
-        ("ce-secretname", attributes.secret_name.as_str().into()),
         ("ce-receivedat", attributes.received_at.to_string().into()),
         ("ce-sha256", attributes.sha256.to_string().into()),
-        (SIGNATURE, attributes.signature.as_str().into()),
     ];
+    match attributes.origin.name() {
+        Some(origin) => headers.push((ORIGIN, origin.into())),
+        None => headers.extend([
+            ("ce-secretname", attributes.secret_name.as_str().into()),
+            (SIGNATURE, attributes.signature.as_str().into()),
+        ]),
+    }
     if attributes.unsigned_attributes {
         headers.push(("ce-unsigned", UNSIGNED.into()));
     }
@@ -77,6 +85,13 @@ pub(super) fn read<'a>(
     let traceparent = header("traceparent")
         .map(|value| TraceParent::parse(value.as_bytes()).ok_or(damage("traceparent")))
         .transpose()?;
+    let origin = Origin::named(header(ORIGIN)).ok_or(damage(ORIGIN))?;
+    // What only a delivery has.
+    let delivered = |value: Option<&str>, field| match (origin, value) {
+        (Origin::Delivery, value) => value.map(str::to_owned).ok_or(damage(field)),
+        (_, None) => Ok(String::new()),
+        (_, Some(_)) => Err(damage(field)),
+    };
     let source = required("ce-source")?
         .strip_prefix(SOURCE_PREFIX)
         .and_then(|name| Source::new(name).ok())
@@ -94,17 +109,18 @@ pub(super) fn read<'a>(
             livemode,
             time: header("ce-time").map(|_| time("ce-time")).transpose()?,
             endpoint: required("ce-endpoint")?.to_owned(),
-            secret_name: required("ce-secretname")?.to_owned(),
+            origin,
+            secret_name: delivered(header("ce-secretname"), "ce-secretname")?,
             unsigned_attributes: header("ce-unsigned").is_some(),
             signed_at: header("ce-signedat")
                 .map(|_| time("ce-signedat"))
                 .transpose()?,
             received_at: time("ce-receivedat")?,
             traceparent,
-            signature: header(SIGNATURE)
-                .or_else(|| header(EARLIER_SIGNATURE))
-                .ok_or(damage(SIGNATURE))?
-                .to_owned(),
+            signature: delivered(
+                header(SIGNATURE).or_else(|| header(EARLIER_SIGNATURE)),
+                SIGNATURE,
+            )?,
             sha256: required("ce-sha256")?
                 .parse()
                 .map_err(|_| damage("ce-sha256"))?,
@@ -115,7 +131,7 @@ pub(super) fn read<'a>(
 #[cfg(test)]
 pub(super) mod tests {
     use super::{EARLIER_SIGNATURE, SIGNATURE, read, write};
-    use crate::log::{Attributes, Damage, Entry, Sha256Sum};
+    use crate::log::{Attributes, Damage, Entry, Origin, Sha256Sum};
     use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
     /// An event that has everything that an event can have.
@@ -127,6 +143,7 @@ pub(super) mod tests {
             account: Some("acct_1".to_owned()),
             livemode: Some(true),
             time: Some(Timestamp::from_unix_seconds(1_760_000_000)),
+            origin: Origin::Delivery,
             endpoint: "stripe-connect".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: true,
@@ -151,6 +168,16 @@ pub(super) mod tests {
         }
     }
 
+    /// An event that nobody delivered.
+    pub(in crate::log) fn fetched_attributes() -> Attributes {
+        Attributes {
+            origin: Origin::Reconciliation,
+            secret_name: String::new(),
+            signature: String::new(),
+            ..bare_attributes()
+        }
+    }
+
     fn read_back(headers: &[(&str, String)]) -> Result<Entry, Damage> {
         let stored_at = Timestamp::from_unix_seconds(1_760_000_002);
         read(7, stored_at, 2, |wanted| {
@@ -168,7 +195,16 @@ pub(super) mod tests {
 
     #[test]
     fn reads_the_headers_that_it_writes() {
-        for attributes in [attributes(), bare_attributes()] {
+        let stored_only = Attributes {
+            origin: Origin::StoredOnly,
+            ..fetched_attributes()
+        };
+        for attributes in [
+            attributes(),
+            bare_attributes(),
+            fetched_attributes(),
+            stored_only,
+        ] {
             assert_eq!(
                 read_back(&written(&attributes)),
                 Ok(Entry {
@@ -198,20 +234,33 @@ pub(super) mod tests {
         for (field, damaged) in [
             ("ce-source", "/elsewhere/stripe"),
             ("ce-livemode", "True"),
+            ("ce-origin", "elsewhere"),
             ("ce-time", "yesterday"),
             ("ce-signedat", "yesterday"),
             ("ce-sha256", "00"),
             ("traceparent", "00-1-2-01"),
         ] {
             let mut headers = written(&attributes());
-            for (name, value) in &mut headers {
-                if *name == field {
-                    *value = damaged.to_owned();
-                }
-            }
+            headers.retain(|(name, _)| *name != field);
+            headers.push((field, damaged.to_owned()));
             let damage = Damage::Field { sequence: 7, field };
             assert_eq!(read_back(&headers), Err(damage));
         }
+    }
+
+    #[test]
+    fn takes_nothing_without_a_signature_for_a_delivery_and_nothing_fetched_for_signed() {
+        let without = |name: &str| {
+            let mut headers = written(&attributes());
+            headers.retain(|(header, _)| *header != name);
+            read_back(&headers).map(|_| ())
+        };
+        let damage = |field| Err(Damage::Field { sequence: 7, field });
+        assert_eq!(without(SIGNATURE), damage(SIGNATURE));
+        assert_eq!(without("ce-secretname"), damage("ce-secretname"));
+        let mut headers = written(&fetched_attributes());
+        headers.push((SIGNATURE, "t=1,v1=00".to_owned()));
+        assert_eq!(read_back(&headers).map(|_| ()), damage(SIGNATURE));
     }
 
     #[test]

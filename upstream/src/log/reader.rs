@@ -186,6 +186,20 @@ impl Reader {
         }
         Ok(found)
     }
+
+    /// Tells whether the log has an identity, also if only its tombstone or the
+    /// memory of it is left.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn has(&self, source: &Source, id: &str) -> Result<bool, ReadError> {
+        match self {
+            Self::Sqlite(reader) => Ok(reader.has(source, id)?),
+            Self::Nats(reader) => Ok(reader.has(source, id).await?),
+            // These have to be read; who asks often remembers.
+            _ => Ok(!self.event(id, Some(source)).await?.is_empty()),
+        }
+    }
 }
 
 fn whole(found: Vec<offsets::Found>) -> Result<Vec<(Entry, Bytes)>, ReadError> {

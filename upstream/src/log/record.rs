@@ -9,6 +9,36 @@ use sha2::{Digest, Sha256};
 /// What `ce-unsigned` says of events whose type and account no signature covers.
 pub(crate) const UNSIGNED: &str = "type account";
 
+/// Says how an event came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    /// The sender delivered it, and a signature proves it.
+    Delivery,
+    /// It was fetched from Stripe's API: no signature, TLS and the API key vouch
+    /// for it.
+    Reconciliation,
+    /// As [`Self::Reconciliation`], and no destination gets it: it happened
+    /// before there was a log.
+    StoredOnly,
+}
+
+impl Origin {
+    /// Names it, as `ce-origin` does; what was delivered needs no name.
+    pub(crate) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Delivery => None,
+            Self::Reconciliation => Some("reconciliation"),
+            Self::StoredOnly => Some("reconciliation-stored-only"),
+        }
+    }
+
+    /// Reads a name; `None` if it is none.
+    pub(crate) fn named(name: Option<&str>) -> Option<Self> {
+        let all = [Self::Delivery, Self::Reconciliation, Self::StoredOnly];
+        all.into_iter().find(|origin| origin.name() == name)
+    }
+}
+
 /// Holds everything that is known of an event beside its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attributes {
@@ -24,20 +54,24 @@ pub(crate) struct Attributes {
     pub(crate) livemode: Option<bool>,
     /// When it happened, if the payload says.
     pub(crate) time: Option<Timestamp>,
-    /// The gate's endpoint that took it.
+    /// How it came.
+    pub(crate) origin: Origin,
+    /// The gate's endpoint that took it, or would have.
     pub(crate) endpoint: String,
-    /// The gate's name of the secret that it verified under.
+    /// The gate's name of the secret that it verified under; empty unless it was
+    /// delivered.
     pub(crate) secret_name: String,
     /// Whether type and account come from headers that no signature covers.
     pub(crate) unsigned_attributes: bool,
     /// When the sender signed the delivery, if its scheme signs a time.
     pub(crate) signed_at: Option<Timestamp>,
-    /// When the gate saw the delivery.
+    /// When the gate saw the delivery, or when it was fetched.
     pub(crate) received_at: Timestamp,
     /// The trace of the delivery.
     pub(crate) traceparent: Option<TraceParent>,
     /// The original signature header (`Stripe-Signature` for Stripe): with the
-    /// payload it proves to anyone who holds the secret who sent this.
+    /// payload it proves to anyone who holds the secret who sent this. Empty unless
+    /// it was delivered.
     pub(crate) signature: String,
     /// Of the payload.
     pub(crate) sha256: Sha256Sum,

@@ -109,9 +109,30 @@ pub(super) const OLDEST_UNSEALED_AGE: Family = Family {
     help: "since the oldest of these was stored; 0 if there is none",
 };
 
+/// What Stripe has, by what the log had of it.
+pub(super) const RECONCILE_EVENTS: Family = Family {
+    name: "hookgate_reconcile_events_total",
+    labels: &["outcome"],
+    help: "events of Stripe's list by what the log had of them: `present`, `missing` (drift), or `ignored`, which no source was to get",
+};
+
+/// What Stripe answered.
+pub(super) const RECONCILE_REQUESTS: Family = Family {
+    name: "hookgate_reconcile_requests_total",
+    labels: &["outcome"],
+    help: "requests to Stripe's API by their answer: `found`, `limited` (429), `failed` (5xx or none), `refused`",
+};
+
+/// When everything was compared last.
+pub(super) const RECONCILE_LAST: Family = Family {
+    name: "hookgate_reconcile_last_round_timestamp_seconds",
+    labels: &[],
+    help: "Unix time at which the last comparison with Stripe ended whole; until there is one, when the server began; 0 where none is configured",
+};
+
 /// All of them, in the order of the documentation.
 #[cfg(test)]
-pub(super) const ALL: [&Family; 12] = [
+pub(super) const ALL: [&Family; 15] = [
     &APPEND_SECONDS,
     &APPENDS,
     &EVENTS,
@@ -124,6 +145,9 @@ pub(super) const ALL: [&Family; 12] = [
     &REVIEW,
     &UNSEALED,
     &OLDEST_UNSEALED_AGE,
+    &RECONCILE_EVENTS,
+    &RECONCILE_REQUESTS,
+    &RECONCILE_LAST,
 ];
 
 impl Family {

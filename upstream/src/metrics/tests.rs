@@ -39,6 +39,7 @@ fn exercised() -> Metrics {
             parked: 2,
         },
     );
+    metrics.reconciling(NOW);
     metrics
 }
 

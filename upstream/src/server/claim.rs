@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
 use crate::{
-    log::{Attributes, Sha256Sum, UNSIGNED},
+    log::{Attributes, Origin, Sha256Sum, UNSIGNED},
     verification::{Proven, Sender},
 };
 
@@ -130,6 +130,7 @@ impl Claim {
             account: self.account,
             livemode: self.livemode,
             time: event.created,
+            origin: Origin::Delivery,
             endpoint: self.endpoint,
             secret_name: self.secret_name,
             unsigned_attributes: event.unsigned_attributes,

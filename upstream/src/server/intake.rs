@@ -10,18 +10,13 @@ use axum::{
 use bytes::Bytes;
 use hookgate_core::{reply::Code, request::RequestHead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout};
 
-use super::{answer::Refusal, claim::Claim, subject::Subject};
+use super::{Appender, answer::Refusal, claim::Claim, subject::Subject};
 use crate::{
     clock,
     gate_token::GateTokens,
-    log::{Appended, Log, LogError, Record, Sha256Sum},
-    metrics::Metrics,
-    telemetry::trace::Tracer,
+    log::{Appended, Record, Sha256Sum},
     verification::{Trial, Verification},
 };
 
@@ -50,12 +45,8 @@ pub(crate) struct Acceptance {
 /// Takes events in.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    log: Log,
+    appender: Arc<Appender>,
     acceptance: Acceptance,
-    metrics: Metrics,
-    tracer: Tracer,
-    /// Tells deliveries that the log has something new.
-    news: watch::Sender<u64>,
 }
 
 /// Answers `POST /v1/events`.
@@ -72,25 +63,16 @@ pub(super) async fn receive(
 
 impl Intake {
     /// Makes an intake of a log.
-    pub(crate) const fn new(
-        log: Log,
-        acceptance: Acceptance,
-        metrics: Metrics,
-        tracer: Tracer,
-        news: watch::Sender<u64>,
-    ) -> Self {
+    pub(crate) const fn new(appender: Arc<Appender>, acceptance: Acceptance) -> Self {
         Self {
-            log,
+            appender,
             acceptance,
-            metrics,
-            tracer,
-            news,
         }
     }
 
     /// Tells whether an event could be confirmed now.
     pub(super) async fn is_ready(&self) -> bool {
-        self.log.is_ready().await
+        self.appender.is_ready().await
     }
 
     async fn take(
@@ -101,12 +83,12 @@ impl Intake {
     ) -> Result<Appended, Refusal> {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         match self.verify(subject, headers, body).await {
-            Ok(record) => Ok(self.append(record, deadline).await?),
+            Ok(record) => Ok(self.appender.append(record, deadline).await?),
             Err(refusal) => {
                 let endpoint = headers
                     .get("ce-endpoint")
                     .and_then(|name| name.to_str().ok());
-                self.metrics.refused(endpoint);
+                self.appender.metrics().refused(endpoint);
                 Err(refusal)
             }
         }
@@ -140,27 +122,6 @@ impl Intake {
             attributes,
             payload,
         })
-    }
-
-    /// Appends what is verified, and counts it.
-    async fn append(&self, record: Record, deadline: Instant) -> Result<Appended, LogError> {
-        let slice = self.metrics.slice(&record.attributes);
-        let span = self.tracer.append(&record.attributes);
-        let _waiting = self.metrics.waiting();
-        let start = Instant::now();
-        let answer = timeout_at(deadline, self.log.append(record)).await;
-        // It may be stored yet; the next attempt is answered as a duplicate.
-        let answer = answer.unwrap_or(Err(LogError::Unavailable));
-        self.metrics.appended(&slice, answer, start.elapsed());
-        span.appended(answer);
-        // A log that doesn't say where has no deliveries to tell.
-        if let Ok(Appended::Stored {
-            sequence: Some(sequence),
-        }) = answer
-        {
-            self.news.send_replace(sequence);
-        }
-        answer
     }
 
     /// Reads the headers by the rules of the claimed endpoint.

@@ -16,6 +16,8 @@ pub(super) struct Line<'a> {
     account: Option<&'a str>,
     livemode: Option<bool>,
     time: Option<String>,
+    /// How it came, unless it was delivered.
+    origin: Option<&'static str>,
     endpoint: &'a str,
     secretname: &'a str,
     /// The attributes that no signature covers, as `ce-unsigned` has them.
@@ -52,6 +54,7 @@ pub(super) fn line(entry: &Entry) -> Line<'_> {
         account: attributes.account.as_deref(),
         livemode: attributes.livemode,
         time: attributes.time.map(|time| time.to_string()),
+        origin: attributes.origin.name(),
         endpoint: &attributes.endpoint,
         secretname: &attributes.secret_name,
         unsigned: attributes.unsigned_attributes.then_some(UNSIGNED),

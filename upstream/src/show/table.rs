@@ -67,19 +67,30 @@ pub(super) fn event(entry: &Entry) -> Table {
             "not signed",
             or_dash(attributes.unsigned_attributes.then_some(UNSIGNED)),
         ),
+        (
+            "origin",
+            attributes.origin.name().unwrap_or("delivery").to_owned(),
+        ),
         ("received", attributes.received_at.to_string()),
         ("stored", entry.stored_at.to_string()),
         ("endpoint", attributes.endpoint.clone()),
-        ("secret", attributes.secret_name.clone()),
+        ("secret", or_dash(not_empty(&attributes.secret_name))),
         ("trace ID", or_dash(trace.map(|trace| trace.trace_id()))),
         // As sent, and so not to be trusted with a terminal.
-        ("signature", attributes.signature.escape_debug().to_string()),
+        (
+            "signature",
+            or_dash(not_empty(&attributes.signature.escape_debug().to_string())),
+        ),
         ("payload", payload),
         ("SHA-256", sha256),
     ] {
         table.add_row([name.to_owned(), value]);
     }
     table
+}
+
+fn not_empty(value: &str) -> Option<&str> {
+    Some(value).filter(|value| !value.is_empty())
 }
 
 fn or_dash(value: Option<&str>) -> String {

@@ -466,12 +466,15 @@ fn finds_destinations_that_are_reached_in_clear() {
 fn explains_what_the_file_does_and_what_is_doubtful() {
     let text = "log = \"sqlite:./data/log.db\"\n[retention]\nkeep = \"1d\"\n".to_owned()
         + "[[destinations]]\nname = \"orders\"\nurl = \"http://orders.internal/hooks?key=TOPSECRET\"\n"
-        + "secondary = {env = \"B\"}\nfilter = {types = [\"invoice.*\"], livemode = true}\n";
+        + "secondary = {env = \"B\"}\nfilter = {types = [\"invoice.*\"], livemode = true}\n"
+        + "[reconcile]\napi_key = \"KEY\"\n[[reconcile.sources]]\nsource = \"stripe\"\n"
+        + "of = \"platform\"\ntypes = [\"*\"]\n";
     let folder = Folder::with(&text);
     let mut command = folder.hookgate();
     command.args(["check-config", "hookgate.toml"]);
     let shown = String::from_utf8(output(&mut command)).unwrap();
     for part in [
+        "compares       with Stripe's list of events every 15m, by 5 requests a second",
         "hookgate.toml:6:1: warning[destination_in_clear]: `orders` gets its events over http",
         "hookgate.toml:6:1: warning[deliveries_unsigned]: `orders` has no secrets",
         "hookgate.toml:3:1: warning[keep_too_short]: events are kept for 1d, and deliveries tried for 3d",
@@ -481,7 +484,7 @@ fn explains_what_the_file_does_and_what_is_doubtful() {
         "   secondary   the address in the environment variable `B`, while the first is unavailable",
         "   events      of type invoice.*; of live mode",
         "   retries     after 5s, then × 2 up to 1h; parked after 3d",
-        "0 errors and 3 warnings in 8 lines",
+        "0 errors and 3 warnings in 14 lines",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");
     }

@@ -270,6 +270,7 @@ fn keeps_every_attribute_and_byte<B: Backend>(log: &B) {
             "account": "acct_1",
             "livemode": false,
             "time": "2025-10-09T08:53:20Z",
+            "origin": null,
             "endpoint": "stripe",
             "secretname": "primary",
             "unsigned": null,

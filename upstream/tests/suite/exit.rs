@@ -15,6 +15,8 @@ use crate::{
     harness::{hookgate, output, until},
     kept::{Keeping as _, Kept},
     receiver::{Reaction, Receiver},
+    reconcile::SOURCES,
+    stripe::{KEY, Script, Stripe},
 };
 
 const PAGE: &str = include_str!("../../../docs/cli.md");
@@ -80,6 +82,15 @@ fn every_command_ends_with_the_codes_that_are_listed() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let (url, request) = gate(STORED);
+    let stripe = Stripe::start(Script::default());
+    fs::write(kept.path("key"), KEY).unwrap();
+    let compared = format!(
+        "[reconcile]\napi = \"{}\"\napi_key = {{ file = \"{}\" }}\naccounts = []\n{SOURCES}",
+        stripe.url(),
+        path("key")
+    );
+    fs::write(kept.path("compared.toml"), compared).unwrap();
+    let compared = path("compared.toml");
 
     let mut found = BTreeSet::new();
     let mut add = |name: &str, expected: i32, code: i32| {
@@ -144,6 +155,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (1, &["export", "--log", &damaged.log]),
         (0, &["import", &path("good.jsonl"), "--log", log]),
         (1, &["import", &path("bad.jsonl"), "--log", log]),
+        (0, &["reconcile", "--log", log, "--config", &compared]),
+        (1, &["reconcile", "--log", log]),
         (0, &["completions", "fish"]),
         (0, &["man"]),
         (1, &["man", "--out", &path("nowhere")]),

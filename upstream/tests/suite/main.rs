@@ -57,6 +57,7 @@ mod policy;
 mod rabbit;
 mod rabbit_server;
 mod receiver;
+mod reconcile;
 mod redaction;
 mod restored;
 mod retention;
@@ -64,6 +65,7 @@ mod review;
 mod sealed;
 mod sealing;
 mod sqlite;
+mod stripe;
 mod tail;
 #[cfg(feature = "kafka")]
 mod tansu;

@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// How the fuzz targets are run.
+/// How long fuzzing goes on, and at what.
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct Fuzzing {
     /// How long each fuzz target runs
     #[arg(long, default_value_t = 10, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
@@ -56,7 +56,7 @@ const BOUNDS: [&str; 3] = ["-max_len=8192", "-timeout=10", "-rss_limit_mb=1024"]
 ///
 /// # Errors
 /// If the targets don't build.
-pub(super) fn holds(workspace: &Workspace, options: &Options) -> Result<bool> {
+pub(super) fn holds(workspace: &Workspace, options: &Fuzzing) -> Result<bool> {
     let mut green = true;
     let folder = workspace.fuzz_target();
     let host = host()?;

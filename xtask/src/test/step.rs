@@ -86,6 +86,7 @@ impl Step {
                 let tansu = tools::tansu(workspace)?;
                 let rabbitmq_server = tools::rabbitmq_server()?;
                 let webhooks_node = tools::webhooks_node(workspace)?;
+                let stripe_python = tools::stripe_python(workspace)?;
                 let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
@@ -93,6 +94,7 @@ impl Step {
                         .env("TANSU_PATH", tansu)
                         .env("RABBITMQ_SERVER_PATH", rabbitmq_server)
                         .env("HOOKGATE_WEBHOOKS_NODE", webhooks_node)
+                        .env("HOOKGATE_STRIPE_PYTHON", stripe_python)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
                 let configuration =

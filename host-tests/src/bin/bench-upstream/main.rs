@@ -9,7 +9,6 @@ mod append;
 mod broker;
 mod growth;
 mod publish;
-mod sink;
 mod store;
 
 use std::env;

@@ -10,7 +10,7 @@ use hookgate_host_tests::nats::{Nats, Syncing};
 use hookgate_host_tests::upstream::Upstream;
 use hookgate_host_tests::wait;
 
-use crate::sink::Sink;
+use hookgate_host_tests::sink::Sink;
 
 const CONNECTIONS: usize = 64;
 

@@ -33,6 +33,13 @@ pub(super) fn about(config: &Config) -> Vec<(String, String)> {
         ),
         None => add("keeps", "events for ever".to_owned()),
     }
+    if let Some(reconcile) = &config.reconcile {
+        let (every, most) = (reconcile.every, reconcile.requests_per_second);
+        add(
+            "compares",
+            format!("with Stripe's list of events every {every}, by {most} requests a second"),
+        );
+    }
     if let Some(state) = config.log.as_ref().and_then(|log| log.deliveries())
         && !config.destinations.is_empty()
     {

@@ -1,30 +1,19 @@
 //! An attempt over HTTP.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{
-    Certificate, Client, Proxy, Response, StatusCode, Url,
-    header::{HeaderMap, RETRY_AFTER},
-    redirect,
+use reqwest::{Client, Proxy, Response, StatusCode, Url, header::HeaderMap};
+
+use super::Answer;
+use crate::{
+    deliver::{
+        destination::Destination,
+        job::{MAX_ANSWER_BYTES, Outcome},
+        message::Message,
+    },
+    http_client::{self, chain, retry_after},
 };
-use tracing::warn;
-
-use super::{Answer, chain};
-use crate::deliver::{
-    destination::Destination,
-    job::{MAX_ANSWER_BYTES, Outcome},
-    message::Message,
-};
-
-/// Longest that a connection may take; never more than half of an attempt, so
-/// that it is known which of both took so long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a connection that attempts share (HTTP/2) may be silent before it is
-/// asked whether it lives, and how long it has to answer; never more than half of
-/// an attempt, so that the next attempt finds a new one.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// Most of an answer that is read: more than any that says something.
 const MAX_READ_BYTES: usize = 64 * 1_024;
@@ -44,18 +33,7 @@ impl HttpSender {
     pub(crate) fn new(url: Url, destination: &Destination) -> reqwest::Result<Self> {
         let timeout = destination.timeout;
         let prepared = || {
-            let client = Client::builder()
-                .timeout(timeout)
-                .connect_timeout((timeout / 2).min(CONNECT_TIMEOUT))
-                .http2_keep_alive_interval((timeout / 2).min(SILENCE))
-                .http2_keep_alive_timeout((timeout / 2).min(SILENCE))
-                // Where an event goes, and over whom, is said in the
-                // configuration: not by a receiver, nor by a variable.
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                // A retry that we don't know of would be an attempt not counted.
-                .retry(reqwest::retry::never())
-                .user_agent(concat!("hookgate/", env!("CARGO_PKG_VERSION")));
+            let client = http_client::builder(timeout);
             match &destination.proxy {
                 Some(proxy) => Ok(client.proxy(Proxy::all(proxy.clone())?)),
                 None => Ok(client),
@@ -69,18 +47,10 @@ impl HttpSender {
             Some(authorities) => prepared()?.tls_certs_only(authorities.clone()).build()?,
             // A machine without authorities is no hindrance.
             None if !by_tls => prepared()?.tls_certs_only([]).build()?,
-            None => match prepared()?.build() {
-                Ok(client) => client,
-                Err(error) => {
-                    warn!(
-                        error = chain(&error),
-                        "this machine knows no certificate authorities: those of Mozilla are \
-                         used, as they were when hookgate was built. Install ca-certificates, or \
-                         set the destination's ca_file"
-                    );
-                    prepared()?.tls_certs_only(built_in()?).build()?
-                }
-            },
+            None => http_client::trusting(
+                prepared,
+                "Install ca-certificates, or set the destination's ca_file",
+            )?,
         };
         Ok(Self { client, url })
     }
@@ -99,14 +69,6 @@ impl HttpSender {
             Err(error) => failure(error),
         }
     }
-}
-
-/// Returns the authorities that Mozilla trusts.
-fn built_in() -> reqwest::Result<Vec<Certificate>> {
-    let authorities = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    authorities
-        .map(|certificate| Certificate::from_der(certificate))
-        .collect()
 }
 
 async fn answer(response: Response) -> Answer {
@@ -130,16 +92,6 @@ fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
         408 | 425 | 500..=599 => Outcome::Failed,
         _ => Outcome::Refused,
     }
-}
-
-/// Reads seconds or a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// Reads what is kept of an answer, and throws away what follows, so that the
@@ -170,14 +122,9 @@ fn failure(error: reqwest::Error) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use reqwest::{StatusCode, header::HeaderMap};
 
-    use reqwest::{
-        StatusCode,
-        header::{HeaderMap, RETRY_AFTER},
-    };
-
-    use super::{Outcome, outcome, retry_after};
+    use super::{Outcome, outcome};
 
     #[test]
     fn judges_by_status() {
@@ -199,22 +146,6 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(outcome(status, &HeaderMap::new()), expected, "{status}");
-        }
-    }
-
-    #[test]
-    fn reads_both_forms_of_retry_after() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        for (value, seconds) in [
-            ("7", Some(7)),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
-            ("Sun, 06 Nov 1994 08:49:17 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            let expected = seconds.map(Duration::from_secs);
-            assert_eq!(retry_after(&headers, now), expected, "{value}");
         }
     }
 }

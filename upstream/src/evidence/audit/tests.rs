@@ -6,7 +6,7 @@ use hookgate_core::{identity::Source, time::Timestamp};
 use super::{Audit, AuditError, Verdict};
 use crate::{
     evidence::{Chain, Finding, Head, Kind, Link, LogId, Redaction},
-    log::{Attributes, Damage, Entry, Sha256Sum},
+    log::{Attributes, Damage, Entry, Origin, Sha256Sum},
 };
 
 const LOG: LogId = LogId::new([7; 16]);
@@ -24,6 +24,7 @@ fn entry(sequence: u64) -> Entry {
             account: None,
             livemode: None,
             time: None,
+            origin: Origin::Delivery,
             endpoint: "stripe".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: false,

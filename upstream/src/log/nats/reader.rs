@@ -233,6 +233,19 @@ impl NatsReader {
         Ok(found)
     }
 
+    /// Tells whether the stream has an identity, or its tombstone.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn has(&self, source: &Source, id: &str) -> Result<bool, ReadError> {
+        let subject = message::subject(source.as_str(), id);
+        if self.newest(&subject).await?.is_some() {
+            return Ok(true);
+        }
+        let tombstone = message::tombstone_subject(source.as_str(), id);
+        Ok(self.newest(&tombstone).await?.is_some())
+    }
+
     /// Walks through the stream from a sequence on.
     pub(super) fn walk(&self, from: u64) -> Walk {
         let largest = self.context.client().server_info().max_payload;

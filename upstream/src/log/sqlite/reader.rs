@@ -97,6 +97,15 @@ impl SqliteReader {
         Ok(entries)
     }
 
+    /// Tells whether the log has an identity, or remembers it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) fn has(&self, source: &Source, id: &str) -> Result<bool, ReadError> {
+        let mut statement = self.connection.prepare_cached(row::FIRST_COPY)?;
+        Ok(statement.exists(params![id, source.as_str()])?)
+    }
+
     /// Returns the events with this ID, one per source.
     ///
     /// # Errors

@@ -5,14 +5,14 @@ use rusqlite::{Row, Statement};
 
 use crate::{
     evidence::{Chain, Link},
-    log::{Attributes, Damage, Entry, Record, Sha256Sum},
+    log::{Attributes, Damage, Entry, Origin, Record, Sha256Sum},
 };
 
 /// Does nothing for an identity that is already there, or was and is remembered.
 pub(super) const INSERT: &str = "
     INSERT INTO event (sequence, source, id, type, account, livemode, time, endpoint, secret_name,
-        unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, payload)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
+        unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, payload, origin)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
     WHERE NOT EXISTS (SELECT 1 FROM remembered WHERE id = ?3 AND source = ?2)
     ON CONFLICT (id, source) DO NOTHING";
 
@@ -27,7 +27,7 @@ pub(super) const INSERT_LINK: &str = "INSERT INTO link (sequence, hash) VALUES (
 /// What [`entry`] reads, of `event`.
 pub(super) const COLUMNS: &str = "event.sequence, source, id, type, account, livemode, time, \
     endpoint, secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, \
-    sha256, length(payload), \
+    sha256, length(payload), origin, \
     EXISTS (SELECT 1 FROM redaction WHERE redaction.sequence = event.sequence) AS redacted, \
     (SELECT hash FROM link WHERE link.sequence = event.sequence - 1) AS link_before, \
     (SELECT hash FROM link WHERE link.sequence = event.sequence) AS link";
@@ -58,6 +58,7 @@ pub(super) fn insert(
         attributes.signature,
         attributes.sha256.0,
         record.payload.as_ref(),
+        code(attributes.origin),
     ])
 }
 
@@ -115,6 +116,9 @@ fn fields(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
     let source: String = row.get("source")?;
     let traceparent: Option<String> = row.get("traceparent")?;
     let sha256: Vec<u8> = row.get("sha256")?;
+    let Some(origin) = origin(row.get("origin")?) else {
+        return Ok(Err(damage("origin")));
+    };
     let (Ok(source), Ok(sha256)) = (Source::new(&source), <[u8; 32]>::try_from(sha256)) else {
         return Ok(Err(damage("source or sha256")));
     };
@@ -130,6 +134,7 @@ fn fields(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
             account: row.get("account")?,
             livemode: row.get("livemode")?,
             time: row.get::<_, Option<i64>>("time")?.map(timestamp),
+            origin,
             endpoint: row.get("endpoint")?,
             secret_name: row.get("secret_name")?,
             unsigned_attributes: row.get("unsigned")?,
@@ -140,6 +145,21 @@ fn fields(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
             sha256: Sha256Sum(sha256),
         },
     }))
+}
+
+/// Writes an origin. What was delivered is NULL, as in every row that is older
+/// than the column.
+const fn code(origin: Origin) -> Option<i64> {
+    match origin {
+        Origin::Delivery => None,
+        Origin::Reconciliation => Some(1),
+        Origin::StoredOnly => Some(2),
+    }
+}
+
+fn origin(found: Option<i64>) -> Option<Origin> {
+    let all = [Origin::Delivery, Origin::Reconciliation, Origin::StoredOnly];
+    all.into_iter().find(|origin| code(*origin) == found)
 }
 
 /// Writes a number as SQLite has them.

@@ -11,7 +11,7 @@ use crate::evidence::{Chain, Kind, LogId};
 const APPLICATION_ID: i32 = 0x486b_4774;
 
 /// Version of the layout below.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// The payload is the last column, so that lists never read its pages. The
 /// writer assigns `sequence`: without gaps, which AUTOINCREMENT can't promise.
@@ -37,6 +37,11 @@ const EVENTS: &str = "
         payload     BLOB NOT NULL,
         UNIQUE (id, source)
     ) STRICT;";
+
+/// How an event came; NULL: it was delivered. Behind the payload, because a
+/// column that is added is the last one; but lists read no page of the payload
+/// for it: SQLite keeps NULL and 1 in the head of the row.
+const ORIGIN: &str = "ALTER TABLE event ADD COLUMN origin INTEGER;";
 
 /// What the log is known by, and what proves it. `link` has one row for each
 /// event and one before the first; beside the events, so that an upgrade needs
@@ -153,7 +158,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SchemaError> {
         write_ahead(connection)?;
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(&format!(
-            "{EVENTS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+            "{EVENTS} {ORIGIN} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         ))?;
         begin_chain(&transaction)?;
         transaction.commit()?;
@@ -185,7 +190,7 @@ fn begin_chain(connection: &Connection) -> Result<Chain, SchemaError> {
 pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
     match version(connection)? {
         VERSION => Ok(()),
-        1 | 2 => Err(SchemaError::Older),
+        1..VERSION => Err(SchemaError::Older),
         found => Err(SchemaError::Version { found }),
     }
 }
@@ -290,7 +295,7 @@ mod tests {
         other.execute_batch("BEGIN; SELECT * FROM event;").unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection
-            .execute_batch("PRAGMA user_version = 3; BEGIN IMMEDIATE; CREATE TABLE u (a); COMMIT;")
+            .execute_batch("BEGIN IMMEDIATE; CREATE TABLE u (a); COMMIT;")
             .unwrap();
         let error = prepare(&connection).unwrap_err();
         assert!(matches!(error, SchemaError::Busy), "{error}");

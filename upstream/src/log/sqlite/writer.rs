@@ -357,7 +357,7 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::{Append, Work, Writer, is_recoverable};
-    use crate::log::{Appended, Attributes, LogError, Record, Sha256Sum, sqlite::schema};
+    use crate::log::{Appended, Attributes, LogError, Origin, Record, Sha256Sum, sqlite::schema};
 
     fn record(id: &str, payload_bytes: usize) -> Record {
         let payload = Bytes::from(vec![b'x'; payload_bytes]);
@@ -369,6 +369,7 @@ mod tests {
                 account: None,
                 livemode: Some(false),
                 time: None,
+                origin: Origin::Delivery,
                 endpoint: "stripe".to_owned(),
                 secret_name: "primary".to_owned(),
                 unsigned_attributes: false,

@@ -8,7 +8,7 @@ use opentelemetry_sdk::{
 };
 
 use super::Tracer;
-use crate::log::{Attributes, Entry, Sha256Sum};
+use crate::log::{Attributes, Entry, Origin, Sha256Sum};
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -51,6 +51,7 @@ fn entry(traceparent: Option<&str>) -> Entry {
             account: None,
             livemode: None,
             time: None,
+            origin: Origin::Delivery,
             endpoint: "stripe".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: false,

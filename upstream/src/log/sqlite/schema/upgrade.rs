@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 use tracing::info;
 
-use super::{Damaged, EVENTS, SchemaError, begin_chain, row};
+use super::{Damaged, EVENTS, ORIGIN, SchemaError, begin_chain, row};
 
 /// Makes version 2 of version 1, in which every event was Stripe's: signed
 /// whole, at a signed time.
@@ -30,6 +30,9 @@ pub(super) fn from(connection: &Connection, version: i32) -> Result<(), SchemaEr
     if version == 1 || version == 2 {
         chain(connection)?;
     }
+    if version == 3 {
+        name_origin(connection)?;
+    }
     Ok(())
 }
 
@@ -42,10 +45,21 @@ fn name_unsigned(connection: &Connection) -> Result<(), SchemaError> {
     Ok(transaction.commit()?)
 }
 
-/// 2 → 3: chains the events as they are now. Reads them all, without their
+/// 3 → 4: every event was delivered, which is what no value says.
+fn name_origin(connection: &Connection) -> Result<(), SchemaError> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(&format!("{ORIGIN} PRAGMA user_version = 4;"))?;
+    transaction.commit()?;
+    info!("upgraded the log to layout version 4");
+    Ok(())
+}
+
+/// 2 → 4: chains the events as they are now, with the column that [`row`] reads
+/// and that the chain of what was delivered knows nothing of. Reads them all, without their
 /// payloads, and writes 40 bytes for each.
 fn chain(connection: &Connection) -> Result<(), SchemaError> {
     let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(ORIGIN)?;
     let mut chain = begin_chain(&transaction)?;
     let newest: i64 =
         transaction.query_row("SELECT coalesce(max(sequence), 0) FROM event", [], |row| {
@@ -74,9 +88,9 @@ fn chain(connection: &Connection) -> Result<(), SchemaError> {
             }
         }
     }
-    transaction.pragma_update(None, "user_version", 3)?;
+    transaction.pragma_update(None, "user_version", 4)?;
     transaction.commit()?;
-    info!(events = newest, "upgraded the log to layout version 3");
+    info!(events = newest, "upgraded the log to layout version 4");
     Ok(())
 }
 
@@ -84,7 +98,10 @@ fn chain(connection: &Connection) -> Result<(), SchemaError> {
 mod tests {
     use rusqlite::Connection;
 
-    use crate::log::sqlite::schema::{APPLICATION_ID, Damaged, SchemaError, check, prepare};
+    use crate::log::{
+        Origin,
+        sqlite::schema::{APPLICATION_ID, Damaged, SchemaError, check, prepare},
+    };
 
     fn file() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
@@ -125,7 +142,7 @@ mod tests {
         assert_eq!(event, ("evt_1".to_owned(), false, 6_000, b"{}".to_vec()));
         let again = "INSERT INTO event SELECT 2, source, id, type, account, livemode, time, endpoint,
             secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256,
-            payload FROM event";
+            payload, origin FROM event";
         let error = connection.execute(again, []).unwrap_err();
         assert!(error.to_string().contains("UNIQUE"), "{error}");
     }
@@ -164,6 +181,29 @@ mod tests {
         let entries = events.query_map([], super::row::entry).unwrap();
         let entries: Vec<_> = entries.map(|entry| entry.unwrap().unwrap()).collect();
         assert_eq!(entries.len(), 3);
+    }
+
+    #[test]
+    fn takes_the_events_of_the_third_layout_for_delivered() {
+        let (_folder, connection) = file();
+        second_layout(&connection, &[1, 2]);
+        prepare(&connection).unwrap();
+        connection
+            .execute_batch("ALTER TABLE event DROP COLUMN origin; PRAGMA user_version = 3;")
+            .unwrap();
+        let error = check(&connection).unwrap_err();
+        assert!(matches!(error, SchemaError::Older), "{error}");
+        prepare(&connection).unwrap();
+        prepare(&connection).unwrap();
+        let columns = super::row::COLUMNS;
+        let mut events = connection
+            .prepare(&format!("SELECT {columns} FROM event"))
+            .unwrap();
+        let entries = events.query_map([], super::row::entry).unwrap();
+        let origins: Vec<_> = entries
+            .map(|entry| entry.unwrap().unwrap().attributes.origin)
+            .collect();
+        assert_eq!(origins, [Origin::Delivery; 2]);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Draws a bar on stderr while a command runs; nothing unless that is a
 /// terminal. It disappears when it is dropped.
-pub(super) struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// Begins one; `unit` is what is counted.
-    pub(super) fn start(unit: &'static str) -> Self {
+    pub(crate) fn start(unit: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left");
         // A template that indicatif doesn't take leaves the plain bar.
@@ -19,7 +19,7 @@ impl Progress {
     }
 
     /// Says how many are done of how many.
-    pub(super) fn at(&self, done: u64, total: u64) {
+    pub(crate) fn at(&self, done: u64, total: u64) {
         self.0.set_length(total);
         self.0.set_position(done);
     }

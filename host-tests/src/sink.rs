@@ -1,4 +1,4 @@
-//! A destination that takes everything, as cheaply as can be.
+//! A server that takes everything, as cheaply as can be.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,18 +9,26 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
+use crate::raw;
+
+// Its length is what it says: one byte more or less, and whoever keeps
+// connections would open one for each request.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
-/// A listening destination; it ends with its owner.
+/// A listening server; it ends with its owner.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub struct Sink {
     address: SocketAddr,
     got: Arc<AtomicUsize>,
     server: AbortHandle,
 }
 
 impl Sink {
-    pub(crate) async fn start() -> Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// No port to listen on.
+    pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let got = Arc::new(AtomicUsize::new(0));
@@ -37,12 +45,21 @@ impl Sink {
         })
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Returns where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns where it takes deliveries.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Counts the deliveries.
-    pub(crate) fn got(&self) -> usize {
+    /// Counts the requests.
+    #[must_use]
+    pub fn got(&self) -> usize {
         self.got.load(Ordering::Relaxed)
     }
 }
@@ -57,7 +74,7 @@ async fn answer(mut stream: TcpStream, got: Arc<AtomicUsize>) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut request = Vec::new();
     loop {
-        while let Some(length) = length(&request)
+        while let Some(length) = raw::length(&request)
             && request.len() >= length
         {
             request.drain(..length);
@@ -68,16 +85,4 @@ async fn answer(mut stream: TcpStream, got: Arc<AtomicUsize>) -> Result<()> {
             return Ok(());
         }
     }
-}
-
-/// Finds how long a request is whose head is there.
-fn length(request: &[u8]) -> Option<usize> {
-    let head = request.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(request.get(..head)?).ok()?;
-    let body = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
-    });
-    Some(head + body.unwrap_or_default())
 }
