@@ -154,25 +154,18 @@ impl Desk {
         })
     }
 
-    /// Returns what is parked and chosen, the oldest event first.
-    ///
-    /// # Errors
-    /// [`ReviewError`].
-    pub(crate) fn parked(&self, selection: &Selection) -> Result<Vec<Parked>, ReviewError> {
-        let destination = selection.destination.as_deref();
-        let wanted = |parked: &Parked| selection.chooses_parked(parked);
-        let found = sqlite::parked(&self.path, destination, NonZeroUsize::MAX, wanted)?;
-        Ok(found)
-    }
-
     /// Returns what a decision about parked events is about: those that are chosen,
-    /// and of the events that are named by their IDs those that were decided about
-    /// before, so that whoever comes second is told who came first.
+    /// the oldest event first; and of the events that are named by their IDs those
+    /// that were decided about before, so that whoever comes second is told who
+    /// came first.
     ///
     /// # Errors
     /// [`ReviewError`], among others [`ReviewError::NotParked`].
     pub(crate) fn chosen(&self, selection: &Selection) -> Result<Vec<Item>, ReviewError> {
-        let mut items: Vec<Item> = self.parked(selection)?.iter().map(Item::from).collect();
+        let destination = selection.destination.as_deref();
+        let wanted = |parked: &Parked| selection.chooses_parked(parked);
+        let parked = sqlite::parked(&self.path, destination, NonZeroUsize::MAX, wanted)?;
+        let mut items: Vec<Item> = parked.iter().map(Item::from).collect();
         for id in &selection.ids {
             if items.iter().any(|item| item.is_of(id)) {
                 continue;
@@ -195,9 +188,9 @@ impl Desk {
         Ok(items)
     }
 
-    /// Returns what a destination confirmed in the last 90 days and is chosen,
-    /// in the order of the log. An event that is named by its ID is returned
-    /// whatever became of it there.
+    /// Returns what a destination confirmed in the last 90 days, is chosen, and
+    /// which the log still has, in its order. An event that is named by its ID is
+    /// returned whatever became of it there.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -218,7 +211,12 @@ impl Desk {
         let mut items = Vec::new();
         for sequence in sequences {
             let entry = self.entry(sequence)?;
-            if entry.as_ref().is_none_or(|it| selection.chooses_entry(it)) {
+            let is_chosen = match &entry {
+                Some(entry) => selection.chooses_entry(entry),
+                // Damaged: who named it is told.
+                None => !selection.ids.is_empty(),
+            };
+            if is_chosen {
                 items.push(Item {
                     destination: destination.to_owned(),
                     sequence,

@@ -81,7 +81,7 @@ pub(super) fn release(
     connection
         .prepare_cached(
             "UPDATE job SET spent = attempts, first_at = ?3, due_at = ?3, reason = NULL,
-                 state = iif(EXISTS (SELECT 1 FROM job AS other
+                 state = iif(EXISTS (SELECT 1 FROM job AS other INDEXED BY job_object
                      WHERE other.destination = ?1 AND other.object = job.object
                          AND other.state <> 3), 2, 0)
              WHERE destination = ?1 AND sequence = ?2 AND state = 3",
@@ -109,7 +109,7 @@ pub(super) fn make_due(
         .prepare_cached(
             "INSERT INTO job
                  (destination, sequence, state, attempts, spent, first_at, due_at, object)
-             VALUES (?1, ?2, iif(EXISTS (SELECT 1 FROM job AS other
+             VALUES (?1, ?2, iif(EXISTS (SELECT 1 FROM job AS other INDEXED BY job_object
                      WHERE other.destination = ?1 AND other.object = ?5 AND other.state <> 3),
                  2, 0), ?3, ?3, ?4, ?4, ?5)",
         )?

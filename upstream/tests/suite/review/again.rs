@@ -123,6 +123,22 @@ fn what_a_destination_confirmed_is_redelivered_by_a_filter() {
         refused.why()
     );
     assert_eq!(audit(scene.log()).len(), 1);
+
+    // What the log doesn't have any more is not asked for by a filter.
+    scene.until_quiet();
+    let log = scene.log().strip_prefix("sqlite:").unwrap().to_owned();
+    let tampered = rusqlite::Connection::open(log).unwrap();
+    tampered.busy_timeout(Duration::from_secs(5)).unwrap();
+    let sql = "UPDATE event SET payload = x'7b7d' WHERE id = 'evt_c1'";
+    tampered.execute_batch(sql).unwrap();
+    let all = scene.decide("ada", &[&redeliver[..], &["--all", "--dry-run"]].concat());
+    assert_eq!(all.counts(), BTreeMap::from([("released", 1)]));
+    let named = scene.decide("ada", &[&redeliver[..], &["evt_c1"]].concat());
+    assert!(
+        named.why().contains("as it was appended"),
+        "{}",
+        named.why()
+    );
 }
 
 #[test]

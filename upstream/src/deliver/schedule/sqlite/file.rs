@@ -73,7 +73,8 @@ const REVIEW: &str = "
         BEGIN SELECT RAISE(ABORT, 'the audit trail only grows at its end'); END;";
 
 /// Everything of the log up to `position` is finished or has a row in `job`.
-/// `attempt.number` counts over a destination's two targets.
+/// Statements name the index `job_object`: without statistics SQLite would read
+/// all rows of a destination instead. `attempt.number` counts over a destination's two targets.
 const LAYOUT: &str = "
     CREATE TABLE destination (
         name     TEXT PRIMARY KEY,

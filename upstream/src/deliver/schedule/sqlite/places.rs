@@ -91,7 +91,7 @@ pub(super) fn add(
         None => false,
         Some(object) => connection
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM job
+                "SELECT EXISTS (SELECT 1 FROM job INDEXED BY job_object
                  WHERE destination = ?1 AND object = ?2 AND state <> 3)",
             )?
             .query_row(params![name, object], |row| row.get(0))?,
@@ -217,7 +217,7 @@ fn release(connection: &Connection, name: &str, object: &[u8]) -> rusqlite::Resu
     connection
         .prepare_cached(
             "UPDATE job SET state = 0 WHERE destination = ?1 AND sequence = (
-                 SELECT min(sequence) FROM job
+                 SELECT min(sequence) FROM job INDEXED BY job_object
                  WHERE destination = ?1 AND object = ?2 AND state <> 3) AND state = 2",
         )?
         .execute(params![name, object])?;
