@@ -150,40 +150,31 @@ impl Run<'_> {
         let now = clock::now();
         let mut known = Known::open(&self.settings.log).await?;
         let began = match state.installed_at {
-            Some(seconds) => seconds,
-            None => known.oldest().await?.unwrap_or(now).unix_seconds(),
+            Some(seconds) => Timestamp::from_unix_seconds(seconds),
+            None => known.oldest().await?.unwrap_or(now),
         };
-        state.installed_at = Some(began);
-        let installed_at = Timestamp::from_unix_seconds(began);
-        if let Window::Back(by) = request.window
-            && earlier(now, by) < installed_at
-            && request.history == History::Unsaid
-            && self.appender.is_some()
-        {
-            return Err(RunError::History {
-                began: installed_at,
-                since: earlier(now, by),
-            });
-        }
+        // A second is all that Stripe says of its events.
+        let installed_at = Timestamp::from_unix_seconds(began.unix_seconds());
+        state.installed_at = Some(installed_at.unix_seconds());
+        self.demand_a_decision(request, installed_at, now)?;
         let mut asking = Asking {
             run: self,
             key: self.settings.key()?,
             pace: Pace::new(self.settings.per_second),
             tally: Tally::default(),
         };
-        // A dry run goes on with nothing: it wrote nothing down.
         let name = format!("{:?} of {:?}", request.window, request.whose);
         let pending = state.pending.take().filter(|it| it.request == name);
+        // A dry run goes on with nothing: it wrote nothing down.
         let mut round = match pending.filter(|_| self.appender.is_some()) {
             Some(pending) => {
                 asking.tally = pending.tally;
                 pending.round
             }
             None => {
-                let since = |account: &Account| since(&state, account, request.window, now);
                 let accounts = asking.accounts(&request.whose).await?;
                 let accounts = accounts.into_iter().map(|account| {
-                    let since = since(&account);
+                    let since = since(&state, &account, request.window, now);
                     (account, since)
                 });
                 Round::new(now, accounts)
@@ -236,6 +227,29 @@ impl Run<'_> {
             state.write(path)?;
         }
         Ok((round, asking.tally))
+    }
+
+    /// Refuses to append what happened before the log began until somebody has
+    /// said what becomes of it.
+    fn demand_a_decision(
+        &self,
+        request: &Request,
+        installed_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        match request.window {
+            Window::Back(by)
+                if earlier(now, by) < installed_at
+                    && request.history == History::Unsaid
+                    && self.appender.is_some() =>
+            {
+                Err(RunError::History {
+                    began: installed_at,
+                    since: earlier(now, by),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
