@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Event(EventArgs),
     /// Show events as the log takes them
     Tail(TailArgs),
+    /// List what destinations never took: `review list` in a word
+    Parked(ListArgs),
     /// See what destinations never took, and decide about it
     #[command(subcommand)]
     Review(ReviewCommand),

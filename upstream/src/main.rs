@@ -121,6 +121,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(show::tail(&args))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Parked(args) => run_review(ReviewCommand::List(args)),
         Command::Review(command) => run_review(command),
         Command::Redeliver(args) => {
             decide::redeliver(&args)?;

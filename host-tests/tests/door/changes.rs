@@ -45,6 +45,9 @@ const DRAIN_SECONDS: u32 = 2;
 /// Events under way when Envoy is killed.
 const UNDER_WAY: usize = 1_000;
 
+/// How many of these are sent at a time.
+const AT_ONCE: usize = 50;
+
 /// How many changes: 4, and 15 in `cargo xtask soak`.
 fn rounds() -> u32 {
     if env::var_os("HOOKGATE_SOAK").is_some() {
@@ -152,18 +155,21 @@ async fn kill_of_envoy_with_a_thousand_events_under_way_loses_and_repeats_nothin
     let envoy = Setup::shipped().start(relay.address).await?;
     let mut first = JoinSet::new();
     let mut events = Vec::new();
-    for _ in 0..UNDER_WAY {
-        let event = Event::fresh()?;
-        let delivery = PLATFORM.deliver(&event)?;
-        let door = envoy.address();
-        first.spawn(async move { client::send(door, delivery).await });
-        events.push(event);
+    // No more at once than a listener keeps until they are accepted.
+    while events.len() < UNDER_WAY {
+        for _ in 0..AT_ONCE {
+            let event = Event::fresh()?;
+            let delivery = PLATFORM.deliver(&event)?;
+            let door = envoy.address();
+            first.spawn(async move { client::send(door, delivery).await });
+            events.push(event);
+        }
+        wait::until("each is under way", wait::PATIENCE, async || {
+            let count = relay.count.load(Ordering::Relaxed);
+            Ok((count == events.len()).then_some(()))
+        })
+        .await?;
     }
-    wait::until("a thousand under way", wait::PATIENCE, async || {
-        let count = relay.count.load(Ordering::Relaxed);
-        Ok((count == UNDER_WAY).then_some(()))
-    })
-    .await?;
     // Half of them are stored, and nobody was told so.
     wait::until("a half that is stored", wait::PATIENCE, async || {
         let stored = logged(&upstream).await?.len();
@@ -197,7 +203,7 @@ async fn kill_of_envoy_with_a_thousand_events_under_way_loses_and_repeats_nothin
 /// request stays with it.
 struct Relay {
     address: SocketAddr,
-    /// How many connections it has taken, each with one request.
+    /// How many connections brought a request.
     count: Arc<AtomicUsize>,
 }
 
@@ -209,9 +215,13 @@ impl Relay {
         let counted = Arc::clone(&count);
         tokio::spawn(async move {
             while let Ok((mut from, _)) = listener.accept().await {
-                let passes_on = counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+                let counted = Arc::clone(&counted);
                 tokio::spawn(async move {
-                    if passes_on {
+                    // Envoy may open one that it then doesn't need.
+                    if from.peek(&mut [0]).await? == 0 {
+                        return Ok(0);
+                    }
+                    if counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                         let mut to = TcpStream::connect(upstream).await?;
                         copy(&mut from, &mut to).await
                     } else {

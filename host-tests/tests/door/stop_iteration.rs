@@ -173,7 +173,9 @@ async fn a_filter_in_front_that_keeps_bodies_is_not_taken_for_the_missing_settin
             .send(delivery.header("x-keep-milliseconds", milliseconds)?)
             .await?;
         assert_stored(&answer);
-        assert!(start.elapsed() >= kept, "{:?}", start.elapsed());
+        // The filter's clock is not ours.
+        let took = start.elapsed();
+        assert!(took + Duration::from_millis(100) > kept, "{took:?}");
     }
     script.expect_received(2).await?;
     assert!(!envoy.output()?.contains(SETTING));

@@ -109,6 +109,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (0, &["event", "evt_1", "--log", log]),
         (1, &["event", "evt_9", "--log", log]),
         (1, &["tail", "--log", nowhere]),
+        (0, &["parked", "--log", log]),
+        (1, &["parked", "--log", nowhere]),
         (0, &["review", "list", "--log", log]),
         (1, &["review", "list", "--log", nowhere]),
         (0, &["review", "show", "evt_1", "--log", log]),
