@@ -26,16 +26,22 @@ fn store(server: &Server, id: &str) -> Option<u64> {
     answer.outcome().2
 }
 
+/// Starts a server and lets it deliver three events to `orders`.
+fn delivered_three(log: &str, receiver: &Receiver) -> (Place, Server) {
+    let place = Place::new(log, &destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 3);
+    receiver.until_got(3);
+    (place, server)
+}
+
 /// Whoever copies the file of a stopped log has the log.
 #[test]
 fn a_server_that_was_stopped_leaves_one_file_of_the_log() {
     let backend = Sqlite::new();
     let log = backend.address();
     let receiver = Receiver::start(|_, _| Reaction::Status(200));
-    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
-    let server = place.start();
-    append(&server, 3);
-    receiver.until_got(3);
+    let (_place, server) = delivered_three(&log, &receiver);
     stop(server);
     for ending in ["-wal", "-shm", ".deliveries-wal", ".deliveries-shm"] {
         assert!(!file(&log, ending).exists(), "{ending}");
@@ -72,10 +78,7 @@ fn deliveries_go_on_where_a_restored_log_ends() {
         "evt_refused" => Reaction::Status(400),
         _ => Reaction::Status(200),
     });
-    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
-    let server = place.start();
-    append(&server, 3);
-    receiver.until_got(3);
+    let (place, server) = delivered_three(&log, &receiver);
     let copy = place.folder.path().join("copy.db");
     output(hookgate().args(["backup", "--log", &log]).arg(&copy));
     store(&server, "evt_lost");
@@ -108,10 +111,7 @@ fn a_restored_log_that_grew_without_its_deliveries_is_delivered_from_there() {
     let backend = Sqlite::new();
     let log = backend.address();
     let receiver = Receiver::start(|_, _| Reaction::Status(200));
-    let place = Place::new(&log, &destination("orders", &receiver.url(), ""));
-    let server = place.start();
-    append(&server, 3);
-    receiver.until_got(3);
+    let (place, server) = delivered_three(&log, &receiver);
     let copy = place.folder.path().join("copy.db");
     output(hookgate().args(["backup", "--log", &log]).arg(&copy));
     store(&server, "evt_lost_1");
