@@ -402,11 +402,17 @@ fn waits_for_a_quorum_at_the_start() {
             cluster.restart(away);
         }
         let server = waiting.until_served(PATIENCE);
+        let mut refused = 0;
         let answer = until("the event is acknowledged", || {
             let answer = Delivery::new("evt_1").send(&server);
+            refused += usize::from(answer.status != 200);
             (answer.status == 200).then_some(answer)
         });
-        assert_eq!(answer.outcome().1, outcome);
+        // What was refused may be stored all the same, confirmed too late.
+        if refused == 0 || outcome == "duplicate" {
+            assert_eq!(answer.outcome().1, outcome);
+        }
+        assert_eq!(answer.outcome().2, Some(1));
         for away in [0, 1] {
             cluster.wait_until_well(away);
         }

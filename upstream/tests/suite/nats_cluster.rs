@@ -105,7 +105,10 @@ impl Cluster {
     pub(crate) fn holds(&self, stream: &str, server: usize, text: &str) -> bool {
         let store = self.servers[server].folder.path().join("store");
         let messages = store.join("jetstream/$G/streams").join(stream).join("msgs");
-        let files = fs::read_dir(messages).unwrap();
+        // A server that hasn't heard of the stream yet has no folder of it.
+        let Ok(files) = fs::read_dir(messages) else {
+            return false;
+        };
         let mut contents = files.map(|file| fs::read(file.unwrap().path()).unwrap_or_default());
         contents.any(|bytes| {
             let mut windows = bytes.windows(text.len());
