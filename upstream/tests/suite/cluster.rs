@@ -180,8 +180,8 @@ fn confirmed(delivery: &Delivery, server: &Server, sequence: u64) {
 fn a_redacted_event_is_gone_from_every_copy_and_stays_a_duplicate() {
     let mut cluster = Cluster::start();
     let server = start(&cluster);
-    for id in ["evt_1", "evt_2", "evt_3"] {
-        assert_eq!(Delivery::new(id).send(&server).outcome().1, "stored");
+    for (id, sequence) in [("evt_1", 1), ("evt_2", 2), ("evt_3", 3)] {
+        confirmed(&Delivery::new(id), &server, sequence);
     }
     let needle = "\"id\": \"evt_2\"";
     let holds = |server: &usize| cluster.holds("HOOKGATE", *server, needle);
@@ -232,7 +232,7 @@ fn a_leader_frozen_under_load_loses_and_repeats_nothing() {
 fn without_a_quorum_nothing_is_stored_and_nothing_a_duplicate() {
     let mut cluster = Cluster::start();
     let server = start(&cluster);
-    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    confirmed(&Delivery::new("evt_1"), &server, 1);
     let leader = cluster.leader();
     for other in cluster.others(leader) {
         cluster.kill(other);
@@ -378,7 +378,7 @@ fn refuses_streams_with_fewer_copies_than_asked_for() {
         cluster.set_replicas(stream, 3);
     }
     let server = Server::start(&cluster.address(), &options);
-    assert_eq!(Delivery::new("evt_2").send(&server).outcome().1, "stored");
+    confirmed(&Delivery::new("evt_2"), &server, 2);
     assert!(
         !server.stderr().contains("the stream has one copy"),
         "{}",
