@@ -135,7 +135,10 @@ async fn kill_of_a_vm_again_and_again_never_closes_its_worker_for_longer() -> Re
         closed.push(start.elapsed());
     }
     eprintln!("{TIMES} traps in a row: closed for {closed:.1?}");
-    // Whoever waits longer after each trap waits too long after all of the last.
+    // A busy machine is late now and then. Whoever waits longer after each trap
+    // waits too long after all of the last.
+    let late = closed.iter().filter(|closed| **closed > CLOSED).count();
+    assert!(late <= TIMES / 2, "{closed:?}");
     let last = closed.iter().rev().take(TRIES).min();
     assert!(last <= Some(&CLOSED), "{closed:?}");
     script.expect_received(TIMES).await?;
