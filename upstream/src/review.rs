@@ -19,14 +19,16 @@
 mod audit;
 mod case;
 mod desk;
+mod ledger;
 mod operator;
 mod outcome;
 mod selection;
 
 pub(crate) use self::{
-    audit::{Action, Record},
+    audit::{Action, Record, TrailError},
     case::{Case, PastAttempt},
     desk::{Decision, Desk, Request, ReviewError, Run},
+    ledger::{Ledger, LedgerError, written},
     operator::{Batch, Operator, OperatorError},
     outcome::{Item, Outcome},
     selection::Selection,

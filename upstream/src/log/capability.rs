@@ -57,10 +57,11 @@ impl Capability {
             | Self::Deliveries
             | Self::Retention
             | Self::Evidence
-            | Self::Redaction => &[Kind::Sqlite, Kind::Nats],
+            | Self::Redaction
+            | Self::Review => &[Kind::Sqlite, Kind::Nats],
             Self::Replicas => &[Kind::Nats],
             Self::Sequence => &[Kind::Sqlite, Kind::Nats, Kind::Kafka],
-            Self::Review | Self::Backup => &[Kind::Sqlite],
+            Self::Backup => &[Kind::Sqlite],
         }
     }
 }

@@ -217,6 +217,7 @@ impl<'a> Hearing<'a> {
             sequence: item.sequence,
             source: event.map_or_else(String::new, |event| event.source.to_string()),
             id: event.map_or_else(String::new, |event| event.id.clone()),
+            parking: None,
         };
         let link = chain.extend(&record.digest());
         records::append(self.connection, &record, link)?;
