@@ -32,7 +32,7 @@ use crate::{
         nats::{self, NatsReader, Servers},
     },
     review::{
-        audit::{Trail, TrailError},
+        audit::{Record, Trail, TrailError},
         case::Case,
         ledger::{Ledger, LedgerError},
         outcome::{Item, Outcome},
@@ -60,6 +60,8 @@ pub(crate) struct StreamDesk {
 
 /// Holds what a decision goes by.
 struct Bench {
+    /// The trail's newest record.
+    last: u64,
     facts: Facts,
     known: Known,
 }
@@ -270,19 +272,16 @@ impl StreamDesk {
                 Some(bench) => bench,
                 None => self.look(items, request.decision).await?,
             };
-            let after = kept.known.last();
             let mut hearing = Hearing::open(&kept.facts, &mut kept.known, self.id, request);
             let decided: Vec<Outcome> = chunk.iter().map(|item| hearing.decide(item)).collect();
             let records = hearing.close();
-            if request.run == Run::Real && !records.is_empty() {
-                match self.ledger.append(after, &records).await {
-                    Err(LedgerError::Conflict) if tries > 0 => {
-                        tries -= 1;
-                        sleep(PAUSE.mul_f64(fastrand::f64())).await;
-                        continue;
-                    }
-                    appended => appended?,
+            match self.conclude(kept.last, &records, request.run).await {
+                Err(LedgerError::Conflict) if tries > 0 => {
+                    tries -= 1;
+                    sleep(PAUSE.mul_f64(fastrand::f64())).await;
+                    continue;
                 }
+                concluded => kept.last = concluded?,
             }
             outcomes.extend(decided);
             chunks.next();
@@ -291,12 +290,32 @@ impl StreamDesk {
         Ok(outcomes)
     }
 
+    /// Writes what was decided after what it goes by; returns the trail's newest
+    /// record. Also what is refused, or said in a dry run, is true only if nobody
+    /// decided meanwhile.
+    async fn conclude(
+        &self,
+        after: u64,
+        records: &[(Record, Link)],
+        run: Run,
+    ) -> Result<u64, LedgerError> {
+        match records.last() {
+            Some((newest, _)) if run == Run::Real => {
+                self.ledger.append(after, records).await?;
+                Ok(newest.number)
+            }
+            _ if self.ledger.last().await? == after => Ok(after),
+            _ => Err(LedgerError::Conflict),
+        }
+    }
+
     /// Looks up what a decision goes by. The trail first: what is decided after
     /// that is refused, so that nothing of it can have changed in between.
     async fn look(&self, items: &[Item], decision: &Decision) -> Result<Bench, ReviewError> {
         let known = Known::read(&self.ledger, items).await?;
         let facts = Facts::gather(&self.beside, items, decision).await?;
         Ok(Bench {
+            last: known.last(),
             facts: facts.ok_or(ReviewError::NotServed)?,
             known,
         })

@@ -1,0 +1,1 @@
+//! The audit trail in a stream isn't changed, and if it was everybody sees it.
