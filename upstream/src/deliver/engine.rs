@@ -193,11 +193,15 @@ async fn run(
 
 /// Carries out what people decide until told to stop.
 async fn carry_out(schedule: Arc<Schedule>, mut stopped: watch::Receiver<bool>) {
-    while !*stopped.borrow() {
+    let turn = async || {
         // It has told why, and the next turn finds the same.
         let _ = schedule.carry_out().await;
+        sleep(IDLE).await;
+    };
+    while !*stopped.borrow() {
+        // Whatever is cut off here, nothing is half done by it.
         tokio::select! {
-            () = sleep(IDLE) => {}
+            () = turn() => {}
             _ = stopped.changed() => {}
         }
     }

@@ -162,7 +162,7 @@ impl fmt::Display for Incapable {
             ),
             Capability::Review => write!(
                 f,
-                "`[review]`, `hookgate review show`, `approve` and `discard`, `hookgate redeliver`, `hookgate audit`: what is parked beside {name} can be listed and not decided about"
+                "`[review]`, `hookgate review show`, `approve` and `discard`, `hookgate redeliver`, `hookgate audit`: nothing is parked beside {name}, and so nobody decides about it"
             ),
             Capability::Retention => write!(
                 f,

@@ -12,7 +12,7 @@ use async_nats::{
     header,
     jetstream::{
         context::{Context, CreateStreamError, GetStreamError},
-        stream::{InfoError, Stream},
+        stream::{InfoError, RawMessageErrorKind, Stream},
     },
 };
 
@@ -144,8 +144,12 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Trail`] if it isn't there, or none.
     pub(crate) async fn at(&self, number: u64) -> Result<(Record, Link), LedgerError> {
-        let rows = self.read(number, number).await?;
-        written(number, rows.into_iter().next())
+        let found = match self.stream.get_raw_message(number).await {
+            Ok(message) => Some(message::read(number, &message.subject, &message.payload)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => None,
+            Err(error) => return Err(LedgerError::Read(error.into())),
+        };
+        written(number, found)
     }
 
     /// Adds records, at most [`MOST_AT_ONCE`](crate::log::nats::MOST_AT_ONCE),

@@ -2,8 +2,8 @@
 
 mod again;
 mod kills;
-mod ledger;
 mod people;
+mod stream;
 mod target;
 mod trail;
 mod waiting;

@@ -314,11 +314,28 @@ impl StreamDesk {
     async fn look(&self, items: &[Item], decision: &Decision) -> Result<Bench, ReviewError> {
         let known = Known::read(&self.ledger, items).await?;
         let facts = Facts::gather(&self.beside, items, decision).await?;
+        let facts = facts.ok_or(ReviewError::NotServed)?;
+        // What comes after another trail would count as carried out.
+        if let Some(link) = facts.carried {
+            self.is_that_of(link).await?;
+        }
         Ok(Bench {
             last: known.last(),
-            facts: facts.ok_or(ReviewError::NotServed)?,
+            facts,
             known,
         })
+    }
+
+    /// Checks that the trail is the one that was carried out up to a link.
+    async fn is_that_of(&self, link: Link) -> Result<(), ReviewError> {
+        let (carried, found) = (link.sequence, self.ledger.last().await?);
+        if carried > found {
+            return Err(TrailError::CutShort { carried, found }.into());
+        }
+        match self.ledger.at(carried).await? {
+            (_, found) if found == link => Ok(()),
+            _ => Err(TrailError::Parted(link).into()),
+        }
     }
 
     /// See [`super::Desk::trail`].
@@ -336,16 +353,10 @@ impl StreamDesk {
             let number = found.saturating_add(1);
             return Err(TrailError::Missing { number }.into());
         }
-        match carried {
-            Some(link) if link.sequence > found => {
-                let carried = link.sequence;
-                Err(TrailError::CutShort { carried, found }.into())
-            }
-            // The servers note a link too.
-            Some(link) if !trail.records.iter().any(|(_, it)| *it == link) => {
-                Err(TrailError::Parted(link).into())
-            }
-            _ => Ok(trail),
+        // The servers note a link too.
+        if let Some(link) = carried {
+            self.is_that_of(link).await?;
         }
+        Ok(trail)
     }
 }

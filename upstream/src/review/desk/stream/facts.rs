@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::{AT_ONCE, Decision, ReviewError};
 use crate::{
     deliver::schedule::nats::{Beside, Parking, Reached, Rules},
+    evidence::Link,
     review::outcome::Item,
 };
 
@@ -15,8 +16,8 @@ use crate::{
 pub(super) struct Facts {
     /// What the servers are configured with.
     pub(super) rules: Rules,
-    /// The newest record that was carried out.
-    pub(super) carried: u64,
+    /// Up to where the trail was carried out.
+    pub(super) carried: Option<Link>,
     /// What waits for a person.
     parkings: HashMap<(String, u64), Parking>,
     /// Where the destinations are that get an event which isn't parked there.
@@ -40,7 +41,7 @@ impl Facts {
         };
         // In this order: a job that was carried out is there before its record
         // counts as carried out.
-        let carried = beside.carried().await?.map_or(0, |link| link.sequence);
+        let carried = beside.carried().await?;
         let parkings = beside.parkings(None).await?.into_iter().map(|parking| {
             let parked = &parking.parked;
             ((parked.destination.clone(), parked.sequence), parking)
@@ -84,6 +85,11 @@ impl Facts {
         let found = stream::iter(asked).buffered(AT_ONCE);
         let found: Vec<Option<(String, u64)>> = found.try_collect().await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Returns the number of the newest record that was carried out; 0 if none was.
+    pub(super) fn carried(&self) -> u64 {
+        self.carried.map_or(0, |link| link.sequence)
     }
 
     /// Returns the stay in review of an event at a destination.

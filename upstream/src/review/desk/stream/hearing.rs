@@ -62,11 +62,11 @@ impl<'a> Hearing<'a> {
     /// Decides about one event.
     pub(super) fn decide(&mut self, item: &Item) -> Outcome {
         if let Some(before) = self.known.in_batch(self.request.batch, item) {
-            let before = before.clone();
+            let before = Box::new(before.clone());
             return if self.is_repeated(item, &before) {
                 Outcome::Before(before)
             } else {
-                Outcome::Refused(Refusal::Decided(Box::new(before)))
+                Outcome::Refused(Refusal::Decided(before))
             };
         }
         let outcome = match self.request.decision {
@@ -134,12 +134,12 @@ impl<'a> Hearing<'a> {
             }
         }
         let is_asked_for = |it: &Record| {
-            it.number > facts.carried && it.action == Action::Approved && it.parking.is_none()
+            it.number > facts.carried() && it.action == Action::Approved && it.parking.is_none()
         };
         if ours().any(is_asked_for) {
             return Waiting::ForRequest;
         }
-        let is_let_go = (self.known).is_released_after(destination, sequence, facts.carried);
+        let is_let_go = (self.known).is_released_after(destination, sequence, facts.carried());
         if is_let_go || facts.is_again(destination, sequence) {
             return Waiting::ForDelivery;
         }
