@@ -253,7 +253,10 @@ mod tests {
             parking: Some(3),
             ..record(1)
         };
-        assert_eq!(parked.digest().to_string(), "TODO");
+        assert_eq!(
+            parked.digest().to_string(),
+            "d1417e032adce39e413bbd13034a2b513023ae579d2771d52993d46966289f8b"
+        );
     }
 
     #[test]
