@@ -67,18 +67,30 @@ fn what_is_decided_without_a_server_is_carried_out_by_the_next_one() {
 #[test]
 fn of_several_servers_one_carries_a_decision_out() {
     let nats = Nats::start();
-    let scene = Scene::start(&nats.address(), 100);
-    let _others = [(); 3].map(|()| scene.place.start());
-    scene.orders.mend();
-    for (round, name) in ["ada", "ben", "cleo"].into_iter().enumerate() {
+    let Scene {
+        orders,
+        place,
+        server,
+    } = Scene::start(&nats.address(), 100);
+    orders.mend();
+    server.stop();
+    for (round, name) in ["ada", "ben", "cleo", "dan"].into_iter().enumerate() {
         let arguments = match round {
             0 => &["review", "approve", "--all"][..],
             _ => &["redeliver", "--destination", "orders", "--all"],
         };
-        let decided = scene.decide(name, arguments);
+        let decided = decide(&place.log, name, arguments);
         assert_eq!(decided.counts(), [("released", 100)].into());
+        // They find it at the same moment.
+        let servers = thread::scope(|scope| {
+            let starting = [(); 6].map(|()| scope.spawn(|| place.start()));
+            starting.map(|server| server.join().unwrap())
+        });
         until_done(&nats);
-        assert_eq!(scene.orders.receiver.got().len(), 100 * (round + 2));
+        assert_eq!(orders.receiver.got().len(), 100 * (round + 2));
+        for server in servers {
+            server.stop();
+        }
     }
 }
 
