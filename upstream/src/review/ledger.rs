@@ -45,6 +45,11 @@ pub(crate) enum LedgerError {
         "can't write to the stream `{NAME}`: {0}. If it was taken all the same, asking again under the same --batch says so"
     )]
     Write(#[source] AtomicError),
+    /// The stream lets somebody remove records.
+    #[error(
+        "the audit trail is damaged: what keeps its records from being changed was removed. The stream `{NAME}` has to deny deletes and purges, discard what is new, take messages together and have no limits: mend it with `nats stream edit {NAME}`"
+    )]
+    Unguarded,
     /// Somebody else decided first.
     #[error("somebody else decided first, again and again: try again")]
     Conflict,

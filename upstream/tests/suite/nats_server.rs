@@ -135,7 +135,9 @@ pub(crate) fn ask<T>(address: &str, question: impl AsyncFnOnce(jetstream::Contex
         .build()
         .unwrap();
     runtime.block_on(async {
-        let client = async_nats::connect(address).await.unwrap();
+        let servers = address.split(',').map(|server| server.parse().unwrap());
+        let servers: Vec<async_nats::ServerAddr> = servers.collect();
+        let client = async_nats::connect(servers).await.unwrap();
         question(jetstream::new(client)).await
     })
 }

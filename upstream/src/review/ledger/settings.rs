@@ -10,8 +10,6 @@ use async_nats::jetstream::{
 use tracing::info;
 
 use super::LedgerError;
-use crate::review::audit::TrailError;
-
 /// Name of the stream.
 pub(crate) const NAME: &str = "HOOKGATE_AUDIT";
 
@@ -75,7 +73,7 @@ fn wanted(num_replicas: usize) -> Config {
 }
 
 /// Checks that nothing can be removed or replaced.
-fn check(config: &Config) -> Result<(), TrailError> {
+fn check(config: &Config) -> Result<(), LedgerError> {
     let keeps_all = config.max_messages <= 0
         && config.max_bytes <= 0
         && config.max_messages_per_subject <= 0
@@ -91,7 +89,7 @@ fn check(config: &Config) -> Result<(), TrailError> {
     if keeps_all && is_guarded && config.allow_atomic_publish {
         Ok(())
     } else {
-        Err(TrailError::Unguarded)
+        Err(LedgerError::Unguarded)
     }
 }
 
@@ -101,12 +99,11 @@ mod tests {
 
     use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
-    use super::{check, wanted};
-    use crate::review::audit::TrailError;
+    use super::{LedgerError, check, wanted};
 
     #[test]
     fn takes_the_stream_that_it_makes_and_none_that_something_can_be_removed_from() {
-        assert_eq!(check(&wanted(3)), Ok(()));
+        check(&wanted(3)).unwrap();
         let changes: [fn(&mut Config); 12] = [
             |it| it.deny_delete = false,
             |it| it.deny_purge = false,
@@ -124,7 +121,8 @@ mod tests {
         for change in changes {
             let mut config = wanted(1);
             change(&mut config);
-            assert_eq!(check(&config), Err(TrailError::Unguarded), "{config:?}");
+            let refused = check(&config).unwrap_err();
+            assert!(matches!(refused, LedgerError::Unguarded), "{config:?}");
         }
     }
 }

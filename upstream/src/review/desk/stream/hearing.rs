@@ -5,7 +5,7 @@ use hookgate_core::time::Timestamp;
 use super::{Decision, Request, facts::Facts, known::Known};
 use crate::{
     clock,
-    deliver::{job::ParkReason, schedule::nats::Parking},
+    deliver::schedule::nats::Parking,
     evidence::{Link, LogId},
     review::{
         audit::{Action, Record},
@@ -94,7 +94,7 @@ impl<'a> Hearing<'a> {
             self.is_free(target, item.sequence)?;
         }
         self.can_go(item, target)?;
-        let have = self.approved(item, parking, target)?;
+        let have = self.approved(item, target)?;
         let need = self.facts.rules.approvals;
         if have < need {
             self.record(item, Action::Approved, Some(target), Some(parking.number));
@@ -185,26 +185,18 @@ impl<'a> Hearing<'a> {
         Ok(())
     }
 
-    /// Counts who approves of this target, with who asks now.
-    fn approved(&self, item: &Item, parking: &Parking, target: &str) -> Result<u32, Refusal> {
-        let is_requested = parking.parked.reason == ParkReason::Requested.as_str();
+    /// Counts who approves of this target since it was parked, with who asks now.
+    fn approved(&self, item: &Item, target: &str) -> Result<u32, Refusal> {
         let records = self.known.of(&item.destination, item.sequence).iter().rev();
         let since = records
             .filter(|it| it.log == self.log)
             .take_while(|it| !it.is_final());
         let mut have: u32 = 1;
-        for record in since {
-            let of_this_stay = match record.parking {
-                Some(number) => number == parking.number,
-                // It began this stay.
-                None => is_requested,
-            };
-            if of_this_stay && record.target.as_deref() == Some(target) {
-                if self.request.operator.is(&record.name) {
-                    return Err(Refusal::SamePerson);
-                }
-                have = have.saturating_add(1);
+        for record in since.filter(|it| it.target.as_deref() == Some(target)) {
+            if self.request.operator.is(&record.name) {
+                return Err(Refusal::SamePerson);
             }
+            have = have.saturating_add(1);
         }
         Ok(have)
     }
