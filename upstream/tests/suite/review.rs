@@ -158,7 +158,7 @@ impl Scene {
     /// Waits until nothing is parked or under way, and some time more.
     fn until_quiet(&self) -> Vec<Got> {
         until("nothing is under way", || {
-            (Waiting::at(self.log()).deliveries == 0).then_some(())
+            Waiting::is_quiet(self.log()).then_some(())
         });
         self.orders.receiver.got().clone()
     }

@@ -93,7 +93,7 @@ fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight(log: &
             deliveries: 0,
             people: count,
         };
-        (Waiting::at(log) == all).then_some(())
+        (Waiting::at(log) == Some(all)).then_some(())
     });
     orders.mend();
 
@@ -129,7 +129,7 @@ fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight(log: &
         let decided = start.elapsed();
         server = running;
         until_within(patience, "each is delivered again", || {
-            let is_done = Waiting::at(log) == Waiting::default();
+            let is_done = Waiting::at(log) == Some(Waiting::default());
             (is_done && times(&orders.receiver.got()[before..]).len() == count).then_some(())
         });
         let got = orders.receiver.got();

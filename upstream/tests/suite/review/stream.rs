@@ -18,7 +18,7 @@ use crate::{
 /// Waits until everything that was decided is done.
 fn until_done(nats: &Nats) {
     until("everything is delivered", || {
-        (Waiting::at(&nats.address()) == Waiting::default()).then_some(())
+        (Waiting::at(&nats.address()) == Some(Waiting::default())).then_some(())
     });
 }
 
@@ -55,9 +55,7 @@ fn what_is_decided_without_a_server_is_carried_out_by_the_next_one() {
 
     let _server = place.start();
     orders.receiver.until_got(7);
-    until("it is done", || {
-        (Waiting::at(&place.log).deliveries == 0).then_some(())
-    });
+    until("it is done", || Waiting::is_quiet(&place.log).then_some(()));
     let got = orders.receiver.got();
     let again: BTreeSet<(&str, u32)> = got[4..].iter().map(|it| (it.id(), it.attempt())).collect();
     let expected = ["evt_n00000", "evt_n00001", "evt_n00002"].map(|id| (id, 2));
@@ -178,9 +176,7 @@ fn what_was_decided_of_another_log_is_not_carried_out() {
     let server = place.start();
     append(&server, 2);
     orders.receiver.until_got(4);
-    until("it is done", || {
-        (Waiting::at(&place.log).deliveries == 0).then_some(())
-    });
+    until("it is done", || Waiting::is_quiet(&place.log).then_some(()));
     let attempts: Vec<u32> = orders
         .receiver
         .got()

@@ -66,7 +66,7 @@ impl Bulk {
 
     fn until(&self, expected: Waiting) {
         until_within(10 * PATIENCE, "it is done", || {
-            (Waiting::at(&self.log) == expected).then_some(())
+            (Waiting::at(&self.log) == Some(expected)).then_some(())
         });
     }
 

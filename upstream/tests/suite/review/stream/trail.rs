@@ -158,7 +158,7 @@ fn a_trail_in_a_stream_that_was_cut_short_before_it_was_carried_out_is_found_bes
     let discard = ["review", "discard", "--all"];
     crate::review::decide(&place.log, "ada", &discard);
     let noted = audit(&place.log)[2]["link"].as_str().unwrap().to_owned();
-    assert_eq!(Waiting::at(&place.log).deliveries, 3);
+    assert!(!Waiting::is_quiet(&place.log));
     write_anew(&nats, |_, records| drop(records.pop()));
     // By itself nothing shows.
     assert_eq!(audit(&place.log).len(), 2);
