@@ -317,7 +317,9 @@ impl NatsSchedule {
     async fn finish(&self, message: &Message, again: bool) -> Result<(), ScheduleError> {
         if again {
             // First: of what is acknowledged nobody would remove it any more.
-            self.streams.forget_retry(message).await.map_err(failed)?;
+            streams::forget_retry(&self.context, message)
+                .await
+                .map_err(failed)?;
         }
         message.double_ack().await.map_err(failed)
     }

@@ -194,7 +194,7 @@ impl Carrier {
         let mut removals = Vec::new();
         for record in decided {
             if let Some(place) = record.parking.filter(|_| record.is_final()) {
-                removals.push(streams::forget(&self.review, place));
+                removals.push(streams::forget(&self.context, streams::REVIEW, place));
             }
         }
         let removals = stream::iter(removals).buffered(AT_ONCE);

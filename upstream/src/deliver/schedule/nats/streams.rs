@@ -6,6 +6,7 @@ use async_nats::jetstream::{
     self, ErrorCode, Message,
     context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
     message::StreamMessage,
+    response::Response,
     stream::{
         Config, ConsumerError, DeleteMessageError, DeleteMessageErrorKind, InfoError,
         LastRawMessageErrorKind, RawMessageErrorKind, Stream,
@@ -13,7 +14,7 @@ use async_nats::jetstream::{
 };
 use bytes::Bytes;
 use hookgate_core::time::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::records;
 use crate::{
@@ -286,36 +287,48 @@ impl Streams {
             Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
         }
     }
-
-    /// Removes the very message that made an event due again: its subject may
-    /// have the next one by now.
-    ///
-    /// # Errors
-    /// [`DeleteMessageError`].
-    pub(super) async fn forget_retry(&self, message: &Message) -> Result<(), DeleteMessageError> {
-        let Ok(info) = message.info() else {
-            return Ok(());
-        };
-        forget(&self.retry, info.stream_sequence).await
-    }
 }
 
-/// Removes a message, if it is still there.
+/// Removes the very message that made an event due again: its subject may have
+/// the next one by now.
 ///
 /// # Errors
 /// [`DeleteMessageError`].
-pub(super) async fn forget(stream: &Stream, place: u64) -> Result<(), DeleteMessageError> {
-    match stream.delete_message(place).await {
-        Err(error) if is_gone(&error) => Ok(()),
-        deleted => deleted.map(|_| ()),
+pub(super) async fn forget_retry(
+    context: &Context,
+    message: &Message,
+) -> Result<(), DeleteMessageError> {
+    match message.info() {
+        Ok(info) => forget(context, RETRY, info.stream_sequence).await,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Removes a message, if it is still there. Nothing of it is secret: it isn't
+/// overwritten, which would take another sync.
+///
+/// # Errors
+/// [`DeleteMessageError`].
+pub(super) async fn forget(
+    context: &Context,
+    stream: &'static str,
+    place: u64,
+) -> Result<(), DeleteMessageError> {
+    let question = json!({"seq": place, "no_erase": true});
+    let answer = context.request(format!("STREAM.MSG.DELETE.{stream}"), &question);
+    let refused = |error| DeleteMessageError::with_source(DeleteMessageErrorKind::Request, error);
+    match answer.await.map_err(refused)? {
+        Response::<Value>::Ok(_) => Ok(()),
+        Response::Err { error } if is_gone(&error) => Ok(()),
+        Response::Err { error } => {
+            let kind = DeleteMessageErrorKind::JetStream(error);
+            Err(DeleteMessageError::new(kind))
+        }
     }
 }
 
 /// Tells whether the next message has taken the place of the one to be removed.
-fn is_gone(error: &DeleteMessageError) -> bool {
-    let DeleteMessageErrorKind::JetStream(error) = error.kind() else {
-        return false;
-    };
+fn is_gone(error: &jetstream::Error) -> bool {
     match error.error_code() {
         ErrorCode::NO_MESSAGE_FOUND | ErrorCode::SEQUENCE_NOT_FOUND => true,
         // Says of anything that its store said no.
