@@ -6,6 +6,7 @@
 //! with a delay would stay pending, and enough of them would stop the consumer.
 //! Source: <https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md>.
 
+mod answer;
 mod beside;
 mod carrier;
 mod parked;
@@ -39,6 +40,7 @@ use crate::{
         destination::{Destination, Order},
         job::{Attempt, Job, ParkReason, Settlement},
     },
+    evidence::LogId,
     log::{
         ReadError,
         nats::{self, Servers, event_of},
@@ -52,6 +54,7 @@ const SETTLED_SOON: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct NatsSchedule {
     context: Context,
+    log: LogId,
     carrier: Carrier,
     streams: Streams,
     places: HashMap<String, Place>,
@@ -107,6 +110,7 @@ impl NatsSchedule {
         Ok(Self {
             carrier: Carrier::new(&context, &streams, log),
             context,
+            log,
             streams,
             places,
             under_way: Mutex::default(),
@@ -309,7 +313,7 @@ impl NatsSchedule {
         attempts: &[Attempt],
         reason: ParkReason,
     ) -> Result<(), ScheduleError> {
-        let (subject, headers) = records::parked(name, sequence, attempts, reason);
+        let (subject, headers) = records::parked(self.log, name, sequence, attempts, reason);
         self.publish(subject, headers).await
     }
 

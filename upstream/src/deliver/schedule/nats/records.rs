@@ -5,11 +5,13 @@ use std::time::Duration;
 use async_nats::{HeaderMap, header, jetstream::Message};
 use hookgate_core::time::Timestamp;
 
+use super::answer;
 use crate::{
     deliver::{
         job::{Attempt, Outcome, ParkReason},
         schedule::Parked,
     },
+    evidence::LogId,
     review::PastAttempt,
 };
 
@@ -105,9 +107,10 @@ pub(super) fn retried(message: &Message) -> Option<Retried> {
     })
 }
 
-/// Writes an event down for a person. What a crash repeats within minutes is
-/// the same stay in review.
+/// Writes an event of a log down for a person. What a crash repeats within
+/// minutes is the same stay in review.
 pub(super) fn parked(
+    log: LogId,
     destination: &str,
     sequence: u64,
     attempts: &[Attempt],
@@ -117,7 +120,7 @@ pub(super) fn parked(
     let made = last.map_or(0, |last| last.number);
     let mut headers = about(sequence, made);
     headers.insert(REASON, reason.as_str());
-    let name = format!("{destination}.{sequence}.{made}");
+    let name = format!("{log}.{destination}.{sequence}.{made}");
     headers.insert(header::NATS_MESSAGE_ID, name);
     if let Some(last) = last {
         describe(&mut headers, last);
@@ -155,7 +158,7 @@ pub(super) fn read_parked(destination: &str, sequence: u64, headers: &HeaderMap)
         attempts: attempts(headers).unwrap_or_default(),
         last_at: Timestamp::from_unix_millis(number(headers, AT).unwrap_or_default()),
         status: number(headers, STATUS).and_then(|it| it.try_into().ok()),
-        answer: text(headers, ANSWER).unwrap_or_default().to_owned(),
+        answer: answer::read(text(headers, ANSWER).unwrap_or_default()),
     }
 }
 
@@ -182,7 +185,7 @@ pub(super) fn read_attempt(headers: &HeaderMap) -> Option<PastAttempt> {
         outcome: text(headers, OUTCOME)?.to_owned(),
         status: number(headers, STATUS).and_then(|it| it.try_into().ok()),
         latency: Duration::from_millis(number(headers, LATENCY)?),
-        answer: text(headers, ANSWER).unwrap_or_default().to_owned(),
+        answer: answer::read(text(headers, ANSWER).unwrap_or_default()),
     })
 }
 
@@ -219,7 +222,5 @@ fn describe(headers: &mut HeaderMap, attempt: &Attempt) {
     if let Some(status) = attempt.status {
         headers.insert(STATUS, status.to_string());
     }
-    // A header takes one line of text.
-    let answer = String::from_utf8_lossy(&attempt.answer);
-    headers.insert(ANSWER, answer.escape_debug().to_string());
+    headers.insert(ANSWER, answer::write(&attempt.answer));
 }
