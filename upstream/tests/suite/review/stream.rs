@@ -1,6 +1,7 @@
 //! What is particular to decisions beside a JetStream log.
 
 mod broken;
+mod halves;
 mod trail;
 
 use std::{collections::BTreeSet, thread};
