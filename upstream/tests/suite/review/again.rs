@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use super::{Scene, audit, decide};
+use super::{Scene, audit, decide, waiting::Waiting};
 use crate::{
     contract::{Backend as _, Sqlite},
     delivery::{Delivery, seconds_from_now},
@@ -19,6 +19,7 @@ on_both_logs! {
     retries_begin_anew_with_an_approval
     what_a_destination_confirmed_is_redelivered_by_a_filter
     what_the_log_does_not_have_can_only_be_discarded
+    what_is_on_its_way_is_not_redelivered
 }
 
 fn a_discarded_event_is_not_delivered_until_somebody_redelivers_it(log: &str) {
@@ -164,4 +165,29 @@ fn what_the_log_does_not_have_can_only_be_discarded(log: &str) {
     assert_eq!(decided.counts(), counts);
     let decided = scene.decide("ada", &["review", "discard", "--all"]);
     assert_eq!(decided.counts(), BTreeMap::from([("discarded", 1)]));
+}
+
+/// Neither at its first attempt nor at a later one.
+fn what_is_on_its_way_is_not_redelivered(log: &str) {
+    let receiver = Receiver::start(|_, before| match before {
+        0 => Reaction::Slow(Duration::from_secs(4)),
+        1 => Reaction::RetryAfter(600),
+        _ => Reaction::Status(200),
+    });
+    let text = destination("orders", &receiver.url(), "timeout = \"20s\"");
+    let place = Place::new(log, &text);
+    let server = place.start();
+    append(&server, 1);
+    receiver.until_got(1);
+    let redeliver = ["redeliver", "evt_n00000", "--destination", "orders"];
+    let decided = decide(log, "ada", &redeliver);
+    let under_way = "refused: on its way there already";
+    assert_eq!(decided.why(), under_way);
+    until("it is delivered", || Waiting::is_quiet(log).then_some(()));
+    let decided = decide(log, "ada", &redeliver);
+    assert_eq!(decided.counts(), BTreeMap::from([("released", 1)]));
+    receiver.until_got(2);
+    let decided = decide(log, "ben", &redeliver);
+    assert_eq!(decided.why(), under_way);
+    assert_eq!(receiver.got().len(), 2);
 }

@@ -1,6 +1,6 @@
 //! What a kill leaves half carried out, set up as the kill would leave it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::{HeaderMap, jetstream};
 
@@ -82,6 +82,43 @@ fn a_request_that_is_parked_already_is_not_parked_again() {
     let decided = decide(&log, "ben", &["review", "approve", "--all"]);
     assert_eq!(decided.counts(), [("released", 1)].into());
     receiver.until_got(2);
+}
+
+/// Otherwise a kill between them would make jobs twice, or none.
+#[test]
+fn jobs_and_the_place_in_the_trail_are_stored_as_one() {
+    let nats = Nats::start();
+    // Then it is left alone, and what is due stays in its stream.
+    let receiver = Receiver::start(|got, _| match got.id() {
+        "evt_n00002" => Reaction::RetryAfter(600),
+        _ => Reaction::Status(400),
+    });
+    let place = Place::new(&nats.address(), &destination("orders", &receiver.url(), ""));
+    let server = place.start();
+    append(&server, 3);
+    until("two are parked", || {
+        (parked(&place).len() == 2).then_some(())
+    });
+    receiver.until_got(3);
+    let decided = decide(&place.log, "ada", &["review", "approve", "--all"]);
+    assert_eq!(decided.counts(), [("released", 2)].into());
+    let subjects = [
+        "hookgate.retry.orders.1",
+        "hookgate.retry.orders.2",
+        CARRIED,
+    ];
+    let batches = until("it is carried out", || {
+        nats.ask(async |context| {
+            let retry = context.get_stream("HOOKGATE_RETRY").await.unwrap();
+            let mut batches = BTreeSet::new();
+            for subject in subjects {
+                let message = retry.get_last_raw_message_by_subject(subject).await.ok()?;
+                batches.insert(message.headers.get("Nats-Batch-Id")?.to_string());
+            }
+            Some(batches)
+        })
+    });
+    assert_eq!(batches.len(), 1, "{batches:?}");
 }
 
 /// Makes an event due as servers do that carry a decision out.
