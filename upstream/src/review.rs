@@ -1,10 +1,11 @@
 //! Review: what automation could not deliver waits for a person, who decides
 //! with the facts in view.
 //!
-//! Whoever shows it (the command line, a page) asks a [`Desk`]. A decision is a
-//! transaction: the row of the schedule that makes an event due, or takes it
-//! away, and the [`Record`] of who wanted it, when and why, are written together
-//! or not at all. What holds:
+//! Whoever shows it (the command line, a page) asks a [`Desk`]. Beside a file a
+//! decision is a transaction: the row of the schedule that makes an event due, or
+//! takes it away, and the [`Record`] of who wanted it, when and why, are written
+//! together or not at all. Beside a stream it is the record in the [`Ledger`],
+//! which the servers that deliver carry out once. What holds:
 //!
 //! - an approval makes at most one delivery job at its destination: of two
 //!   people, or two clicks, one finds the event parked and the other is told who
@@ -19,14 +20,16 @@
 mod audit;
 mod case;
 mod desk;
+mod ledger;
 mod operator;
 mod outcome;
 mod selection;
 
 pub(crate) use self::{
-    audit::{Action, Record},
+    audit::{Action, Record, TrailError},
     case::{Case, PastAttempt},
     desk::{Decision, Desk, Request, ReviewError, Run},
+    ledger::{Ledger, LedgerError, written},
     operator::{Batch, Operator, OperatorError},
     outcome::{Item, Outcome},
     selection::Selection,

@@ -12,8 +12,8 @@ use crate::evidence::Link;
 #[command(after_help = "\
 Every decision of `hookgate review` and `hookgate redeliver` is a record, one for each event, and
 each record's link speaks for all before it. The whole trail is verified before any of it is shown.
-The chain has no key: note the newest link now and then where whoever can write the file can't, and
-give it as --noted. Of a log in a file.
+The chain has no key: note the newest link now and then where whoever can write the log can't, and
+give it as --noted.
 
 Examples:
   hookgate audit --log sqlite:./data/hookgate.db

@@ -12,8 +12,7 @@ use crate::review::Selection;
 For a destination that lost what it had: sends what it confirmed in the last 90 days once more,
 with the same event ID and the same webhook-id. Named by its ID an event is sent whatever became of
 it there. What is parked is left to `hookgate review`, what is on its way to itself. Where [review]
-of the configuration asks for several people the events are parked until they have approved. Of a
-log in a file.
+of the configuration asks for several people the events are parked until they have approved.
 
 Examples:
   hookgate redeliver --destination orders --since 2026-11-24T00:00:00Z --reason 'lost' --dry-run

@@ -50,7 +50,7 @@ pub(crate) struct ListArgs {
 #[command(after_help = "\
 Shows where the event is parked and why, every attempt with its status, its latency and the
 beginning of its answer, other events parked there for the same reason, what people decided
-about it, its attributes and its payload. Of a log in a file.
+about it, its attributes and its payload.
 
 Examples:
   hookgate review show evt_1 --log sqlite:./data/hookgate.db
@@ -76,7 +76,7 @@ pub(crate) struct ShowArgs {
 #[command(after_help = "\
 What is approved is due at once, with its event ID and its webhook-id: the server that delivers
 notices within a second, or when it starts. Its retries begin anew. Where [review] of the
-configuration asks for several people the last of them lets it go. Of a log in a file.
+configuration asks for several people the last of them lets it go.
 
 Examples:
   hookgate review approve evt_1 --reason 'orders is mended' --by ada
@@ -94,7 +94,7 @@ pub(crate) struct ApproveArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What is discarded isn't delivered. It stays in the log, and `hookgate redeliver` can send it
-after all. Of a log in a file.
+after all.
 
 Examples:
   hookgate review discard evt_1 --reason 'a test of ours' --by ada

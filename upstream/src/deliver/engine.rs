@@ -93,6 +93,10 @@ impl Engine {
             schedule = Some(opened);
         }
         let mut tasks = Vec::new();
+        if let Some(schedule) = &schedule {
+            let carried = carry_out(Arc::clone(schedule), stopped.clone());
+            tasks.push(tokio::spawn(carried));
+        }
         for courier in couriers {
             let shown = show_backlog(Arc::clone(&courier), stopped.clone());
             tasks.push(tokio::spawn(shown));
@@ -185,6 +189,22 @@ async fn run(
     }
     courier.hand_back(ready).await;
     while under_way.join_next().await.is_some() {}
+}
+
+/// Carries out what people decide until told to stop.
+async fn carry_out(schedule: Arc<Schedule>, mut stopped: watch::Receiver<bool>) {
+    let turn = async || {
+        // It has told why, and the next turn finds the same.
+        let _ = schedule.carry_out().await;
+        sleep(IDLE).await;
+    };
+    while !*stopped.borrow() {
+        // Whatever is cut off here, nothing is half done by it.
+        tokio::select! {
+            () = turn() => {}
+            _ = stopped.changed() => {}
+        }
+    }
 }
 
 async fn show_backlog(courier: Arc<Courier>, mut stopped: watch::Receiver<bool>) {

@@ -147,10 +147,22 @@ impl Schedule {
                 Ok(Self::Sqlite(schedule))
             }
             LogAddress::Nats(server) => {
-                let schedule = NatsSchedule::open(server, destinations).await?;
+                let schedule = NatsSchedule::open(server, destinations, approvals).await?;
                 Ok(Self::Nats(Box::new(schedule)))
             }
             other => Err(other.lacks(Capability::Deliveries).into()),
+        }
+    }
+
+    /// Carries out what people decided since, where that is not done with the
+    /// decision.
+    ///
+    /// # Errors
+    /// [`ScheduleError`]: nothing is lost; the same may be tried again.
+    pub(crate) async fn carry_out(&self) -> Result<(), ScheduleError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Nats(schedule) => schedule.carry_out().await,
         }
     }
 

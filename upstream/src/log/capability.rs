@@ -57,10 +57,11 @@ impl Capability {
             | Self::Deliveries
             | Self::Retention
             | Self::Evidence
-            | Self::Redaction => &[Kind::Sqlite, Kind::Nats],
+            | Self::Redaction
+            | Self::Review => &[Kind::Sqlite, Kind::Nats],
             Self::Replicas => &[Kind::Nats],
             Self::Sequence => &[Kind::Sqlite, Kind::Nats, Kind::Kafka],
-            Self::Review | Self::Backup => &[Kind::Sqlite],
+            Self::Backup => &[Kind::Sqlite],
         }
     }
 }
@@ -161,7 +162,7 @@ impl fmt::Display for Incapable {
             ),
             Capability::Review => write!(
                 f,
-                "`[review]`, `hookgate review show`, `approve` and `discard`, `hookgate redeliver`, `hookgate audit`: what is parked beside {name} can be listed and not decided about"
+                "`[review]`, `hookgate review show`, `approve` and `discard`, `hookgate redeliver`, `hookgate audit`: nothing is parked beside {name}, and so nobody decides about it"
             ),
             Capability::Retention => write!(
                 f,

@@ -5,6 +5,8 @@
 //! server itself decides what is first, whichever upstream asks.
 //! Source: <https://docs.nats.io/nats-concepts/jetstream/streams>.
 
+mod amend;
+mod atomic;
 mod connection;
 mod event;
 mod evidence;
@@ -31,6 +33,8 @@ use async_nats::jetstream::{
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::{debug, warn};
 
+pub(crate) use amend::{AmendError, amend};
+pub(crate) use atomic::{AtomicError, MOST as MOST_AT_ONCE, Outgoing, publish as publish_whole};
 pub(crate) use connection::{ConnectError, connect};
 pub(crate) use event::{event_in, event_of, subjects_of};
 pub(crate) use evidence::EvidenceError;
@@ -41,8 +45,11 @@ pub(crate) use redact::redact;
 pub(crate) use seal::{SealError, Sealer};
 pub(crate) use servers::{Servers, ServersError};
 pub(crate) use stream::{NAME as STREAM, StreamError};
+pub(crate) use walk::Walk;
 
+use self::evidence::Evidence;
 use super::{Appended, Attributes, Limits, LogAddress, LogError, Record};
+use crate::evidence::LogId;
 
 /// How long one request to the server may take. A publish that is refused takes
 /// two, which must fit into the gate's upstream timeout (10 s).
@@ -94,6 +101,14 @@ impl OpenError {
             Self::MaxPayload { .. } | Self::Keep { .. } => false,
         }
     }
+}
+
+/// Returns the name of a log that was sealed before.
+///
+/// # Errors
+/// [`EvidenceError`].
+pub(crate) async fn id(context: &Context, log: &Stream) -> Result<LogId, EvidenceError> {
+    Ok(Evidence::find(context, log).await?.log())
 }
 
 /// Appends to the stream.

@@ -9,6 +9,9 @@ use crate::{
 
 const DOMAIN: &str = "hookgate decision 1";
 
+/// The domain of a record that names the parking.
+const PARKING_DOMAIN: &str = "hookgate decision 2";
+
 /// Says what was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -65,12 +68,24 @@ pub(crate) struct Record {
     pub(crate) source: String,
     /// The event's ID; empty if the log didn't have it any more.
     pub(crate) id: String,
+    /// Which of the event's stays in review it ends or approves of, where the
+    /// schedule numbers them; `None` elsewhere, and for what wasn't parked.
+    pub(crate) parking: Option<u64>,
 }
 
 impl Record {
+    /// Tells whether its event waits for nobody any more.
+    pub(crate) const fn is_final(&self) -> bool {
+        match self.action {
+            Action::Approved => false,
+            Action::Released | Action::Discarded => true,
+        }
+    }
+
     /// Digests it. The encoding never changes: a field more means another domain.
     pub(crate) fn digest(&self) -> Sha256Sum {
-        let mut writer = Writer::new(DOMAIN);
+        let domain = self.parking.map_or(DOMAIN, |_| PARKING_DOMAIN);
+        let mut writer = Writer::new(domain);
         writer.number(self.number);
         writer.bytes(self.log.as_bytes());
         writer.time(self.at);
@@ -83,6 +98,9 @@ impl Record {
         writer.number(self.sequence);
         writer.text(&self.source);
         writer.text(&self.id);
+        if let Some(parking) = self.parking {
+            writer.number(parking);
+        }
         writer.finish()
     }
 }
@@ -105,6 +123,16 @@ pub(crate) enum TrailError {
     /// What keeps records from being changed is gone.
     #[error("the audit trail is damaged: what keeps its records from being changed was removed")]
     Unguarded,
+    /// More was carried out than is on record.
+    #[error(
+        "the audit trail is damaged: {carried} decisions were carried out, and it has {found} records: it was cut short or written anew"
+    )]
+    CutShort {
+        /// Records that were carried out.
+        carried: u64,
+        /// Records that there are.
+        found: u64,
+    },
     /// A link that was noted isn't there.
     #[error("the audit trail is not that of {0}: it was cut short or written anew")]
     Parted(Link),
@@ -112,11 +140,11 @@ pub(crate) enum TrailError {
 
 /// Holds what is stored of a record.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Its place in the trail.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// The record and its link's hash; `None` if what is there is no record.
-    pub(super) written: Option<(Record, Sha256Sum)>,
+    pub(crate) written: Option<(Record, Sha256Sum)>,
 }
 
 /// Holds records with their links, verified.
@@ -199,6 +227,7 @@ mod tests {
             sequence: 7,
             source: "stripe".to_owned(),
             id: "evt_1".to_owned(),
+            parking: None,
         }
     }
 
@@ -220,11 +249,19 @@ mod tests {
             record(1).digest().to_string(),
             "572809fb4926955c4ccd1aa94981a8fd8d1561039c8ab336aef237aac04d04eb"
         );
+        let parked = Record {
+            parking: Some(3),
+            ..record(1)
+        };
+        assert_eq!(
+            parked.digest().to_string(),
+            "d1417e032adce39e413bbd13034a2b513023ae579d2771d52993d46966289f8b"
+        );
     }
 
     #[test]
     fn finds_each_change_of_each_field() {
-        let changes: [fn(&mut Record); 11] = [
+        let changes: [fn(&mut Record); 12] = [
             |it| it.at = Timestamp::from_unix_millis(1),
             |it| it.batch.push('x'),
             |it| it.action = Action::Discarded,
@@ -236,6 +273,7 @@ mod tests {
             |it| it.source.push('x'),
             |it| it.id.push('x'),
             |it| it.log = LogId::new([8; 16]),
+            |it| it.parking = Some(1),
         ];
         assert_eq!(Trail::verify(rows(3), None).unwrap().records.len(), 3);
         for change in changes {

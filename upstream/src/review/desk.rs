@@ -1,47 +1,50 @@
-//! Where decisions are made: beside a log in a file, and beside the server that
-//! may be delivering from it.
+//! Where decisions are made: beside a log, and beside the servers that may be
+//! delivering from it.
 
+mod file;
 mod hearing;
 mod records;
 mod rows;
+mod stream;
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::io;
 
-use bytes::Bytes;
 use hookgate_core::identity::Source;
-use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::hearing::Hearing;
+use self::{file::FileDesk, stream::StreamDesk};
 use super::{
     audit::{Trail, TrailError},
     case::Case,
+    ledger::LedgerError,
     operator::{Batch, Operator},
     outcome::{Item, Outcome},
     selection::Selection,
 };
 use crate::{
-    clock,
-    deliver::{
-        message::webhook_id,
-        schedule::{
-            self, Parked,
-            sqlite::{self, file},
-        },
-    },
-    evidence::{Link, LogId},
-    log::{self, Attributes, Capability, Incapable, LogAddress, sqlite::SqliteReader},
+    deliver::schedule::{self, Parked, sqlite},
+    evidence::Link,
+    log::{self, Capability, Incapable, LogAddress, nats::EvidenceError},
 };
 
-/// Events of one transaction: deliveries wait for it.
+/// Events that are decided about at once, all or none.
 const CHUNK: usize = 1_000;
 
-/// Decides about what waits for a person. Its calls block.
+/// Decides about what waits for a person. Its calls block, and are none for a
+/// thread that runs asynchronous tasks.
 #[derive(Debug)]
-pub(crate) struct Desk {
-    path: PathBuf,
-    connection: Connection,
-    log: SqliteReader,
-    id: LogId,
+pub(crate) enum Desk {
+    /// Beside a log in a file.
+    File(Box<FileDesk>),
+    /// Beside a JetStream log.
+    Stream(Box<StreamDesk>, Blocking),
+}
+
+/// Runs what is asynchronous, and lets others wait for it.
+#[derive(Debug)]
+pub(crate) struct Blocking {
+    handle: Handle,
+    runtime: Option<Runtime>,
 }
 
 /// Says what is decided.
@@ -123,6 +126,20 @@ pub(crate) enum ReviewError {
     /// The trail can't be gone on with, or trusted.
     #[error(transparent)]
     Trail(#[from] TrailError),
+    /// The trail can't be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The log doesn't say which it is.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// No server keeps anything beside the log.
+    #[error(
+        "nothing is decided about beside this log yet: start `hookgate serve` with [[destinations]]"
+    )]
+    NotServed,
+    /// The system gives no threads.
+    #[error("can't start the runtime: {0}")]
+    Runtime(#[source] io::Error),
 }
 
 impl From<log::sqlite::ReadError> for ReviewError {
@@ -137,21 +154,15 @@ impl Desk {
     /// # Errors
     /// [`ReviewError`].
     pub(crate) fn open(log: &LogAddress) -> Result<Self, ReviewError> {
-        let LogAddress::Sqlite(path) = log else {
-            return Err(log.lacks(Capability::Review).into());
-        };
-        let log = SqliteReader::open(path)?;
-        let connection = file::open_beside_a_server(&file::beside(path))?;
-        let id = log.head(clock::now())?.log;
-        if rows::log(&connection)? != Some(id) {
-            return Err(ReviewError::OtherLog);
+        match log {
+            LogAddress::Sqlite(path) => Ok(Self::File(Box::new(FileDesk::open(path)?))),
+            LogAddress::Nats(server) => {
+                let blocking = Blocking::start()?;
+                let desk = blocking.on(StreamDesk::open(server))?;
+                Ok(Self::Stream(Box::new(desk), blocking))
+            }
+            other => Err(other.lacks(Capability::Review).into()),
         }
-        Ok(Self {
-            path: path.clone(),
-            connection,
-            log,
-            id,
-        })
     }
 
     /// Returns what a decision about parked events is about: those that are chosen,
@@ -162,30 +173,10 @@ impl Desk {
     /// # Errors
     /// [`ReviewError`], among others [`ReviewError::NotParked`].
     pub(crate) fn chosen(&self, selection: &Selection) -> Result<Vec<Item>, ReviewError> {
-        let destination = selection.destination.as_deref();
-        let wanted = |parked: &Parked| selection.chooses_parked(parked);
-        let parked = sqlite::parked(&self.path, destination, NonZeroUsize::MAX, wanted)?;
-        let mut items: Vec<Item> = parked.iter().map(Item::from).collect();
-        for id in &selection.ids {
-            if items.iter().any(|item| item.is_of(id)) {
-                continue;
-            }
-            let found = items.len();
-            for (destination, sequence) in records::places(&self.connection, self.id, id)? {
-                let item = Item {
-                    entry: self.entry(sequence)?,
-                    destination,
-                    sequence,
-                };
-                if selection.chooses_place(&item.destination) && item.is_of(id) {
-                    items.push(item);
-                }
-            }
-            if items.len() == found {
-                return Err(ReviewError::NotParked { id: id.clone() });
-            }
+        match self {
+            Self::File(desk) => desk.chosen(selection),
+            Self::Stream(desk, blocking) => blocking.on(desk.chosen(selection)),
         }
-        Ok(items)
     }
 
     /// Returns what a destination confirmed in the last 90 days, is chosen, and
@@ -199,48 +190,9 @@ impl Desk {
         destination: &str,
         selection: &Selection,
     ) -> Result<Vec<Item>, ReviewError> {
-        self.is_configured(destination)?;
-        let mut sequences = Vec::new();
-        if selection.ids.is_empty() {
-            sequences = rows::delivered(&self.connection, destination)?;
-        }
-        for id in &selection.ids {
-            let found = self.log.event(id, selection.source.as_ref())?;
-            sequences.extend(found.iter().map(|(entry, _)| entry.sequence));
-        }
-        let mut items = Vec::new();
-        for sequence in sequences {
-            let entry = self.entry(sequence)?;
-            let is_chosen = match &entry {
-                Some(entry) => selection.chooses_entry(entry),
-                // Damaged: who named it is told.
-                None => !selection.ids.is_empty(),
-            };
-            if is_chosen {
-                items.push(Item {
-                    destination: destination.to_owned(),
-                    sequence,
-                    entry,
-                });
-            }
-        }
-        Ok(items)
-    }
-
-    fn is_configured(&self, name: &str) -> Result<(), ReviewError> {
-        let known = rows::configured(&self.connection)?;
-        if known.iter().any(|it| it == name) {
-            return Ok(());
-        }
-        let name = name.to_owned();
-        Err(ReviewError::NotConfigured { name, known })
-    }
-
-    fn entry(&self, sequence: u64) -> Result<Option<log::Entry>, ReviewError> {
-        match self.log.at(sequence) {
-            Ok(found) => Ok(found.map(|(entry, _)| entry)),
-            Err(log::ReadError::Damage(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+        match self {
+            Self::File(desk) => desk.delivered(destination, selection),
+            Self::Stream(desk, blocking) => blocking.on(desk.delivered(destination, selection)),
         }
     }
 
@@ -253,76 +205,28 @@ impl Desk {
         id: &str,
         source: Option<&Source>,
     ) -> Result<Vec<Case>, ReviewError> {
-        let mut cases = Vec::new();
-        for (entry, payload) in self.log.event(id, source)? {
-            for parked in sqlite::parked_at(&self.connection, &self.log, entry.sequence)? {
-                // Damaged in the meantime, or redacted: not what to decide by.
-                let payload = parked.entry.is_some().then(|| payload.clone());
-                cases.push(self.case(parked, &entry.attributes, payload)?);
-            }
+        match self {
+            Self::File(desk) => desk.cases(id, source),
+            Self::Stream(desk, blocking) => blocking.on(desk.cases(id, source)),
         }
-        Ok(cases)
     }
 
-    fn case(
-        &self,
-        parked: Parked,
-        event: &Attributes,
-        payload: Option<Bytes>,
-    ) -> Result<Case, ReviewError> {
-        let (connection, name) = (&self.connection, &parked.destination);
-        let mut similar = Vec::new();
-        for sequence in rows::alike(connection, name, &parked.reason, parked.status)? {
-            let found = self.log.entries_from(sequence, NonZeroUsize::MIN)?;
-            let other = found.into_iter().filter_map(|it| it.entry.ok());
-            similar.extend(other.map(|it| (it.sequence, it.attributes)).filter(
-                |(found, attributes)| {
-                    *found == sequence
-                        && sequence != parked.sequence
-                        && attributes.type_name == event.type_name
-                },
-            ));
-        }
-        Ok(Case {
-            payload,
-            webhook_id: webhook_id(name, event),
-            attempts: rows::attempts(connection, name, parked.sequence)?,
-            similar: similar.into_iter().map(|(_, it)| it.id).collect(),
-            decisions: records::of(connection, self.id, &Item::from(&parked))?,
-            approvals: rows::approvals(connection)?,
-            parked,
-        })
-    }
-
-    /// Decides about events, in transactions of at most a thousand: what became
-    /// of each, in their order. Interrupted between two of them, the same
-    /// request under the same batch does the rest and nothing twice.
+    /// Decides about events, at most a thousand at once: what became of each, in
+    /// their order. Interrupted between two of these, the same request under the
+    /// same batch does the rest and nothing twice.
     ///
     /// # Errors
-    /// [`ReviewError`]: nothing became of the events of the failed transaction
-    /// and those after it.
+    /// [`ReviewError`]: nothing became of the events of the failed thousand and
+    /// those after it.
     pub(crate) fn decide(
         &mut self,
         items: &[Item],
         request: Request<'_>,
     ) -> Result<Vec<Outcome>, ReviewError> {
-        if let Decision::Approve { to: Some(name) } = request.decision {
-            self.is_configured(name)?;
+        match self {
+            Self::File(desk) => desk.decide(items, request),
+            Self::Stream(desk, blocking) => blocking.on(desk.decide(items, request)),
         }
-        let mut outcomes = Vec::with_capacity(items.len());
-        for chunk in items.chunks(CHUNK) {
-            let behaviour = TransactionBehavior::Immediate;
-            let transaction = self.connection.transaction_with_behavior(behaviour)?;
-            let mut hearing = Hearing::open(&transaction, &self.log, self.id, request)?;
-            for item in chunk {
-                outcomes.push(hearing.decide(item)?);
-            }
-            match request.run {
-                Run::Dry => transaction.rollback()?,
-                Run::Real => transaction.commit()?,
-            }
-        }
-        Ok(outcomes)
     }
 
     /// Reads and verifies the audit trail. `noted` is a link of it from before.
@@ -330,10 +234,36 @@ impl Desk {
     /// # Errors
     /// [`ReviewError`].
     pub(crate) fn trail(&self, noted: Option<Link>) -> Result<Trail, ReviewError> {
-        if !rows::is_guarded(&self.connection)? {
-            return Err(TrailError::Unguarded.into());
+        match self {
+            Self::File(desk) => desk.trail(noted),
+            Self::Stream(desk, blocking) => blocking.on(desk.trail(noted)),
         }
-        Ok(Trail::verify(records::all(&self.connection)?, noted)?)
+    }
+}
+
+impl Blocking {
+    fn start() -> Result<Self, ReviewError> {
+        // One thread of its own, so that connections are kept up between calls.
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(ReviewError::Runtime)?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+
+    fn on<T>(&self, task: impl Future<Output = T>) -> T {
+        self.handle.block_on(task)
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        // Waits for nothing, so that it may happen wherever.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -352,4 +282,12 @@ fn listed(names: &[String]) -> String {
         [] => "none: start `hookgate serve` with [[destinations]]".to_owned(),
         names => names.join(", "),
     }
+}
+
+fn is_one_of(name: &str, known: Vec<String>) -> Result<(), ReviewError> {
+    if known.iter().any(|it| it == name) {
+        return Ok(());
+    }
+    let name = name.to_owned();
+    Err(ReviewError::NotConfigured { name, known })
 }

@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
     /// Nobody waits for it any more.
     Discarded,
     /// It was decided before in this very batch.
-    Before(Record),
+    Before(Box<Record>),
     /// Nothing became of it.
     Refused(Refusal),
 }

@@ -91,9 +91,14 @@ impl Cluster {
 
     /// The server that decides what is in the log.
     pub(crate) fn leader(&self) -> usize {
+        self.leader_of("HOOKGATE")
+    }
+
+    /// The server that decides what is in a stream.
+    pub(crate) fn leader_of(&self, stream: &str) -> usize {
         until("the stream has a leader", || {
             let leader = self.with_stream(async |context| {
-                let stream = context.get_stream("HOOKGATE").await.ok()?;
+                let stream = context.get_stream(stream).await.ok()?;
                 stream.cached_info().cluster.clone()?.leader
             })?;
             let mut servers = self.servers.iter();

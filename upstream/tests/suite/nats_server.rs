@@ -130,15 +130,22 @@ impl Nats {
 
     /// Does something with JetStream, as whoever has access to it could.
     pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let client = async_nats::connect(self.address()).await.unwrap();
-            question(jetstream::new(client)).await
-        })
+        ask(&self.address(), question)
     }
+}
+
+/// Does something with JetStream at an address.
+pub(crate) fn ask<T>(address: &str, question: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let servers = address.split(',').map(|server| server.parse().unwrap());
+        let servers: Vec<async_nats::ServerAddr> = servers.collect();
+        let client = async_nats::connect(servers).await.unwrap();
+        question(jetstream::new(client)).await
+    })
 }
 
 /// The stream as the upstream makes it.

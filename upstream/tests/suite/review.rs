@@ -3,8 +3,10 @@
 mod again;
 mod kills;
 mod people;
+mod stream;
 mod target;
 mod trail;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +20,20 @@ use std::{
 
 use serde_json::{Value, json};
 
+use self::waiting::Waiting;
 use crate::{
-    contract::{Backend as _, Sqlite},
     delivery::Delivery,
     destinations::{Place, append, destination, parked},
     harness::{Server, failure, hookgate, output, until},
     receiver::{Got, Reaction, Receiver},
 };
+
+on_both_logs! {
+    a_parked_event_is_shown_with_its_facts
+    an_approved_event_goes_out_again_under_its_ids_and_no_other_does
+    a_hundred_are_approved_by_a_filter_after_a_dry_run
+    everything_is_approved_only_if_that_is_said
+}
 
 /// What a command of review printed, and how it ended.
 struct Decided {
@@ -115,20 +124,17 @@ struct Scene {
     orders: Breakable,
     place: Place,
     server: Server,
-    /// Removes the log at the end.
-    _backend: Sqlite,
 }
 
 impl Scene {
-    fn start(count: usize) -> Self {
-        Self::configured(count, "")
+    fn start(log: &str, count: usize) -> Self {
+        Self::configured(log, count, "")
     }
 
-    fn configured(count: usize, more: &str) -> Self {
-        let backend = Sqlite::new();
+    fn configured(log: &str, count: usize, more: &str) -> Self {
         let orders = Breakable::start();
         let text = destination("orders", &orders.receiver.url(), "") + more;
-        let place = Place::new(&backend.address(), &text);
+        let place = Place::new(log, &text);
         let server = place.start();
         append(&server, count);
         until("all are parked", || {
@@ -138,7 +144,6 @@ impl Scene {
             orders,
             place,
             server,
-            _backend: backend,
         }
     }
 
@@ -153,18 +158,14 @@ impl Scene {
     /// Waits until nothing is parked or under way, and some time more.
     fn until_quiet(&self) -> Vec<Got> {
         until("nothing is under way", || {
-            let state = rusqlite::Connection::open(schedule(self.log())).unwrap();
-            let sql = "SELECT count(*) FROM job WHERE state <> 3";
-            let waiting: i64 = state.query_row(sql, [], |row| row.get(0)).ok()?;
-            (waiting == 0).then_some(())
+            Waiting::is_quiet(self.log()).then_some(())
         });
         self.orders.receiver.got().clone()
     }
 }
 
-#[test]
-fn a_parked_event_is_shown_with_its_facts() {
-    let scene = Scene::start(3);
+fn a_parked_event_is_shown_with_its_facts(log: &str) {
+    let scene = Scene::start(log, 3);
     let mut command = hookgate();
     command.args(["review", "show", "evt_n00001", "--log", scene.log()]);
     let text = String::from_utf8(output(&mut command)).unwrap();
@@ -196,9 +197,8 @@ fn a_parked_event_is_shown_with_its_facts() {
     assert!(message.contains("`evt_none` is not parked"), "{message}");
 }
 
-#[test]
-fn an_approved_event_goes_out_again_under_its_ids_and_no_other_does() {
-    let scene = Scene::start(3);
+fn an_approved_event_goes_out_again_under_its_ids_and_no_other_does(log: &str) {
+    let scene = Scene::start(log, 3);
     scene.orders.mend();
     let start = Instant::now();
     let decided = scene.decide("ada", &["review", "approve", "evt_n00001"]);
@@ -230,9 +230,8 @@ fn an_approved_event_goes_out_again_under_its_ids_and_no_other_does() {
     }
 }
 
-#[test]
-fn a_hundred_are_approved_by_a_filter_after_a_dry_run() {
-    let scene = Scene::start(100);
+fn a_hundred_are_approved_by_a_filter_after_a_dry_run(log: &str) {
+    let scene = Scene::start(log, 100);
     for (id, type_name) in [("evt_x1", "charge.failed"), ("evt_x2", "charge.failed")] {
         let other = Delivery::saying(id, type_name, Some("acct_2"), None);
         assert_eq!(other.send(&scene.server).outcome().1, "stored");
@@ -275,9 +274,8 @@ fn a_hundred_are_approved_by_a_filter_after_a_dry_run() {
 }
 
 /// Without a filter only with a word for it.
-#[test]
-fn everything_is_approved_only_if_that_is_said() {
-    let scene = Scene::start(2);
+fn everything_is_approved_only_if_that_is_said(log: &str) {
+    let scene = Scene::start(log, 2);
     let decided = scene.decide("ada", &["review", "approve"]);
     assert_eq!(decided.code, 1);
     assert!(decided.stderr.contains("--all"), "{}", decided.stderr);

@@ -6,25 +6,33 @@
 //! with a delay would stay pending, and enough of them would stop the consumer.
 //! Source: <https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md>.
 
+mod answer;
+mod beside;
+mod carrier;
 mod parked;
 mod place;
+mod position;
 mod records;
+mod rules;
 mod streams;
 
 use std::{
     collections::HashMap,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_nats::jetstream::{self, AckKind, Message, context::Context};
 use futures_util::future::try_join_all;
 use tracing::warn;
 
+pub(crate) use beside::{Beside, Parking, Reached};
 pub(crate) use parked::parked;
+pub(crate) use rules::Rules;
 pub(crate) use streams::OpenError;
 
-use self::{place::Place, streams::Streams};
+use self::{carrier::Carrier, place::Place, records::Retried, streams::Streams};
 use super::{Backlog, Due, ScheduleError};
 use crate::{
     clock,
@@ -32,16 +40,22 @@ use crate::{
         destination::{Destination, Order},
         job::{Attempt, Job, ParkReason, Settlement},
     },
+    evidence::LogId,
     log::{
         ReadError,
-        nats::{Servers, event_of},
+        nats::{self, Servers, event_of},
     },
 };
+
+/// How soon an event comes again whose last attempt is just being settled.
+const SETTLED_SOON: Duration = Duration::from_millis(100);
 
 /// Asks the server.
 #[derive(Debug)]
 pub(crate) struct NatsSchedule {
     context: Context,
+    log: LogId,
+    carrier: Carrier,
     streams: Streams,
     places: HashMap<String, Place>,
     /// What was handed out and isn't settled, by destination and sequence.
@@ -52,8 +66,10 @@ pub(crate) struct NatsSchedule {
 #[derive(Debug, Clone)]
 struct Held {
     message: Message,
-    /// Whether it came from the second stream.
-    again: bool,
+    /// Its place in its stream.
+    place: u64,
+    /// What is known if it came from the second stream.
+    retried: Option<Retried>,
 }
 
 /// Tells what failed; the schedule's own error says no more than that.
@@ -70,6 +86,7 @@ impl NatsSchedule {
     pub(crate) async fn open(
         server: &Servers,
         destinations: &[Arc<Destination>],
+        approvals: NonZeroU32,
     ) -> Result<Self, OpenError> {
         let context = streams::connect(server).await?;
         let streams = Streams::ensure(&context).await?;
@@ -83,8 +100,17 @@ impl NatsSchedule {
             let place = Place::ensure(&streams, destination).await?;
             places.insert(destination.name.clone(), place);
         }
+        let log = nats::id(&context, &streams.log).await?;
+        let rules = Rules {
+            log,
+            approvals: approvals.get(),
+            destinations: (destinations.iter().map(|it| it.name.clone())).collect(),
+        };
+        rules.write(&context, &streams.review).await?;
         Ok(Self {
+            carrier: Carrier::new(&context, &streams, log),
             context,
+            log,
             streams,
             places,
             under_way: Mutex::default(),
@@ -103,6 +129,11 @@ impl NatsSchedule {
             Err(_) if !due.jobs.is_empty() => Ok(due),
             taken => taken.map(|()| due),
         }
+    }
+
+    /// See [`super::Schedule::carry_out`].
+    pub(crate) async fn carry_out(&self) -> Result<(), ScheduleError> {
+        self.carrier.carry_out().await.map_err(failed)
     }
 
     /// See [`super::Schedule::hand_back`].
@@ -137,15 +168,23 @@ impl NatsSchedule {
         match settlement {
             Settlement::Delivered => {}
             Settlement::Retry { at } => {
-                let number = attempts.last().map_or(0, |last| last.number);
-                let (subject, headers) = records::retry(name, sequence, number, job.first_at, at);
+                let retried = Retried {
+                    sequence,
+                    attempts: attempts.last().map_or(0, |last| last.number),
+                    spent: job.spent,
+                    first_at: job.first_at,
+                    decision: self.decision(name, sequence),
+                };
+                let (subject, headers) = records::retry(name, &retried, at);
                 self.publish(subject, headers).await?;
             }
             Settlement::Park { reason } => self.park(name, sequence, attempts, reason).await?,
         }
         let held = self.under_way().remove(&(name.clone(), sequence));
         if let Some(held) = held
-            && self.finish(&held.message, held.again).await.is_err()
+            && (self.finish(&held.message, held.retried.is_some()))
+                .await
+                .is_err()
         {
             // A server that was restarted answers no acknowledgement of what
             // it delivered before: to ask again would wait for ever.
@@ -199,6 +238,7 @@ impl NatsSchedule {
         due: &mut Due,
     ) -> Result<(), ScheduleError> {
         let name = &destination.name;
+        let place = message.info().map_err(failed)?.stream_sequence;
         let (sequence, retried) = if again {
             let Some(retried) = records::retried(&message) else {
                 warn!(subject = %message.subject, "not a retry of ours");
@@ -206,15 +246,28 @@ impl NatsSchedule {
             };
             (retried.sequence, Some(retried))
         } else {
-            (message.info().map_err(failed)?.stream_sequence, None)
+            (place, None)
         };
-        if let Some(held) = self.under_way().get_mut(&(name.clone(), sequence)) {
+        let key = (name.clone(), sequence);
+        let held = self.under_way().get(&key).map(|held| {
+            let same = held.place == place && held.retried.is_some() == again;
+            same.then_some(place)
+        });
+        match held {
             // Comes again because it takes long. The server may answer only
             // to the acknowledgement of what it delivered last.
-            if held.again == again {
-                held.message = message;
+            Some(Some(_)) => {
+                if let Some(held) = self.under_way().get_mut(&key) {
+                    held.message = message;
+                }
+                return Ok(());
             }
-            return Ok(());
+            // A person let it go, and the attempt before is just being settled.
+            Some(None) => {
+                let later = AckKind::Nak(Some(SETTLED_SOON));
+                return message.ack_with(later).await.map_err(failed);
+            }
+            None => {}
         }
         let event = if again {
             self.streams.event(sequence).await
@@ -223,7 +276,9 @@ impl NatsSchedule {
         };
         let (entry, payload) = match event {
             Ok(Some((entry, payload)))
-                if !entry.redacted && destination.filter.matches(&entry.attributes) =>
+                if !entry.redacted
+                    && (retried.is_some_and(|it| it.decision.is_some())
+                        || destination.filter.matches(&entry.attributes)) =>
             {
                 (entry, payload)
             }
@@ -239,12 +294,15 @@ impl NatsSchedule {
             entry,
             payload,
             number: retried.map_or(0, |it| it.attempts).saturating_add(1),
-            // Nobody lets an event go again here.
-            spent: 0,
+            spent: retried.map_or(0, |it| it.spent),
             first_at: retried.map_or_else(clock::now, |it| it.first_at),
         });
-        let held = Held { message, again };
-        self.under_way().insert((name.clone(), sequence), held);
+        let held = Held {
+            message,
+            place,
+            retried,
+        };
+        self.under_way().insert(key, held);
         Ok(())
     }
 
@@ -255,17 +313,25 @@ impl NatsSchedule {
         attempts: &[Attempt],
         reason: ParkReason,
     ) -> Result<(), ScheduleError> {
-        let (subject, headers) = records::parked(name, sequence, attempts, reason);
+        let (subject, headers) = records::parked(self.log, name, sequence, attempts, reason);
         self.publish(subject, headers).await
     }
 
     /// Lets the server forget a message that is dealt with.
     async fn finish(&self, message: &Message, again: bool) -> Result<(), ScheduleError> {
-        let acknowledged = message.double_ack().await.map_err(failed);
         if again {
-            self.streams.forget_retry(message).await.map_err(failed)?;
+            // First: of what is acknowledged nobody would remove it any more.
+            streams::forget_retry(&self.context, message)
+                .await
+                .map_err(failed)?;
         }
-        acknowledged
+        message.double_ack().await.map_err(failed)
+    }
+
+    /// Returns by which record a person let an event go that is under way.
+    fn decision(&self, name: &str, sequence: u64) -> Option<u64> {
+        let key = (name.to_owned(), sequence);
+        self.under_way().get(&key)?.retried?.decision
     }
 
     async fn publish(

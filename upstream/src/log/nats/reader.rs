@@ -103,9 +103,14 @@ impl NatsReader {
         (state.messages > 0).then_some(state.last_sequence)
     }
 
+    /// Returns the connection.
+    pub(crate) const fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Returns the stream.
-    pub(crate) fn into_stream(self) -> Stream {
-        self.stream
+    pub(crate) const fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// Returns the newest events that match, in the order of the log.

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const CONSUMER_THRESHOLD: Duration = Duration::from_secs(30);
 
 /// Hands out the messages of a stream in their order.
-pub(super) struct Walk {
+pub(crate) struct Walk {
     stream: Stream,
     filter: String,
     headers_only: bool,
@@ -60,7 +60,7 @@ struct Batch {
 
 impl Walk {
     /// Begins with a sequence; `largest` is what the server takes as one message.
-    pub(super) fn start(stream: &Stream, from: u64, largest: usize) -> Self {
+    pub(crate) fn start(stream: &Stream, from: u64, largest: usize) -> Self {
         Self {
             stream: stream.clone(),
             filter: String::new(),
@@ -79,31 +79,31 @@ impl Walk {
     }
 
     /// Begins with what was stored at a time or later, of what has this subject.
-    pub(super) fn at(mut self, start_time: DateTime, subject: &str) -> Self {
+    pub(crate) fn at(mut self, start_time: DateTime, subject: &str) -> Self {
         self.from = Some(DeliverPolicy::ByStartTime { start_time });
         self.of(subject)
     }
 
     /// Hands out only what has this subject.
-    pub(super) fn of(mut self, subject: &str) -> Self {
+    pub(crate) fn of(mut self, subject: &str) -> Self {
         subject.clone_into(&mut self.filter);
         self
     }
 
     /// Hands out no payloads.
-    pub(super) fn headers_only(mut self) -> Self {
+    pub(crate) fn headers_only(mut self) -> Self {
         self.headers_only = true;
         self
     }
 
     /// Asks for no more messages at a time.
-    pub(super) fn at_most(mut self, messages: NonZeroUsize) -> Self {
+    pub(crate) fn at_most(mut self, messages: NonZeroUsize) -> Self {
         self.batch = self.batch.min(messages.get());
         self
     }
 
     /// Returns the first sequence that wasn't handed out.
-    pub(super) const fn position(&self) -> u64 {
+    pub(crate) const fn position(&self) -> u64 {
         self.next
     }
 
@@ -113,7 +113,7 @@ impl Walk {
     /// # Errors
     /// Nothing comes for longer than a cluster takes to choose a leader. The
     /// walk goes on where it was.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &mut self,
         until: u64,
     ) -> Result<Option<(u64, Message)>, async_nats::Error> {

@@ -61,7 +61,7 @@ impl<'a> Hearing<'a> {
         let batch = self.request.batch;
         if let Some(before) = records::in_batch(self.connection, batch, item)? {
             return Ok(if self.is_repeated(item, &before) {
-                Outcome::Before(before)
+                Outcome::Before(Box::new(before))
             } else {
                 Outcome::Refused(Refusal::Decided(Box::new(before)))
             });
@@ -217,6 +217,7 @@ impl<'a> Hearing<'a> {
             sequence: item.sequence,
             source: event.map_or_else(String::new, |event| event.source.to_string()),
             id: event.map_or_else(String::new, |event| event.id.clone()),
+            parking: None,
         };
         let link = chain.extend(&record.digest());
         records::append(self.connection, &record, link)?;

@@ -167,5 +167,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         sequence: unsigned(row.get(9)?),
         source: row.get(10)?,
         id: row.get(11)?,
+        parking: None,
     })
 }

@@ -12,9 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Breakable, audit, schedule};
+use super::{Breakable, audit, waiting::Waiting};
 use crate::{
-    contract::{Backend as _, Sqlite},
     delivery::{Connection, Delivery},
     destinations::{Place, destination},
     harness::{PATIENCE, hookgate, until_within},
@@ -26,6 +25,10 @@ const CONCURRENCY: usize = 16;
 
 /// Kills of the server in each phase.
 const KILLS: usize = 3;
+
+on_both_logs! {
+    kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight
+}
 
 fn events() -> usize {
     if env::var_os("HOOKGATE_SOAK").is_some() {
@@ -71,13 +74,10 @@ fn times(got: &[Got]) -> BTreeMap<&str, usize> {
     times
 }
 
-#[test]
-fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight() {
-    let backend = Sqlite::new();
-    let log = backend.address();
+fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight(log: &str) {
     let orders = Breakable::start();
     let more = format!("timeout = \"2s\"\nconcurrency = {CONCURRENCY}");
-    let place = Place::new(&log, &destination("orders", &orders.receiver.url(), &more));
+    let place = Place::new(log, &destination("orders", &orders.receiver.url(), &more));
     let server = place.start();
     let count = events();
     let mut connection = Connection::open(server.address).unwrap();
@@ -87,15 +87,13 @@ fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight() {
             .unwrap();
         assert_eq!(answer.outcome().1, "stored");
     }
-    let job = |condition: &str| -> Option<usize> {
-        let state = rusqlite::Connection::open(schedule(&log)).unwrap();
-        let sql = format!("SELECT count(*) FROM job WHERE {condition}");
-        let count: i64 = state.query_row(&sql, [], |row| row.get(0)).ok()?;
-        usize::try_from(count).ok()
-    };
     let patience = 10 * PATIENCE;
     until_within(patience, "all are parked", || {
-        (job("state = 3")? == count).then_some(())
+        let all = Waiting {
+            deliveries: 0,
+            people: count,
+        };
+        (Waiting::at(log) == Some(all)).then_some(())
     });
     orders.mend();
 
@@ -124,15 +122,15 @@ fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight() {
                 }
                 running
             });
-            let kills = bulk_despite_kills(&log, bulk);
+            let kills = bulk_despite_kills(log, bulk);
             is_done.store(true, Ordering::Relaxed);
             (kills, killer.join().unwrap())
         });
         let decided = start.elapsed();
         server = running;
         until_within(patience, "each is delivered again", || {
-            (times(&orders.receiver.got()[before..]).len() == count && job("true")? == 0)
-                .then_some(())
+            let is_done = Waiting::at(log) == Some(Waiting::default());
+            (is_done && times(&orders.receiver.got()[before..]).len() == count).then_some(())
         });
         let got = orders.receiver.got();
         let repeats = got.len() - before - count;
@@ -153,7 +151,7 @@ fn kill_9_amid_a_bulk_forgets_nothing_and_repeats_only_what_was_in_flight() {
         assert_eq!(*first, webhook_id, "{}", got.id());
     }
     // One record of each event in each bulk, which is what made its job.
-    let trail = audit(&log);
+    let trail = audit(log);
     assert_eq!(trail.len(), 2 * count);
     let (approved, redelivered) = trail.split_at(count);
     let runs: BTreeSet<&str> = approved

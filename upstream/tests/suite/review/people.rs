@@ -5,9 +5,15 @@ use std::{collections::BTreeMap, thread};
 use super::{Scene, audit};
 use crate::{destinations::parked, harness::until};
 
-#[test]
-fn of_people_who_approve_at_once_one_lets_it_go_and_the_others_are_told_who() {
-    let scene = Scene::start(1);
+on_both_logs! {
+    of_people_who_approve_at_once_one_lets_it_go_and_the_others_are_told_who
+    a_decision_that_is_asked_for_twice_is_made_once
+    a_second_pair_of_eyes_is_that_of_somebody_else
+    an_event_that_is_parked_again_needs_new_approvals
+}
+
+fn of_people_who_approve_at_once_one_lets_it_go_and_the_others_are_told_who(log: &str) {
+    let scene = Scene::start(log, 1);
     scene.orders.mend();
     let names = ["ada", "ben", "cleo", "dan", "eva", "finn"];
     let decided = thread::scope(|scope| {
@@ -33,9 +39,8 @@ fn of_people_who_approve_at_once_one_lets_it_go_and_the_others_are_told_who() {
     assert_eq!(trail[0]["by"], winners[0]);
 }
 
-#[test]
-fn a_decision_that_is_asked_for_twice_is_made_once() {
-    let scene = Scene::start(1);
+fn a_decision_that_is_asked_for_twice_is_made_once(log: &str) {
+    let scene = Scene::start(log, 1);
     scene.orders.mend();
     let approve = ["review", "approve", "evt_n00000", "--batch", "click-1"];
     let redeliver = ["redeliver", "--destination", "orders", "--all"];
@@ -68,9 +73,8 @@ fn a_decision_that_is_asked_for_twice_is_made_once() {
     assert_eq!(audit(scene.log()).len(), 2);
 }
 
-#[test]
-fn a_second_pair_of_eyes_is_that_of_somebody_else() {
-    let scene = Scene::configured(2, "[review]\napprovals = 2\n");
+fn a_second_pair_of_eyes_is_that_of_somebody_else(log: &str) {
+    let scene = Scene::configured(log, 2, "[review]\napprovals = 2\n");
     scene.orders.mend();
     let approve = ["review", "approve", "evt_n00000"];
     let decided = scene.decide("ada", &approve);
@@ -91,9 +95,11 @@ fn a_second_pair_of_eyes_is_that_of_somebody_else() {
     let redeliver = ["redeliver", "--destination", "orders", "--all"];
     let decided = scene.decide("ada", &redeliver);
     assert_eq!(decided.counts(), BTreeMap::from([("approved", 1)]));
-    let requested = parked(&scene.place);
-    let requested = requested.iter().filter(|it| it["reason"] == "requested");
-    assert_eq!(requested.count(), 1);
+    until("the request is parked", || {
+        let parked = parked(&scene.place);
+        let requested = parked.iter().filter(|it| it["reason"] == "requested");
+        (requested.count() == 1).then_some(())
+    });
     let bulk = ["review", "approve", "--parked-for", "requested"];
     assert_eq!(scene.decide("ada", &bulk).code, 1);
     assert_eq!(scene.until_quiet().len(), 3);
@@ -115,9 +121,8 @@ fn a_second_pair_of_eyes_is_that_of_somebody_else() {
 }
 
 /// The approval of one event never counts for its next stay in review.
-#[test]
-fn an_event_that_is_parked_again_needs_new_approvals() {
-    let scene = Scene::configured(1, "[review]\napprovals = 2\n");
+fn an_event_that_is_parked_again_needs_new_approvals(log: &str) {
+    let scene = Scene::configured(log, 1, "[review]\napprovals = 2\n");
     let approve = ["review", "approve", "evt_n00000"];
     scene.decide("ada", &approve);
     scene.decide("ben", &approve);

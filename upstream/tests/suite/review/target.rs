@@ -12,13 +12,17 @@ use crate::{
     receiver::{Reaction, Receiver},
 };
 
-#[test]
-fn an_approved_event_goes_to_another_destination_that_is_configured() {
+on_both_logs! {
+    an_approved_event_goes_to_another_destination_that_is_configured
+    a_destination_that_gets_an_event_by_itself_gets_it_from_nobody_else
+}
+
+fn an_approved_event_goes_to_another_destination_that_is_configured(log: &str) {
     let other = Receiver::start(|_, _| Reaction::Status(200));
     // It gets nothing by itself.
     let filter = "[destinations.filter]\ntypes = [\"none.*\"]\n";
     let more = destination("other", &other.url(), "") + filter;
-    let scene = Scene::configured(2, &more);
+    let scene = Scene::configured(log, 2, &more);
     let says = "`nowhere` is not a destination of the server's configuration; found orders, other";
     for unknown in [
         &["review", "approve", "evt_n00000", "--to", "nowhere"][..],
@@ -48,7 +52,6 @@ fn an_approved_event_goes_to_another_destination_that_is_configured() {
         place,
         server,
         orders,
-        _backend,
     } = scene;
     server.stop();
     place.configure(&destination("orders", &orders.receiver.url(), ""));
@@ -63,14 +66,13 @@ fn an_approved_event_goes_to_another_destination_that_is_configured() {
 }
 
 /// Otherwise it would get it twice.
-#[test]
-fn a_destination_that_gets_an_event_by_itself_gets_it_from_nobody_else() {
+fn a_destination_that_gets_an_event_by_itself_gets_it_from_nobody_else(log: &str) {
     let other = Receiver::start(|_, before| match before {
         0 => Reaction::RetryAfter(600),
         _ => Reaction::Status(200),
     });
     let more = destination("other", &other.url(), "concurrency = 1");
-    let scene = Scene::configured(1, &more);
+    let scene = Scene::configured(log, 1, &more);
     other.until_got(1);
     let late = Delivery::new("evt_late");
     assert_eq!(late.send(&scene.server).outcome().1, "stored");
@@ -90,6 +92,7 @@ fn a_destination_that_gets_an_event_by_itself_gets_it_from_nobody_else() {
 
 #[test]
 fn a_log_without_review_says_so() {
+    let amqp = "amqp://127.0.0.1:9/";
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "[review]\napprovals = 2\n").unwrap();
     let config = file.path().to_str().unwrap();
@@ -100,11 +103,9 @@ fn a_log_without_review_says_so() {
         &["serve", "--listen", "127.0.0.1:0", "--config", config],
     ] {
         let mut command = hookgate();
-        command
-            .args(arguments)
-            .args(["--log", "nats://127.0.0.1:9"]);
+        command.args(arguments).args(["--log", amqp]);
         let message = failure(&mut command);
-        let able = "A log at `sqlite:PATH` can do it";
+        let able = "A log at `sqlite:PATH` or `nats://HOST:PORT` can do it";
         assert!(message.contains(able), "{arguments:?}: {message}");
     }
 }

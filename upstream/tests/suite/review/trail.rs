@@ -21,7 +21,8 @@ fn complaint(log: &str, options: &[&str]) -> String {
 
 #[test]
 fn no_statement_changes_or_removes_a_record() {
-    let scene = Scene::start(3);
+    let backend = Sqlite::new();
+    let scene = Scene::start(&backend.address(), 3);
     scene.decide("ada", &["review", "discard", "--all"]);
     let state = open(scene.log());
     for sql in [
@@ -56,7 +57,8 @@ fn what_was_done_to_the_trail_is_found() {
         ("DELETE FROM audit WHERE number = 2", "record 2 is missing"),
         ("DELETE FROM audit WHERE number = 1", "record 1 is missing"),
     ] {
-        let scene = Scene::start(3);
+        let backend = Sqlite::new();
+        let scene = Scene::start(&backend.address(), 3);
         scene.decide("ada", &["review", "discard", "--all"]);
         let state = open(scene.log());
         let guards: Vec<String> = state
@@ -86,7 +88,8 @@ fn what_was_done_to_the_trail_is_found() {
 
 #[test]
 fn a_trail_that_was_cut_short_is_found_beside_a_noted_link() {
-    let scene = Scene::start(3);
+    let backend = Sqlite::new();
+    let scene = Scene::start(&backend.address(), 3);
     scene.decide("ada", &["review", "discard", "--all"]);
     let noted = audit(scene.log())[2]["link"].as_str().unwrap().to_owned();
     let state = open(scene.log());
@@ -110,12 +113,12 @@ fn a_trail_that_was_cut_short_is_found_beside_a_noted_link() {
 /// Sequences mean other events there.
 #[test]
 fn what_was_parked_of_another_log_is_not_decided_about() {
+    let backend = Sqlite::new();
     let Scene {
         place,
         server,
         orders: _orders,
-        _backend,
-    } = Scene::start(2);
+    } = Scene::start(&backend.address(), 2);
     let discard = ["review", "discard", "evt_n00000"];
     assert_eq!(decide(&place.log, "ada", &discard).code, 0);
     server.stop();

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{records, streams};
+use super::beside::{Beside, Parking};
 use crate::{
     deliver::schedule::{Parked, ReadError},
     log::{
@@ -12,6 +12,9 @@ use crate::{
         nats::{NatsReader, Servers},
     },
 };
+
+/// Events that are looked up at once.
+const AT_ONCE: usize = 32;
 
 /// Returns what is parked and wanted, the oldest event first.
 ///
@@ -25,44 +28,36 @@ pub(crate) async fn parked(
 ) -> Result<Vec<Parked>, ReadError> {
     // Says what to do if there is no log at all.
     let reader = NatsReader::open(server).await;
-    let log = reader.map_err(log::ReadError::from)?.into_stream();
-    let context = streams::connect(server).await?;
-    let Some(review) = streams::review(&context).await? else {
+    let reader = reader.map_err(log::ReadError::from)?;
+    let Some(beside) = Beside::find(&reader).await? else {
         return Ok(Vec::new());
     };
-    let subjects = format!("{}.{}.*", records::REVIEW, destination.unwrap_or("*"));
-    let nats = |error: async_nats::Error| ReadError::Nats(error);
-    let found = review.info_with_subjects(subjects).await;
-    let found = found.map_err(|error| nats(error.into()))?;
-    let found: Vec<(String, usize)> = found
-        .try_collect()
-        .await
-        .map_err(|error| nats(error.into()))?;
-    let mut places: Vec<(u64, String)> = found
-        .into_iter()
-        .filter_map(|(subject, _)| {
-            let (_, sequence) = subject.rsplit_once('.')?;
-            Some((sequence.parse().ok()?, subject))
-        })
-        .collect();
-    places.sort_unstable();
-    let mut parked = Vec::new();
-    for (sequence, subject) in places {
-        let message = review.get_last_raw_message_by_subject(&subject);
-        let message = message.await.map_err(|error| nats(error.into()))?;
-        let mut one = records::read_parked(&subject, sequence, &message.headers);
-        one.entry = match streams::event(&log, sequence).await {
-            Ok(found) => found.map(|(entry, _)| entry),
-            // Which may be why it is here.
-            Err(log::ReadError::Damage(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        if wanted(&one) {
-            parked.push(one);
-        }
-        if parked.len() == limit.get() {
-            break;
-        }
+    beside.parked(destination, limit, wanted).await
+}
+
+impl Beside {
+    /// Returns what is parked and wanted, with its events, the oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn parked(
+        &self,
+        destination: Option<&str>,
+        limit: NonZeroUsize,
+        wanted: impl Fn(&Parked) -> bool,
+    ) -> Result<Vec<Parked>, ReadError> {
+        let parkings = self.parkings(destination).await?;
+        let looked_up = stream::iter(parkings)
+            .map(|parking| self.look_up(parking))
+            .buffered(AT_ONCE);
+        let chosen = looked_up.try_filter(|parked| std::future::ready(wanted(parked)));
+        chosen.take(limit.get()).try_collect().await
     }
-    Ok(parked)
+
+    async fn look_up(&self, parking: Parking) -> Result<Parked, ReadError> {
+        let mut parked = parking.parked;
+        let event = self.event(parked.sequence).await?;
+        parked.entry = event.map(|(entry, _)| entry);
+        Ok(parked)
+    }
 }

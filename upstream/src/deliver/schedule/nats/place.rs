@@ -131,13 +131,18 @@ struct Count {
     oldest: Option<u64>,
 }
 
+/// Names the consumers of a destination.
+pub(super) fn consumer_name(destination: &str) -> String {
+    format!("hookgate-{destination}")
+}
+
 async fn consumer(
     stream: &Stream,
     destination: &Destination,
     begin: DeliverPolicy,
     filter_subjects: Vec<String>,
 ) -> Result<PullConsumer, async_nats::jetstream::stream::ConsumerError> {
-    let name = format!("hookgate-{}", destination.name);
+    let name = consumer_name(&destination.name);
     let known: Option<PullConsumer> = stream.get_consumer(&name).await.ok();
     let deliver_policy = known.map_or(begin, |known| known.cached_info().config.deliver_policy);
     stream

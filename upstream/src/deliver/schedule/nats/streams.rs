@@ -5,18 +5,24 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self, ErrorCode, Message,
     context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
+    message::StreamMessage,
+    response::Response,
     stream::{
         Config, ConsumerError, DeleteMessageError, DeleteMessageErrorKind, InfoError,
-        RawMessageErrorKind, Stream,
+        LastRawMessageErrorKind, RawMessageErrorKind, Stream,
     },
 };
 use bytes::Bytes;
 use hookgate_core::time::Timestamp;
+use serde_json::{Map, Value, json};
 
 use super::records;
-use crate::log::{
-    Entry, ReadError,
-    nats::{self, ConnectError, Servers},
+use crate::{
+    log::{
+        Entry, ReadError,
+        nats::{self, AmendError, ConnectError, EvidenceError, Servers},
+    },
+    review::{Ledger, LedgerError},
 };
 
 /// How long attempts are kept.
@@ -66,6 +72,25 @@ pub(crate) enum OpenError {
         /// Where.
         server: Servers,
     },
+    /// A stream of an earlier version can't be changed.
+    #[error(
+        "the NATS server does not change the stream `{name}`: {source}. Messages that are stored together need nats-server 2.12 or later"
+    )]
+    Amend {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        source: AmendError,
+    },
+    /// The audit trail can't be had.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The log doesn't say which it is.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// What people go by when they decide can't be written down.
+    #[error("the NATS server does not keep who must approve: {0}")]
+    Rules(#[source] async_nats::Error),
     /// A consumer can't be made.
     #[error("the NATS server does not make the consumer of destination `{name}`: {source}")]
     Consumer {
@@ -82,7 +107,8 @@ pub(super) struct Streams {
     pub(super) log: Stream,
     pub(super) retry: Stream,
     pub(super) review: Stream,
-    attempts: Stream,
+    pub(super) attempts: Stream,
+    pub(super) ledger: Ledger,
 }
 
 /// Connects for the schedule.
@@ -96,15 +122,17 @@ pub(super) async fn connect(server: &Servers) -> Result<Context, OpenError> {
         .build(client))
 }
 
-const REVIEW: &str = "HOOKGATE_REVIEW";
+pub(super) const RETRY: &str = "HOOKGATE_RETRY";
+pub(super) const REVIEW: &str = "HOOKGATE_REVIEW";
+pub(super) const ATTEMPTS: &str = "HOOKGATE_ATTEMPTS";
 
-/// Finds the stream of what waits for a person, and makes nothing; `None` if
-/// nothing was ever delivered from this log.
+/// Finds one of the streams, and makes nothing; `None` if nothing was ever
+/// delivered from this log.
 ///
 /// # Errors
 /// [`OpenError::Log`].
-pub(super) async fn review(context: &Context) -> Result<Option<Stream>, OpenError> {
-    match context.get_stream(REVIEW).await {
+pub(super) async fn find(context: &Context, name: &str) -> Result<Option<Stream>, OpenError> {
+    match context.get_stream(name).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(refusal)
@@ -114,6 +142,21 @@ pub(super) async fn review(context: &Context) -> Result<Option<Stream>, OpenErro
             }
             _ => Err(error.into()),
         },
+    }
+}
+
+/// Returns the newest message of a subject.
+///
+/// # Errors
+/// The server doesn't show it.
+pub(super) async fn newest(
+    stream: &Stream,
+    subject: &str,
+) -> Result<Option<StreamMessage>, async_nats::Error> {
+    match stream.get_last_raw_message_by_subject(subject).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -146,8 +189,18 @@ impl Streams {
                 num_replicas,
                 ..config
             };
+            let together = config.allow_atomic_publish;
             let stream = context.get_or_create_stream(config).await;
-            stream.map_err(|source| OpenError::Stream { name, source })
+            let stream = stream.map_err(|source| OpenError::Stream { name, source })?;
+            // Earlier versions made it without.
+            if together && !stream.cached_info().config.allow_atomic_publish {
+                let allow = |fields: &mut Map<String, Value>| {
+                    fields.insert("allow_atomic".to_owned(), true.into());
+                };
+                let amended = nats::amend(context, name, allow).await;
+                amended.map_err(|source| OpenError::Amend { name, source })?;
+            }
+            Ok::<_, OpenError>(stream)
         };
         let retry = Config {
             description: Some("Hookgate's events that are tried again, at their times".to_owned()),
@@ -157,6 +210,7 @@ impl Streams {
             ],
             max_messages_per_subject: 1,
             allow_message_schedules: true,
+            allow_atomic_publish: true,
             allow_message_ttl: true,
             ..Config::default()
         };
@@ -164,6 +218,7 @@ impl Streams {
             description: Some("Hookgate's events that wait for a person".to_owned()),
             subjects: vec![format!("{}.>", records::REVIEW)],
             max_messages_per_subject: 1,
+            allow_atomic_publish: true,
             ..Config::default()
         };
         let attempts = Config {
@@ -173,9 +228,10 @@ impl Streams {
             ..Config::default()
         };
         Ok(Self {
-            attempts: make("HOOKGATE_ATTEMPTS", attempts).await?,
-            retry: make("HOOKGATE_RETRY", retry).await?,
+            attempts: make(ATTEMPTS, attempts).await?,
+            retry: make(RETRY, retry).await?,
             review: make(REVIEW, review).await?,
+            ledger: Ledger::ensure(context, num_replicas).await?,
             log,
         })
     }
@@ -187,7 +243,8 @@ impl Streams {
     pub(super) fn check_replicas(&self, server: &Servers) -> Result<(), OpenError> {
         let config = |stream: &Stream| stream.cached_info().config.clone();
         let expected = config(&self.log).num_replicas;
-        for stream in [&self.retry, &self.review, &self.attempts] {
+        let ledger = self.ledger.stream();
+        for stream in [&self.retry, &self.review, &self.attempts, ledger] {
             let Config {
                 name, num_replicas, ..
             } = config(stream);
@@ -230,28 +287,48 @@ impl Streams {
             Err(error) => Err(nats::ReadError::Messages(error.into()).into()),
         }
     }
+}
 
-    /// Removes the very message that made an event due again: its subject may
-    /// have the next one by now.
-    ///
-    /// # Errors
-    /// [`DeleteMessageError`].
-    pub(super) async fn forget_retry(&self, message: &Message) -> Result<(), DeleteMessageError> {
-        let Ok(info) = message.info() else {
-            return Ok(());
-        };
-        match self.retry.delete_message(info.stream_sequence).await {
-            Err(error) if is_gone(&error) => Ok(()),
-            deleted => deleted.map(|_| ()),
+/// Removes the very message that made an event due again: its subject may have
+/// the next one by now.
+///
+/// # Errors
+/// [`DeleteMessageError`].
+pub(super) async fn forget_retry(
+    context: &Context,
+    message: &Message,
+) -> Result<(), DeleteMessageError> {
+    match message.info() {
+        Ok(info) => forget(context, RETRY, info.stream_sequence).await,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Removes a message, if it is still there. Nothing of it is secret: it isn't
+/// overwritten, which would take another sync.
+///
+/// # Errors
+/// [`DeleteMessageError`].
+pub(super) async fn forget(
+    context: &Context,
+    stream: &'static str,
+    place: u64,
+) -> Result<(), DeleteMessageError> {
+    let question = json!({"seq": place, "no_erase": true});
+    let answer = context.request(format!("STREAM.MSG.DELETE.{stream}"), &question);
+    let refused = |error| DeleteMessageError::with_source(DeleteMessageErrorKind::Request, error);
+    match answer.await.map_err(refused)? {
+        Response::<Value>::Ok(_) => Ok(()),
+        Response::Err { error } if is_gone(&error) => Ok(()),
+        Response::Err { error } => {
+            let kind = DeleteMessageErrorKind::JetStream(error);
+            Err(DeleteMessageError::new(kind))
         }
     }
 }
 
 /// Tells whether the next message has taken the place of the one to be removed.
-fn is_gone(error: &DeleteMessageError) -> bool {
-    let DeleteMessageErrorKind::JetStream(error) = error.kind() else {
-        return false;
-    };
+fn is_gone(error: &jetstream::Error) -> bool {
     match error.error_code() {
         ErrorCode::NO_MESSAGE_FOUND | ErrorCode::SEQUENCE_NOT_FOUND => true,
         // Says of anything that its store said no.

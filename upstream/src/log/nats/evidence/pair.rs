@@ -3,25 +3,23 @@
 //! So a log whose evidence was lost, or that was restored beside another's, is
 //! not taken for a new one.
 
-use async_nats::jetstream::{self, context::Context, stream::Stream};
-use serde::Deserialize;
+use async_nats::jetstream::{context::Context, stream::Stream};
 use serde_json::Value;
 
 use super::EvidenceError;
-use crate::{evidence::LogId, log::nats::stream};
+use crate::{
+    evidence::LogId,
+    log::nats::{
+        amend::{AmendError, amend},
+        stream,
+    },
+};
 
 /// Where it is.
 pub(super) const KEY: &str = "hookgate-log";
 
 /// Says that the log has no evidence yet, or no longer, for an operator.
 const NONE: &str = "none";
-
-/// Is what the server answers to a question for a stream.
-#[derive(Deserialize)]
-struct Answer {
-    config: Option<Value>,
-    error: Option<jetstream::Error>,
-}
 
 /// Reads it; `None` if the log has no evidence yet.
 ///
@@ -35,34 +33,25 @@ pub(super) fn read(log: &Stream) -> Result<Option<LogId>, EvidenceError> {
     }
 }
 
-/// Writes it. All else of the stream's settings stays as it is, also what this
-/// client doesn't know.
+/// Writes it.
 ///
 /// # Errors
 /// [`EvidenceError::Update`].
 pub(super) async fn write(context: &Context, log: LogId) -> Result<(), EvidenceError> {
-    let ask = async |verb: &str, question: &Value| -> Result<Value, EvidenceError> {
-        let subject = format!("STREAM.{verb}.{}", stream::NAME);
-        let answer = context.request(subject, question).await;
-        let answer: Answer = answer.map_err(EvidenceError::Update)?;
-        match (answer.config, answer.error) {
-            (_, Some(error)) => Err(EvidenceError::Refused(error)),
-            (config, None) => Ok(config.unwrap_or_default()),
+    let amended = amend(context, stream::NAME, |fields| {
+        let metadata = fields.entry("metadata").or_insert_with(Value::default);
+        if !metadata.is_object() {
+            *metadata = Value::Object(serde_json::Map::new());
         }
-    };
-    let mut config = ask("INFO", &Value::Null).await?;
-    let Some(fields) = config.as_object_mut() else {
-        return Err(EvidenceError::Pair);
-    };
-    let metadata = fields.entry("metadata").or_insert_with(Value::default);
-    if !metadata.is_object() {
-        *metadata = Value::Object(serde_json::Map::new());
-    }
-    if let Some(metadata) = metadata.as_object_mut() {
-        metadata.insert(KEY.to_owned(), log.to_string().into());
-    }
-    ask("UPDATE", &config).await?;
-    Ok(())
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert(KEY.to_owned(), log.to_string().into());
+        }
+    });
+    amended.await.map_err(|error| match error {
+        AmendError::Request(error) => EvidenceError::Update(error),
+        AmendError::Refused(error) => EvidenceError::Refused(error),
+        AmendError::Form => EvidenceError::Pair,
+    })
 }
 
 /// Compares what the log says with what the evidence is of.
