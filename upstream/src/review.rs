@@ -17,6 +17,7 @@
 //! any other attempt.
 
 mod audit;
+mod board;
 mod case;
 mod desk;
 mod operator;
@@ -25,8 +26,9 @@ mod selection;
 
 pub(crate) use self::{
     audit::{Action, Record},
+    board::{Board, Cursor, Failure, Life, QueuePage, Waits},
     case::{Case, PastAttempt},
-    desk::{Decision, Desk, Request, ReviewError, Run},
+    desk::{Decision, Desk, Request, ReviewError, Run, TrailPage},
     operator::{Batch, Operator, OperatorError},
     outcome::{Item, Outcome},
     selection::Selection,

@@ -18,6 +18,8 @@ pub(crate) enum Action {
     Released,
     /// A person decided that it isn't delivered.
     Discarded,
+    /// A person looked at the event's payload as it is. Of no destination.
+    Looked,
 }
 
 impl Action {
@@ -27,14 +29,19 @@ impl Action {
             Self::Approved => "approved",
             Self::Released => "released",
             Self::Discarded => "discarded",
+            Self::Looked => "looked",
         }
     }
 
     /// Reads what [`Self::as_str`] wrote.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        [Self::Approved, Self::Released, Self::Discarded]
-            .into_iter()
-            .find(|action| action.as_str() == text)
+        let all = [
+            Self::Approved,
+            Self::Released,
+            Self::Discarded,
+            Self::Looked,
+        ];
+        all.into_iter().find(|action| action.as_str() == text)
     }
 }
 

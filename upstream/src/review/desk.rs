@@ -3,7 +3,8 @@
 
 mod hearing;
 mod records;
-mod rows;
+pub(super) mod rows;
+mod seen;
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -12,6 +13,7 @@ use hookgate_core::identity::Source;
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::hearing::Hearing;
+pub(crate) use self::seen::TrailPage;
 use super::{
     audit::{Trail, TrailError},
     case::Case,
