@@ -91,7 +91,7 @@ impl Asked {
             return Ok(Self::Id(id.to_owned()));
         }
         if let Some(text) = fields.get("q") {
-            if is_account(text) {
+            if text.starts_with("acct_") && is_account(text) {
                 sought.account = Some(text.to_owned());
             } else if let Some(trace_id) = trace_id(text) {
                 sought.trace_id = Some(trace_id);

@@ -84,7 +84,7 @@ fn every_answer_tells_the_browser_what_a_page_may_do() {
         }
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(reply.header("referrer-policy"), Some("same-origin"));
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         for inline in ["<script>", " style=", " onclick=", "javascript:"] {
             assert!(!reply.body.contains(inline), "{inline}: {}", reply.body);

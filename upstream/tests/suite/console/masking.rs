@@ -13,7 +13,7 @@ const SCRIPT: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 /// An event with script in every field.
 fn hostile() -> Delivery {
-    let event = json!({"id": "evt_x", "object": SCRIPT, "type": "invoice.paid",
+    let event = json!({"id": "evt_x", "object": "event", "type": "invoice.paid",
         "created": 1_760_000_000, "livemode": false, "account": "acct_1",
         "data": {"object": {"id": SCRIPT, "status": SCRIPT, SCRIPT: SCRIPT,
             "customer_email": "pii@example.com", "customer": "cus_1",

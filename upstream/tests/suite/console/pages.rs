@@ -73,7 +73,7 @@ fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
         assert!(!page.body.contains("evt_n0"), "{filter}: {}", page.body);
     }
     client.get("/review?type=%00").says(400, "`type`: expected an event type");
-    client.get("/review?account=x").says(400, "`account`: expected");
+    client.get("/review?account=a%20b").says(400, "`account`: expected");
     client.get("/review?after=x").says(400, "no page of the queue");
 }
 
@@ -113,7 +113,7 @@ fn events_are_found_by_id_type_account_and_trace() {
         page.says(200, &format!("evt_n0000{number}"));
     }
     assert!(!page.body.contains("evt_n00010"), "{}", page.body);
-    for query in ["type=%00", "account=x", "trace=x", "source=X", "before=x"] {
+    for query in ["type=%00", "account=a%20b", "trace=x", "source=X", "before=x"] {
         assert_eq!(client.get(&format!("/search?{query}")).status, 400, "{query}");
     }
 }
