@@ -35,10 +35,7 @@ use self::{
     flow::Flow,
     pool::Pool,
 };
-pub(crate) use self::{
-    entry::Peer,
-    settings::Settings,
-};
+pub(crate) use self::{entry::Peer, settings::Settings};
 use crate::{
     deliver::engine::Watched, log::LogAddress, metrics::Metrics, reconcile::Reports,
     server::Appender,

@@ -10,8 +10,7 @@ mod subject;
 mod waiting;
 
 use std::{
-    fs,
-    io,
+    fs, io,
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},

@@ -111,9 +111,7 @@ impl Console {
             return Err(("operators".to_owned(), problem));
         }
         for (index, operator) in self.operators.iter().enumerate() {
-            let same = |other: &Operator| {
-                other.name.to_lowercase() == operator.name.to_lowercase()
-            };
+            let same = |other: &Operator| other.name.to_lowercase() == operator.name.to_lowercase();
             if self.operators.iter().take(index).any(same) {
                 let problem = "found a name that an earlier operator has, expected another";
                 return Err((format!("operators[{index}].name"), problem.to_owned()));

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Approvals, BodyTimeout, Config, Console, Destination, Keep, MaxBodyBytes, Queue, Reconcile, Replicas,
-    ToleranceTime,
+    Approvals, BodyTimeout, Config, Console, Destination, Keep, MaxBodyBytes, Queue, Reconcile,
+    Replicas, ToleranceTime,
 };
 use crate::{
     cli::{ArgumentError, ServeArgs},

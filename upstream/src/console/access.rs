@@ -24,7 +24,7 @@ use hookgate_core::time::Timestamp;
 
 pub(super) use self::{
     host::Hosts,
-    operators::{OperatorsError, Operators, Person},
+    operators::{Operators, OperatorsError, Person},
     proxy::Proxy,
     session::{COOKIE, Sessions},
     throttle::Throttle,

@@ -7,13 +7,7 @@ use axum::{
 use maud::Markup;
 use tracing::warn;
 
-use super::{
-    access::Refusal,
-    entry,
-    form::FormError,
-    page,
-    pool::Busy,
-};
+use super::{access::Refusal, entry, form::FormError, page, pool::Busy};
 use crate::{
     deliver::schedule,
     log::{Incapable, ReadError},

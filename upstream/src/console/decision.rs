@@ -75,7 +75,9 @@ pub(super) async fn decide(
     let caller = entry::caller(&request)?;
     let (person, fields) = acting(request).await?;
     let batch = fields.parsed("batch", |text| text.parse().ok());
-    let batch = batch.map_err(malformed)?.ok_or_else(|| malformed("batch"))?;
+    let batch = batch
+        .map_err(malformed)?
+        .ok_or_else(|| malformed("batch"))?;
     let asked = asked(&person, &fields, batch)?;
     // What the page before has named, and nothing that came since.
     let places = fields.parsed("items", places).map_err(malformed)?;
@@ -217,7 +219,9 @@ fn places(text: &str) -> Option<Vec<(String, u64)>> {
 
 /// Writes what [`places`] reads: those of which something would become.
 pub(super) fn written(outcomes: &[(Item, Outcome)]) -> String {
-    let open = outcomes.iter().filter(|(_, it)| !matches!(it, Outcome::Refused(_)));
+    let open = outcomes
+        .iter()
+        .filter(|(_, it)| !matches!(it, Outcome::Refused(_)));
     let places = open.map(|(item, _)| format!("{}:{}", item.destination, item.sequence));
     places.collect::<Vec<_>>().join(",")
 }

@@ -42,8 +42,14 @@ const HEADERS: [(HeaderName, &str); 7] = [
     // With `no-referrer` a browser would say `Origin: null` of our own forms.
     (REFERRER_POLICY, "same-origin"),
     (CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
 ];
 
 /// Lets a request in that may, and says to the browser what holds for every page.
@@ -148,7 +154,8 @@ pub(super) fn refused(refusal: Refusal) -> Response {
 
 /// Answers somebody who tried too often.
 pub(super) fn too_many(seconds: u64) -> Response {
-    let text = format!("Too many tokens that are none came from your address. Try again in {seconds} s.");
+    let text =
+        format!("Too many tokens that are none came from your address. Try again in {seconds} s.");
     let page = page::problem("Too many attempts", &text);
     let retry = [(RETRY_AFTER, seconds.to_string())];
     (retry, answer::page(StatusCode::TOO_MANY_REQUESTS, page)).into_response()

@@ -95,7 +95,13 @@ mod tests {
     #[test]
     fn leads_nowhere_else() {
         assert_eq!(own_path("/event?id=evt_1"), "/event?id=evt_1");
-        for text in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
+        for text in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+        ] {
             assert_eq!(own_path(text), "/", "{text}");
         }
     }

@@ -30,9 +30,13 @@ pub(super) async fn look(
     let operator = operator(&person, &fields)?;
     let id = fields.get("id").ok_or_else(|| malformed("id"))?.to_owned();
     let source = fields.parsed("source", |text| Source::new(text).ok());
-    let source = source.map_err(malformed)?.ok_or_else(|| malformed("source"))?;
+    let source = source
+        .map_err(malformed)?
+        .ok_or_else(|| malformed("source"))?;
     let batch = fields.parsed("batch", |text| text.parse().ok());
-    let batch = batch.map_err(malformed)?.ok_or_else(|| malformed("batch"))?;
+    let batch = batch
+        .map_err(malformed)?
+        .ok_or_else(|| malformed("batch"))?;
     let log = console.log.clone();
     let (entry, payload) = (console.pool)
         .run(move |_| look_at(&log, &id, &source, &operator, &batch))

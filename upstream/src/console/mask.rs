@@ -182,13 +182,7 @@ impl Writer<'_> {
         Some(())
     }
 
-    fn field(
-        &mut self,
-        key: &str,
-        value: &RawValue,
-        place: Place<'_>,
-        depth: usize,
-    ) -> Option<()> {
+    fn field(&mut self, key: &str, value: &RawValue, place: Place<'_>, depth: usize) -> Option<()> {
         let is_free = matches!(place, Place::Free);
         if self.shown == Shown::Whole || !is_free && is_name(key) {
             self.text.push_str(&serde_json::to_string(key).ok()?);
@@ -242,9 +236,7 @@ fn is_structure(raw: &str, place: Place<'_>) -> bool {
     };
     let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
     let text = raw.trim_matches('"');
-    STRUCTURE.binary_search(&name).is_ok()
-        && text.len() <= MAX_TEXT
-        && text.bytes().all(is_of_word)
+    STRUCTURE.binary_search(&name).is_ok() && text.len() <= MAX_TEXT && text.bytes().all(is_of_word)
 }
 
 /// Tells whether a key is one that a programmer chose.
@@ -323,7 +315,16 @@ mod tests {
             }},
         });
         let masked = shown(&event, Shown::Masked);
-        for wanted in ["evt_1", "charge.succeeded", "1760000000", "ch_1", "1999", "eur", "cus_1", "true"] {
+        for wanted in [
+            "evt_1",
+            "charge.succeeded",
+            "1760000000",
+            "ch_1",
+            "1999",
+            "eur",
+            "cus_1",
+            "true",
+        ] {
             assert!(masked.contains(wanted), "{wanted}: {masked}");
         }
         for hidden in ["pii", "4242", "1901", "203.0", "DE", "x@example", "odd"] {

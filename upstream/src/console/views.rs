@@ -66,7 +66,11 @@ pub(super) async fn overview(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     let overview = console.overview().await?;
-    Ok(answer::found(page::overview(&caller, &overview, clock::now())))
+    Ok(answer::found(page::overview(
+        &caller,
+        &overview,
+        clock::now(),
+    )))
 }
 
 /// The part of it that a script renews.
@@ -181,7 +185,8 @@ pub(super) async fn review(
     let fields = Fields::of_text(uri.query().unwrap_or_default().as_bytes());
     let selection = selection(&fields)?;
     let after = fields.parsed("after", |text| text.parse::<Cursor>().ok());
-    let after = after.map_err(|_| Problem::Malformed("This is no page of the queue.".to_owned()))?;
+    let after =
+        after.map_err(|_| Problem::Malformed("This is no page of the queue.".to_owned()))?;
     let queue = queue(&console, selection, after).await?;
     let names = names(&console);
     let page = page::review(&caller, &queue, &fields, &names, clock::now());
@@ -253,7 +258,11 @@ pub(super) async fn reconciliation(
     let reports = console.reports();
     let every = reports.map(crate::reconcile::Reports::every);
     let reports = reports.map(crate::reconcile::Reports::newest);
-    answer::found(page::reconciliation(&caller, every, &reports.unwrap_or_default()))
+    answer::found(page::reconciliation(
+        &caller,
+        every,
+        &reports.unwrap_or_default(),
+    ))
 }
 
 /// Shows who decided what, and who looked at what.
@@ -264,7 +273,8 @@ pub(super) async fn audit(
 ) -> Result<Response, Problem> {
     let fields = Fields::of_text(uri.query().unwrap_or_default().as_bytes());
     let before = fields.parsed("before", |text| text.parse().ok());
-    let before = before.map_err(|_| Problem::Malformed("This is no page of the trail.".to_owned()))?;
+    let before =
+        before.map_err(|_| Problem::Malformed("This is no page of the trail.".to_owned()))?;
     let log = console.log.clone();
     let read = move |_: &_| {
         if let LogAddress::Sqlite(path) = &log

@@ -69,7 +69,10 @@ impl Reader {
         }
         let end = match before {
             Some(before) => before,
-            None => self.newest().await?.map_or(1, |last| last.saturating_add(1)),
+            None => self
+                .newest()
+                .await?
+                .map_or(1, |last| last.saturating_add(1)),
         };
         let mut found = Found::default();
         let mut end = end.max(1);

@@ -73,7 +73,9 @@ async fn forever(
     };
     loop {
         let outcome = round(&run).await;
-        let found = outcome.as_ref().map(|(round, tally)| Compared::of(round, tally));
+        let found = outcome
+            .as_ref()
+            .map(|(round, tally)| Compared::of(round, tally));
         reports.add(Report {
             at: clock::now(),
             found: found.map_err(ToString::to_string),

@@ -208,7 +208,9 @@ impl Scene {
             _folder: folder,
             _backend: backend,
         };
-        until("all are parked", || (scene.parked() == parked).then_some(()));
+        until("all are parked", || {
+            (scene.parked() == parked).then_some(())
+        });
         scene
     }
 

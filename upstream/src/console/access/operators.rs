@@ -76,9 +76,7 @@ impl Operators {
     ///
     /// # Errors
     /// [`OperatorsError`].
-    pub(in crate::console) fn load(
-        operators: &[config::Operator],
-    ) -> Result<Self, OperatorsError> {
+    pub(in crate::console) fn load(operators: &[config::Operator]) -> Result<Self, OperatorsError> {
         let mut loaded: Vec<Operator> = Vec::new();
         for (index, operator) in operators.iter().enumerate() {
             let token = match &operator.token {

@@ -48,11 +48,7 @@ fn headers(values: &[(&'static str, &str)]) -> HeaderMap {
     values.collect()
 }
 
-fn asks(
-    policy: &Policy,
-    peer: IpAddr,
-    values: &[(&'static str, &str)],
-) -> Result<Caller, Refusal> {
+fn asks(policy: &Policy, peer: IpAddr, values: &[(&'static str, &str)]) -> Result<Caller, Refusal> {
     policy.identify(peer, &headers(values), &Sessions::default(), NOW)
 }
 
@@ -75,9 +71,19 @@ fn who_is_on_this_machine_may_read_and_nobody_else() {
         (policy(), HERE, &[("x-forwarded-for", "192.0.2.1")]),
         (policy(), HERE, &[("forwarded", "for=192.0.2.1")]),
         (policy(), HERE, &[("via", "1.1 proxy")]),
-        (Policy { is_local: false, ..policy() }, HERE, &[]),
         (
-            Policy { local_reading: LocalReading::WithToken, ..policy() },
+            Policy {
+                is_local: false,
+                ..policy()
+            },
+            HERE,
+            &[],
+        ),
+        (
+            Policy {
+                local_reading: LocalReading::WithToken,
+                ..policy()
+            },
             HERE,
             &[],
         ),
@@ -90,10 +96,7 @@ fn who_is_on_this_machine_may_read_and_nobody_else() {
 #[test]
 fn a_token_is_who_has_it_and_its_role() {
     let policy = policy();
-    for (token, name, acts) in [
-        (ADA, "ada", Ok("ada")),
-        (EVE, "eve", Err(Refusal::Role)),
-    ] {
+    for (token, name, acts) in [(ADA, "ada", Ok("ada")), (EVE, "eve", Err(Refusal::Role))] {
         let shown = bearer(token);
         let caller = asks(&policy, THERE, &[("authorization", &shown)]).unwrap();
         assert_eq!(name_of(&caller), Some(name));
@@ -159,7 +162,13 @@ fn a_form_is_ours_if_it_carries_the_token_of_who_sends_it() {
     for token in [None, Some(""), Some("x"), finn.form_token()] {
         assert_eq!(ada.may_act(token), Err(Refusal::Forged), "{token:?}");
     }
-    assert!(matches!(&ada, Caller::Operator { via: Via::Browser { .. }, .. }));
+    assert!(matches!(
+        &ada,
+        Caller::Operator {
+            via: Via::Browser { .. },
+            ..
+        }
+    ));
 }
 
 #[test]

@@ -14,7 +14,9 @@ use crate::{
 /// The trail.
 pub(in crate::console) fn audit(caller: &Caller, trail: &TrailPage) -> Markup {
     let body = html! { @for record in &trail.records { (row(record)) } };
-    let head = ["Number", "When", "Who", "What", "Event", "Where", "Reason", "Batch"];
+    let head = [
+        "Number", "When", "Who", "What", "Event", "Where", "Reason", "Batch",
+    ];
     let content = html! {
         p.note {
             "Each record of this page was held against the links on both sides. "

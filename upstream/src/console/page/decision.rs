@@ -45,7 +45,11 @@ impl Counted {
     fn sentence(&self) -> String {
         let parts = [
             (self.released, "go out again", "goes out again"),
-            (self.approved, "are approved and wait for others", "is approved and waits for others"),
+            (
+                self.approved,
+                "are approved and wait for others",
+                "is approved and waits for others",
+            ),
             (self.discarded, "are discarded", "is discarded"),
             (self.before, "were decided before", "was decided before"),
             (self.refused, "are refused", "is refused"),
@@ -107,11 +111,7 @@ pub(in crate::console) fn preview(
 }
 
 /// What happened.
-pub(in crate::console) fn decided(
-    caller: &Caller,
-    decided: &Decided,
-    counted: &Counted,
-) -> Markup {
+pub(in crate::console) fn decided(caller: &Caller, decided: &Decided, counted: &Counted) -> Markup {
     let content = html! {
         p.lead role="status" { strong { "Done. " } (counted.sentence()) }
         p { "On record as " code { (decided.asked.batch.as_str()) } " by "

@@ -64,7 +64,12 @@ pub(in crate::console) fn destination(
             }
         }
     };
-    layout(&format!("Destination {name}"), At::Elsewhere, Some(caller), &content)
+    layout(
+        &format!("Destination {name}"),
+        At::Elsewhere,
+        Some(caller),
+        &content,
+    )
 }
 
 fn circuit(circuit: Circuit, now: Timestamp) -> String {

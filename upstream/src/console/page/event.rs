@@ -38,12 +38,12 @@ pub(in crate::console) fn event(
         }
         @if let Some(event) = events.first() {
             (facts(&event.entry))
-            (decide(caller, event, destinations, approvals))
             section aria-labelledby="life" {
                 h2 #life { "Its life" }
                 (timeline(event, now))
                 @if !event.limit.is_empty() { p.note { (event.limit) } }
             }
+            (decide(caller, event, destinations, approvals))
             section aria-labelledby="payload" {
                 h2 #payload { "Payload" }
                 (masked(caller, event))
@@ -100,12 +100,7 @@ fn facts(entry: &Entry) -> Markup {
 }
 
 /// What can be decided, at each destination where it is parked.
-fn decide(
-    caller: &Caller,
-    event: &Event,
-    destinations: &[String],
-    approvals: u32,
-) -> Markup {
+fn decide(caller: &Caller, event: &Event, destinations: &[String], approvals: u32) -> Markup {
     let is_parked = |life: &&Life| matches!(life.waits, Waits::ForPerson { .. });
     html! {
         @for life in event.lives.iter().filter(is_parked) {
@@ -128,7 +123,10 @@ fn decide(
 
 /// The second pair of eyes.
 fn people(life: &Life, records: &[Record], approvals: u32) -> Markup {
-    let here = records.iter().rev().filter(|it| it.destination == life.destination);
+    let here = records
+        .iter()
+        .rev()
+        .filter(|it| it.destination == life.destination);
     let since = here.take_while(|it| it.action == Action::Approved);
     let names: Vec<&str> = since.map(|it| it.name.as_str()).collect();
     html! {
@@ -167,14 +165,21 @@ fn timeline(event: &Event, now: Timestamp) -> Markup {
     step(*stored_at, html! { "Stored, durable" });
     for life in &event.lives {
         for attempt in &life.attempts {
-            let kind = if attempt.outcome == "delivered" { Kind::Good } else { Kind::Bad };
-            step(attempt.at, html! {
-                "Attempt " (attempt.number) " at " strong { (life.destination) } " (" (attempt.via) "): "
-                (badge(kind, &attempt.outcome))
-                @if let Some(status) = attempt.status { " " (status) }
-                " after " (attempt.latency.as_millis()) " ms"
-                @if !attempt.answer.is_empty() { pre.answer tabindex="0" aria-label="Answer" { (attempt.answer) } }
-            });
+            let kind = if attempt.outcome == "delivered" {
+                Kind::Good
+            } else {
+                Kind::Bad
+            };
+            step(
+                attempt.at,
+                html! {
+                    "Attempt " (attempt.number) " at " strong { (life.destination) } " (" (attempt.via) "): "
+                    (badge(kind, &attempt.outcome))
+                    @if let Some(status) = attempt.status { " " (status) }
+                    " after " (attempt.latency.as_millis()) " ms"
+                    @if !attempt.answer.is_empty() { pre.answer tabindex="0" aria-label="Answer" { (attempt.answer) } }
+                },
+            );
         }
     }
     for record in &event.records {
@@ -202,7 +207,9 @@ fn next(life: &Life, now: Timestamp) -> Markup {
         Waits::ForTurn => html! {
             "Waits at " strong { (life.destination) } " for an earlier event of its object"
         },
-        Waits::Not if life.is_ahead => html! { strong { (life.destination) } " has not come to it yet" },
+        Waits::Not if life.is_ahead => {
+            html! { strong { (life.destination) } " has not come to it yet" }
+        }
         Waits::Not => return html! {},
     };
     html! { li.now { span { "now" } div { (what) } } }
@@ -257,5 +264,10 @@ pub(in crate::console) fn payload(caller: &Caller, entry: &Entry, payload: &[u8]
         (mask::payload(payload, Shown::Whole))
         p { a.button href=(event_address(id, source.as_str())) { "Back to the event" } }
     };
-    layout(&format!("Payload of {id}"), At::Search, Some(caller), &content)
+    layout(
+        &format!("Payload of {id}"),
+        At::Search,
+        Some(caller),
+        &content,
+    )
 }

@@ -25,11 +25,7 @@ const LATE_SECONDS: u64 = 60;
 const RECENT_SECONDS: u64 = 300;
 
 /// The whole page.
-pub(in crate::console) fn overview(
-    caller: &Caller,
-    overview: &Overview,
-    now: Timestamp,
-) -> Markup {
+pub(in crate::console) fn overview(caller: &Caller, overview: &Overview, now: Timestamp) -> Markup {
     let content = html! {
         form.search method="get" action="/search" role="search" {
             label for="q" { "Event ID, type, account or trace ID" }
@@ -71,14 +67,23 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
 
 fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
     let failing = rows.iter().filter(|row| row.kind == Kind::Bad).count() as u64;
-    let parked: u64 = overview.counts.destinations.iter().map(|it| it.parked).sum();
+    let parked: u64 = overview
+        .counts
+        .destinations
+        .iter()
+        .map(|it| it.parked)
+        .sum();
     let log = if overview.is_ready {
         (Kind::Good, "confirms events")
     } else {
         (Kind::Bad, "confirms nothing: deliveries are answered 503")
     };
     let stored = overview.stored.map(|(all, today)| {
-        format!("{} in the log, {} of the last 24 h", number(all), number(today))
+        format!(
+            "{} in the log, {} of the last 24 h",
+            number(all),
+            number(today)
+        )
     });
     let good_if = |good| if good { Kind::Good } else { Kind::Bad };
     html! {
@@ -164,7 +169,10 @@ pub(super) fn state(
         return (Kind::Bad, "away, being tried".to_owned());
     }
     if let Some(at) = standing.paused_until {
-        return (Kind::Warning, format!("asked for less, for {}", until(at, now)));
+        return (
+            Kind::Warning,
+            format!("asked for less, for {}", until(at, now)),
+        );
     }
     match (is_late, failed, parked > 0) {
         (true, _, _) => (Kind::Bad, "late".to_owned()),
@@ -197,7 +205,14 @@ fn destinations(rows: &[Row<'_>], now: Timestamp) -> Markup {
             }
         }
     };
-    let head = ["Destination", "State", "Undelivered", "Oldest", "Parked", "Last failure"];
+    let head = [
+        "Destination",
+        "State",
+        "Undelivered",
+        "Oldest",
+        "Parked",
+        "Last failure",
+    ];
     html! { div.cards { (table("Destinations, the worst first", &head, &body)) } }
 }
 
@@ -230,7 +245,15 @@ fn flow(flow: &[Came]) -> Markup {
             }
         }
     };
-    let head = ["Endpoint", "Last 5 min", "Last hour", "Stored", "Duplicate", "Refused", "Not confirmed"];
+    let head = [
+        "Endpoint",
+        "Last 5 min",
+        "Last hour",
+        "Stored",
+        "Duplicate",
+        "Refused",
+        "Not confirmed",
+    ];
     html! { div.cards { (table("Events by endpoint, since the server began", &head, &body)) } }
 }
 

@@ -3,10 +3,7 @@
 use hookgate_core::time::Timestamp;
 use maud::{Markup, html};
 
-use super::{
-    At, Kind, badge, form_token, layout, shortened, table,
-    time::ago,
-};
+use super::{At, Kind, badge, form_token, layout, shortened, table, time::ago};
 use crate::{
     console::{
         access::Caller,
@@ -17,7 +14,14 @@ use crate::{
 };
 
 /// Fields of the filter.
-const FILTER: [&str; 6] = ["destination", "type", "account", "source", "parked_for", "id"];
+const FILTER: [&str; 6] = [
+    "destination",
+    "type",
+    "account",
+    "source",
+    "parked_for",
+    "id",
+];
 
 /// Why an event may be parked.
 const REASONS: [&str; 4] = ["refused", "exhausted", "damaged", "requested"];
@@ -105,7 +109,16 @@ pub(super) fn parked(caller: &Caller, queue: &QueuePage, now: Timestamp) -> Mark
     let body = html! {
         @for parked in &queue.parked { (row(parked, now)) }
     };
-    let head = ["Event", "Type", "Account", "Destination", "Parked for", "Attempts", "Last attempt", "Answer"];
+    let head = [
+        "Event",
+        "Type",
+        "Account",
+        "Destination",
+        "Parked for",
+        "Attempts",
+        "Last attempt",
+        "Answer",
+    ];
     html! {
         div.cards { (table("Parked events, the one that was tried longest ago first", &head, &body)) }
         @if !caller.operates() {
@@ -164,7 +177,7 @@ fn bulk(caller: &Caller, fields: &Fields, destinations: &[String]) -> Markup {
 pub(super) fn decision(destinations: &[String]) -> Markup {
     html! {
         fieldset {
-            legend { "What becomes of them" }
+            legend { "Decision" }
             label.choice { input type="radio" name="decision" value="approve" required; span { "Approve: deliver again" } }
             label.choice { input type="radio" name="decision" value="discard"; span { "Discard: don't deliver, keep in the log" } }
         }

@@ -54,7 +54,9 @@ fn list(reports: &[Report]) -> Markup {
             }
         }
     };
-    let head = ["Ended", "Result", "Until", "Accounts", "Listed", "Present", "Missing", "Appended"];
+    let head = [
+        "Ended", "Result", "Until", "Accounts", "Listed", "Present", "Missing", "Appended",
+    ];
     html! { div.cards { (table("Comparisons, the newest first", &head, &body)) } }
 }
 
@@ -68,7 +70,9 @@ fn numbers(count: &Count) -> Markup {
 }
 
 fn drift(reports: &[Report]) -> Markup {
-    let found = reports.iter().filter_map(|report| report.found.as_ref().ok().map(|it| (report.at, it)));
+    let found = reports
+        .iter()
+        .filter_map(|report| report.found.as_ref().ok().map(|it| (report.at, it)));
     let with_drift: Vec<_> = found.filter(|(_, found)| !found.drift.is_empty()).collect();
     let body = html! {
         @for (at, found) in &with_drift {
@@ -81,7 +85,14 @@ fn drift(reports: &[Report]) -> Markup {
             }
         }
     };
-    let head = ["Type", "Comparison", "Listed", "Present", "Missing", "Appended"];
+    let head = [
+        "Type",
+        "Comparison",
+        "Listed",
+        "Present",
+        "Missing",
+        "Appended",
+    ];
     html! {
         @if !with_drift.is_empty() {
             div.cards { (table("Types of which the log lacked something", &head, &body)) }

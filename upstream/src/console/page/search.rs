@@ -79,7 +79,11 @@ fn row(event: &Result<Entry, Damage>, now: Timestamp) -> Markup {
 
 /// Says how far the search came, and leads on.
 fn further(fields: &Fields, found: &Found) -> Markup {
-    let last = found.events.iter().rev().find_map(|event| event.as_ref().ok());
+    let last = found
+        .events
+        .iter()
+        .rev()
+        .find_map(|event| event.as_ref().ok());
     html! {
         p.note {
             "Looked through " (counted(found.seen, "event"))

@@ -141,7 +141,11 @@ pub(super) fn approvals(
 
 /// Returns what was decided about the events of an ID, and who looked at them,
 /// the first one first.
-pub(super) fn about(connection: &Connection, log: LogId, id: &str) -> rusqlite::Result<Vec<Record>> {
+pub(super) fn about(
+    connection: &Connection,
+    log: LogId,
+    id: &str,
+) -> rusqlite::Result<Vec<Record>> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM audit WHERE id = ?1 AND log = ?2 ORDER BY number"

@@ -81,7 +81,8 @@ impl Desk {
             return Ok(());
         }
         let newest = records::newest(&transaction)?;
-        let mut chain = newest.map_or_else(|| audit::start(self.id), crate::evidence::Chain::resume);
+        let mut chain =
+            newest.map_or_else(|| audit::start(self.id), crate::evidence::Chain::resume);
         let record = Record {
             number: chain.newest().sequence.saturating_add(1),
             log: self.id,

@@ -19,7 +19,12 @@ const PAGES: [&str; 8] = [
     "/reconciliation",
     "/audit",
 ];
-const ACTIONS: [&str; 4] = ["/review/preview", "/review/decide", "/event/payload", "/logout"];
+const ACTIONS: [&str; 4] = [
+    "/review/preview",
+    "/review/decide",
+    "/event/payload",
+    "/logout",
+];
 
 /// All fields that an action may ask for.
 const FIELDS: [(&str, &str); 7] = [
@@ -39,8 +44,15 @@ fn without_a_token_nothing_is_shown_and_nothing_done() {
     for page in PAGES {
         let reply = nobody.get(page);
         reply.says(401, "Your token");
-        assert!(!reply.body.contains("invoice.paid"), "{page}: {}", reply.body);
-        assert_eq!(reply.header("www-authenticate"), Some("Bearer realm=\"hookgate\""));
+        assert!(
+            !reply.body.contains("invoice.paid"),
+            "{page}: {}",
+            reply.body
+        );
+        assert_eq!(
+            reply.header("www-authenticate"),
+            Some("Bearer realm=\"hookgate\"")
+        );
         assert_eq!(nobody.clone().bearer("x").get(page).status, 401, "{page}");
     }
     for action in ACTIONS {
@@ -72,10 +84,7 @@ fn who_is_on_this_machine_reads_and_decides_nothing() {
 #[test]
 fn the_role_that_reads_does_nothing() {
     let scene = Scene::start(1);
-    let readers = [
-        scene.client().bearer(EVE),
-        scene.client().log_in(EVE),
-    ];
+    let readers = [scene.client().bearer(EVE), scene.client().log_in(EVE)];
     for eve in readers {
         for page in PAGES {
             assert_eq!(eve.get(page).status, 200, "{page}");
@@ -145,9 +154,21 @@ secret = \"CONSOLE_PROXY_SECRET\"
     let wrong = claims.clone().with("x-hookgate-proxy-secret", ADA);
     assert_eq!(wrong.get("/").status, 401);
     let twice = claims.clone().with("x-forwarded-user", "eve");
-    assert_eq!(twice.with("x-hookgate-proxy-secret", &secret).get("/").status, 401);
+    assert_eq!(
+        twice
+            .with("x-hookgate-proxy-secret", &secret)
+            .get("/")
+            .status,
+        401
+    );
     let mallory = nobody.with("x-forwarded-user", "mallory");
-    assert_eq!(mallory.with("x-hookgate-proxy-secret", &secret).get("/").status, 401);
+    assert_eq!(
+        mallory
+            .with("x-hookgate-proxy-secret", &secret)
+            .get("/")
+            .status,
+        401
+    );
 
     let ada = claims.with("x-hookgate-proxy-secret", &secret);
     let page = ada.get("/event?id=evt_n00000");
@@ -166,7 +187,11 @@ fn who_tries_tokens_is_slowed() {
     let scene = Scene::configured(0, "local_reading = \"with_token\"");
     let client = scene.client();
     let statuses: Vec<u16> = (0..12)
-        .map(|number| client.post("/login", &[("token", &format!("wrong-{number}"))]).status)
+        .map(|number| {
+            client
+                .post("/login", &[("token", &format!("wrong-{number}"))])
+                .status
+        })
         .collect();
     assert_eq!(statuses[..10], [401; 10]);
     assert_eq!(statuses[10..], [429; 2]);
@@ -182,14 +207,21 @@ fn beyond_loopback_it_starts_with_operators_only() {
     let log = backend.address();
     let refused = ["--listen", "127.0.0.1:0", "--console", "0.0.0.0:0"];
     let message = failure(serve(&log).args(refused));
-    assert!(message.contains("refusing to show the console on `0.0.0.0:0`"), "{message}");
+    assert!(
+        message.contains("refusing to show the console on `0.0.0.0:0`"),
+        "{message}"
+    );
     assert!(message.contains("[[console.operators]]"), "{message}");
 
     // Metrics alone may be there; the console isn't with them then.
     let mut command = hookgate();
     command.args(["serve", "--log", &log, "--metrics", "0.0.0.0:0"]);
     let server = Server::spawn(command);
-    assert!(!server.stderr().contains("the console is at"), "{}", server.stderr());
+    assert!(
+        !server.stderr().contains("the console is at"),
+        "{}",
+        server.stderr()
+    );
     drop(server);
 
     // Then also who is on this machine has to show one.
@@ -197,10 +229,14 @@ fn beyond_loopback_it_starts_with_operators_only() {
     let config = folder.path().join("hookgate.toml");
     fs::write(&config, OPERATORS).unwrap();
     let mut command = serve(&log);
-    command.args(["--console", "0.0.0.0:0", "--config"]).arg(config);
+    command
+        .args(["--console", "0.0.0.0:0", "--config"])
+        .arg(config);
     let server = Server::spawn(command);
     let stderr = server.stderr();
-    let (_, rest) = stderr.split_once("the console is at http://0.0.0.0:").unwrap();
+    let (_, rest) = stderr
+        .split_once("the console is at http://0.0.0.0:")
+        .unwrap();
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let client = Client::new(([127, 0, 0, 1], port.parse().unwrap()).into());
     assert_eq!(client.get("/").status, 401);
@@ -216,13 +252,21 @@ fn no_token_shows_in_a_page_a_log_or_an_address() {
     for page in PAGES {
         seen += &ada.get(page).body;
     }
-    seen += &scene.client().post("/login", &[("token", "wrong-token-that-nobody-has")]).body;
-    seen += &scene.client().bearer("wrong-bearer-that-nobody-has").get("/").body;
+    seen += &scene
+        .client()
+        .post("/login", &[("token", "wrong-token-that-nobody-has")])
+        .body;
+    seen += &scene
+        .client()
+        .bearer("wrong-bearer-that-nobody-has")
+        .get("/")
+        .body;
     seen += &scene.server.stderr();
     for secret in [ADA, EVE, "wrong-token", "wrong-bearer"] {
         assert!(!seen.contains(secret), "{secret}");
     }
-    let config = "[[console.operators]]\nname = \"a\"\nrole = \"read\"\ntoken = \"0123456789abcdef\"";
+    let config =
+        "[[console.operators]]\nname = \"a\"\nrole = \"read\"\ntoken = \"0123456789abcdef\"";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hookgate.toml");
     fs::write(&file, config).unwrap();

@@ -25,7 +25,10 @@ fn packages() -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/console-node");
     let folder = env::var_os("HOOKGATE_CONSOLE_NODE").map_or(fetched, PathBuf::from);
     for package in ["puppeteer-core", "axe-core"] {
-        let manifest = folder.join("node_modules").join(package).join("package.json");
+        let manifest = folder
+            .join("node_modules")
+            .join(package)
+            .join("package.json");
         assert!(
             manifest.is_file(),
             "found no {package}: `cargo xtask tools` installs it"
@@ -111,7 +114,13 @@ fn the_screenshots_are_there_and_small() {
         fs::create_dir_all(&shown).unwrap();
         walk_through(&scene(), "screenshots", &shown);
     }
-    for name in ["overview", "overview-phone", "destination", "event", "review"] {
+    for name in [
+        "overview",
+        "overview-phone",
+        "destination",
+        "event",
+        "review",
+    ] {
         let file = shown.join(format!("{name}.png"));
         let bytes = fs::metadata(&file).map(|it| it.len()).unwrap_or_default();
         assert!((1_000..MOST_BYTES).contains(&bytes), "{name}: {bytes}");

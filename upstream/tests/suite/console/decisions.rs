@@ -85,12 +85,18 @@ fn many_are_decided_about_by_a_filter_as_the_preview_named_them() {
     // What is parked since isn't part of it.
     let late = crate::delivery::Delivery::new("evt_late");
     assert_eq!(late.send(&scene.server).outcome().1, "stored");
-    until("one more is parked", || (scene.parked() == 121).then_some(()));
+    until("one more is parked", || {
+        (scene.parked() == 121).then_some(())
+    });
     confirm(&ada, &preview).says(200, "120 are discarded.");
     assert_eq!(scene.parked(), 1);
     let trail = scene.trail();
     assert_eq!(trail.len(), 120);
-    assert!(trail.iter().all(|it| it["by"] == "ada" && it["batch"] == trail[0]["batch"]));
+    assert!(
+        trail
+            .iter()
+            .all(|it| it["by"] == "ada" && it["batch"] == trail[0]["batch"])
+    );
     ada.get("/event?id=evt_late").says(200, "Parked at orders");
 }
 
@@ -103,7 +109,8 @@ fn a_second_pair_of_eyes_is_another_operator() {
     let first = preview(&ada, "evt_n00000", "approve", "mended");
     first.says(200, "1 is approved and waits for others.");
     confirm(&ada, &first).says(200, "approved by 1, waits until 2 have");
-    ben.get("/event?id=evt_n00000").says(200, "1 of 2 people have approved: ada.");
+    ben.get("/event?id=evt_n00000")
+        .says(200, "1 of 2 people have approved: ada.");
     preview(&ada, "evt_n00000", "approve", "again").says(200, "somebody else has to");
     assert_eq!(scene.parked(), 1);
     scene.mend();
@@ -133,7 +140,8 @@ fn a_name_that_a_form_or_a_header_says_counts_for_nothing() {
         ("name", "mallory"),
         ("operator", "mallory"),
     ];
-    ada.post("/review/decide", &fields).says(200, "1 is discarded.");
+    ada.post("/review/decide", &fields)
+        .says(200, "1 is discarded.");
     assert_eq!(scene.trail()[0]["by"], "ada");
 }
 
@@ -153,7 +161,11 @@ fn what_is_not_of_its_form_is_said_precisely() {
         ("items", "", "the field `items`"),
         ("decision", "pay", "the field `decision`"),
         ("reason", "", "expected a reason of 1 to 1000 characters"),
-        ("reason", "a\u{7}b", "expected a reason of 1 to 1000 characters"),
+        (
+            "reason",
+            "a\u{7}b",
+            "expected a reason of 1 to 1000 characters",
+        ),
         ("batch", "", "the field `batch`"),
         ("batch", "Batch 1", "the field `batch`"),
     ] {
@@ -165,9 +177,11 @@ fn what_is_not_of_its_form_is_said_precisely() {
     let nowhere = [good[0], good[1], good[2], good[3], ("to", "nowhere")];
     ada.post("/review/decide", &nowhere).says(400, "nowhere");
     let all = [good[1], good[2]];
-    ada.post("/review/preview", &all).says(400, "choose events by a filter");
+    ada.post("/review/preview", &all)
+        .says(400, "choose events by a filter");
     let huge = "x".repeat(200_000);
-    ada.post("/review/preview", &[("reason", &huge)]).says(400, "too long");
+    ada.post("/review/preview", &[("reason", &huge)])
+        .says(400, "too long");
     assert_eq!(scene.parked(), 1);
     assert!(scene.trail().is_empty());
 }

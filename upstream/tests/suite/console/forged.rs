@@ -34,13 +34,20 @@ fn a_post_of_another_site_does_nothing() {
         let login = scene.client().with(name, value);
         assert_eq!(login.post("/login", &[("token", ADA)]).status, 403);
     }
-    for form in ["", "x", &form[1..], &scene.client().log_in(ADA).get("/").field("form")] {
+    for form in [
+        "",
+        "x",
+        &form[1..],
+        &scene.client().log_in(ADA).get("/").field("form"),
+    ] {
         assert_eq!(decide(&ada, form), 403, "{form}");
         assert_eq!(decide(&ada.clone().with("origin", &own), form), 403);
     }
     assert_eq!(scene.parked(), 1);
     assert!(scene.trail().is_empty());
-    let ours = ada.with("origin", &own).with("sec-fetch-site", "same-origin");
+    let ours = ada
+        .with("origin", &own)
+        .with("sec-fetch-site", "same-origin");
     assert_eq!(decide(&ours, &form), 200);
     assert_eq!(scene.parked(), 0);
 }
@@ -49,7 +56,12 @@ fn a_post_of_another_site_does_nothing() {
 fn what_decides_is_never_a_get() {
     let scene = Scene::start(1);
     let ada = scene.client().bearer(ADA);
-    for path in ["/review/decide", "/review/preview", "/event/payload", "/logout"] {
+    for path in [
+        "/review/decide",
+        "/review/preview",
+        "/event/payload",
+        "/logout",
+    ] {
         let query = "?decision=discard&items=orders:1&reason=x&batch=b&id=evt_n00000&source=stripe";
         assert_eq!(ada.get(&format!("{path}{query}")).status, 405, "{path}");
     }

@@ -107,7 +107,8 @@ fn a_payload_is_masked_until_somebody_looks_which_is_on_record() {
         assert_eq!(trail[0][field], value, "{field}");
     }
     ada.get("/audit").says(200, "looked");
-    ada.get("/event?id=evt_x").says(200, "looked at the payload");
+    ada.get("/event?id=evt_x")
+        .says(200, "looked at the payload");
 }
 
 /// Also where nothing was ever delivered, and so no trail was begun.
@@ -130,6 +131,7 @@ fn a_look_is_on_record_on_a_log_without_destinations() {
         ("batch", "look_1"),
         ("reason", "INC-7"),
     ];
-    ada.post("/event/payload", &fields).says(200, "pii@example.com");
+    ada.post("/event/payload", &fields)
+        .says(200, "pii@example.com");
     ada.get("/audit").says(200, "INC-7");
 }

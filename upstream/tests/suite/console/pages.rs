@@ -38,7 +38,9 @@ fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
     ] {
         page.says(200, step);
     }
-    client.get("/destination?name=nowhere").says(404, "no destination");
+    client
+        .get("/destination?name=nowhere")
+        .says(404, "no destination");
     client.get("/event?id=evt_none").says(404, "no event");
     client.get("/nothing").says(404, "no page");
 }
@@ -72,9 +74,15 @@ fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
         page.says(200, "evt_other");
         assert!(!page.body.contains("evt_n0"), "{filter}: {}", page.body);
     }
-    client.get("/review?type=%00").says(400, "`type`: expected an event type");
-    client.get("/review?account=a%20b").says(400, "`account`: expected");
-    client.get("/review?after=x").says(400, "no page of the queue");
+    client
+        .get("/review?type=%00")
+        .says(400, "`type`: expected an event type");
+    client
+        .get("/review?account=a%20b")
+        .says(400, "`account`: expected");
+    client
+        .get("/review?after=x")
+        .says(400, "no page of the queue");
 }
 
 #[test]
@@ -113,8 +121,18 @@ fn events_are_found_by_id_type_account_and_trace() {
         page.says(200, &format!("evt_n0000{number}"));
     }
     assert!(!page.body.contains("evt_n00010"), "{}", page.body);
-    for query in ["type=%00", "account=a%20b", "trace=x", "source=X", "before=x"] {
-        assert_eq!(client.get(&format!("/search?{query}")).status, 400, "{query}");
+    for query in [
+        "type=%00",
+        "account=a%20b",
+        "trace=x",
+        "source=X",
+        "before=x",
+    ] {
+        assert_eq!(
+            client.get(&format!("/search?{query}")).status,
+            400,
+            "{query}"
+        );
     }
 }
 

@@ -42,11 +42,15 @@ impl SqliteReader {
                 some.truncate(room);
                 let last = some.last().map_or(end, |(sequence, _)| *sequence);
                 found.seen += end - last;
-                found.events.extend(some.into_iter().map(|(_, event)| event));
+                found
+                    .events
+                    .extend(some.into_iter().map(|(_, event)| event));
                 found.before = Some(last);
                 return Ok(found);
             }
-            found.events.extend(some.into_iter().map(|(_, event)| event));
+            found
+                .events
+                .extend(some.into_iter().map(|(_, event)| event));
             found.seen += end - start;
             end = start;
             if end > span.first && Instant::now() >= until {
