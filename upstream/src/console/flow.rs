@@ -26,8 +26,20 @@ pub(super) const BARS: usize = 12;
 #[derive(Debug)]
 pub(super) struct Flow {
     metrics: Metrics,
-    /// The newest sample first: what each endpoint had stored by then.
-    samples: Mutex<VecDeque<Vec<(Arc<str>, u64)>>>,
+    /// The newest first.
+    samples: Mutex<VecDeque<Sample>>,
+}
+
+/// Holds what each endpoint had stored at a time.
+#[derive(Debug)]
+struct Sample(Vec<(Arc<str>, u64)>);
+
+impl Sample {
+    fn stored(&self, endpoint: &str) -> u64 {
+        let mut counts = self.0.iter();
+        let of = counts.find(|(name, _)| **name == *endpoint);
+        of.map_or(0, |(_, stored)| *stored)
+    }
 }
 
 /// Says what came at an endpoint.
@@ -58,7 +70,7 @@ impl Flow {
             let endpoints = self.metrics.snapshot().endpoints;
             let sample = endpoints.into_iter().map(|it| (it.name, it.stored));
             let mut samples = self.samples();
-            samples.push_front(sample.collect());
+            samples.push_front(Sample(sample.collect()));
             samples.truncate(KEPT);
         }
     }
@@ -69,9 +81,8 @@ impl Flow {
         let came = |counts: EndpointCounts| {
             // Before the first sample there was nothing.
             let stored = |back: usize| {
-                let sample = samples.get(back).map_or(&[][..], |it| it);
-                let of = sample.iter().find(|(name, _)| *name == counts.name);
-                of.map_or(0, |(_, stored)| *stored)
+                let sample = samples.get(back);
+                sample.map_or(0, |sample| sample.stored(&counts.name))
             };
             let mut bars = [0; BARS];
             let mut until = counts.stored;
@@ -91,7 +102,7 @@ impl Flow {
     }
 
     /// Nothing panics while it is held.
-    fn samples(&self) -> MutexGuard<'_, VecDeque<Vec<(Arc<str>, u64)>>> {
+    fn samples(&self) -> MutexGuard<'_, VecDeque<Sample>> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 mod event;
 mod search;
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -87,42 +87,53 @@ impl Console {
         let standings = self.watched().iter().map(|it| it.standing(now)).collect();
         let flow = self.flow.of(std::mem::take(&mut counts.endpoints));
         let reports = self.reports();
-        let (mut failures, mut stored) = (Vec::new(), None);
-        if let LogAddress::Sqlite(path) = &self.log {
-            let path = path.clone();
-            (failures, stored) = self.pool.run(move |_| of_the_files(&path)).await??;
-        }
+        let files = match &self.log {
+            LogAddress::Sqlite(path) => {
+                let path = path.clone();
+                self.pool.run(move |_| Files::read(&path)).await??
+            }
+            _ => Files::default(),
+        };
         Ok(Overview {
             is_ready: self.is_ready().await,
             counts,
             flow,
             standings,
-            failures,
-            stored,
+            failures: files.failures,
+            stored: files.stored,
             reconciled: reports.map(|reports| reports.newest().into_iter().next()),
         })
     }
 }
 
-type OfTheFiles = (Vec<(String, PastAttempt)>, Option<(u64, u64)>);
+/// What the files of a log say.
+#[derive(Debug, Default)]
+struct Files {
+    failures: Vec<(String, PastAttempt)>,
+    stored: Option<(u64, u64)>,
+}
 
-fn of_the_files(path: &Path) -> Result<OfTheFiles, Problem> {
-    let failed = |error: crate::log::sqlite::ReadError| Problem::Failed(error.to_string());
-    let board = Board::open(path)?;
-    let failures = board.map(|board| board.latest_failures()).transpose()?;
-    let reader = SqliteReader::open(path).map_err(failed)?;
-    // Sequences have no gaps, so that nothing has to be counted.
-    let stored = match reader.span().map_err(failed)? {
-        None => (0, 0),
-        Some(span) => {
-            let day = std::time::Duration::from_hours(24);
-            let since = page::earlier(clock::now(), day);
-            let first = reader.first_at(since).map_err(failed)?;
-            let today = first.map_or(0, |first| span.last.saturating_sub(first) + 1);
-            (span.last.saturating_sub(span.first) + 1, today)
-        }
-    };
-    Ok((failures.unwrap_or_default(), Some(stored)))
+impl Files {
+    fn read(path: &Path) -> Result<Self, Problem> {
+        let failed = |error: crate::log::sqlite::ReadError| Problem::Failed(error.to_string());
+        let board = Board::open(path)?;
+        let failures = board.map(|board| board.latest_failures()).transpose()?;
+        let reader = SqliteReader::open(path).map_err(failed)?;
+        // Sequences have no gaps, so that nothing has to be counted.
+        let stored = match reader.span().map_err(failed)? {
+            None => (0, 0),
+            Some(span) => {
+                let since = page::earlier(clock::now(), Duration::from_hours(24));
+                let first = reader.first_at(since).map_err(failed)?;
+                let today = first.map_or(0, |first| span.last.saturating_sub(first) + 1);
+                (span.last.saturating_sub(span.first) + 1, today)
+            }
+        };
+        Ok(Self {
+            failures: failures.unwrap_or_default(),
+            stored: Some(stored),
+        })
+    }
 }
 
 /// What the page of a destination shows.
@@ -208,7 +219,7 @@ async fn queue(
         }
         // A stream lists what is parked from its beginning.
         other => {
-            let limit = std::num::NonZeroUsize::MIN.saturating_add(ROWS - 1);
+            let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
             let wanted = |parked: &Parked| selection.chooses_parked(parked);
             let destination = selection.destination.as_deref();
             let parked = runtime.block_on(schedule::parked(other, destination, limit, wanted))?;

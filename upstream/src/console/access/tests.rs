@@ -104,7 +104,7 @@ fn a_token_is_who_has_it_and_its_role() {
         assert_eq!(acts_as, acts);
     }
     for shown in [
-        &bearer("")[..],
+        bearer("").as_str(),
         &bearer(&ADA.to_uppercase()),
         &bearer(&format!("{ADA}x")),
         ADA,
@@ -114,7 +114,7 @@ fn a_token_is_who_has_it_and_its_role() {
         assert_eq!(refused, Err(Refusal::WrongToken), "{shown}");
     }
     let (ada, eve) = (bearer(ADA), bearer(EVE));
-    let both = [("authorization", &ada[..]), ("authorization", &eve)];
+    let both = [("authorization", ada.as_str()), ("authorization", &eve)];
     assert_eq!(asks(&policy, HERE, &both), Err(Refusal::WrongToken));
 }
 

@@ -40,7 +40,7 @@ pub(in crate::console) fn review(
         @if let Some(next) = &queue.next {
             @let after = next.to_string();
             @let chosen = FILTER.map(|name| (name, fields.get(name)));
-            @let all: Vec<_> = chosen.into_iter().chain([("after", Some(&after[..]))]).collect();
+            @let all: Vec<_> = chosen.into_iter().chain([("after", Some(after.as_str()))]).collect();
             p { a.button href=(address("/review", &all)) rel="next" { "Parked later…" } }
         }
         @if caller.operates() && !queue.parked.is_empty() {

@@ -94,7 +94,7 @@ fn further(fields: &Fields, found: &Found) -> Markup {
         @if let Some(before) = found.before {
             @let before = before.to_string();
             @let asked = FIELDS.map(|(name, ..)| (name, fields.get(name)));
-            @let all: Vec<_> = asked.into_iter().chain([("before", Some(&before[..]))]).collect();
+            @let all: Vec<_> = asked.into_iter().chain([("before", Some(before.as_str()))]).collect();
             p { a.button href=(address("/search", &all)) rel="next" { "Older…" } }
         }
     }

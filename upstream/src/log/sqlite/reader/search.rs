@@ -5,9 +5,9 @@ use std::{num::NonZeroUsize, time::Instant};
 use hookgate_core::{identity::Source, policy::TypePattern};
 use rusqlite::params;
 
-use super::{ReadError, SqliteReader};
+use super::{ReadError, Scanned, SqliteReader};
 use crate::log::{
-    Damage, Entry, Found, Sought,
+    Found, Sought,
     sqlite::row::{self, integer},
 };
 
@@ -40,17 +40,13 @@ impl SqliteReader {
             let mut some = self.matching(start, end, sought, room.saturating_add(1))?;
             if some.len() > room {
                 some.truncate(room);
-                let last = some.last().map_or(end, |(sequence, _)| *sequence);
+                let last = some.last().map_or(end, |it| it.sequence);
                 found.seen += end - last;
-                found
-                    .events
-                    .extend(some.into_iter().map(|(_, event)| event));
+                found.events.extend(some.into_iter().map(|it| it.entry));
                 found.before = Some(last);
                 return Ok(found);
             }
-            found
-                .events
-                .extend(some.into_iter().map(|(_, event)| event));
+            found.events.extend(some.into_iter().map(|it| it.entry));
             found.seen += end - start;
             end = start;
             if end > span.first && Instant::now() >= until {
@@ -67,7 +63,7 @@ impl SqliteReader {
         end: u64,
         sought: &Sought,
         limit: usize,
-    ) -> Result<Vec<(u64, Result<Entry, Damage>)>, ReadError> {
+    ) -> Result<Vec<Scanned>, ReadError> {
         // The unary plus keeps SQLite from an index of (id, source).
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {} FROM event
@@ -92,8 +88,10 @@ impl SqliteReader {
                 limit
             ],
             |row| {
-                let sequence = row.get::<_, i64>("sequence")?.unsigned_abs();
-                Ok((sequence, row::entry(row)?))
+                Ok(Scanned {
+                    sequence: row.get::<_, i64>("sequence")?.unsigned_abs(),
+                    entry: row::entry(row)?,
+                })
             },
         )?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
