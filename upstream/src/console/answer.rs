@@ -45,7 +45,8 @@ impl IntoResponse for Problem {
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Busy",
-                "Other pages are being read. Try again in a moment.".to_owned(),
+                "Other pages are being read, or the log takes too long. Try again in a moment."
+                    .to_owned(),
             ),
             Self::Failed(text) => {
                 warn!(error = text, "a page of the console can't be shown");

@@ -11,11 +11,22 @@ const PLACES: usize = 4;
 /// How long a page waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
+/// How long a broker may take for a page: some have to be read whole.
+const BROKER: Duration = Duration::from_secs(10);
+
+/// Waits for a log, as long as a page may take.
+///
+/// # Errors
+/// [`Busy`].
+pub(super) fn wait<T>(runtime: &Handle, answer: impl Future<Output = T>) -> Result<T, Busy> {
+    runtime.block_on(async { timeout(BROKER, answer).await.map_err(|_| Busy) })
+}
+
 /// Runs what blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Pool(Arc<Semaphore>);
 
-/// Says that it didn't come to it.
+/// Says that it didn't come to it, or took too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Busy;
 

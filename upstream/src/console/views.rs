@@ -24,6 +24,7 @@ use super::{
     flow::Came,
     form::Fields,
     page,
+    pool::wait,
 };
 use crate::{
     clock,
@@ -222,7 +223,8 @@ async fn queue(
             let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
             let wanted = |parked: &Parked| selection.chooses_parked(parked);
             let destination = selection.destination.as_deref();
-            let parked = runtime.block_on(schedule::parked(other, destination, limit, wanted))?;
+            let parked = schedule::parked(other, destination, limit, wanted);
+            let parked = wait(runtime, parked)??;
             let next = None;
             Ok(QueuePage { parked, next })
         }

@@ -16,6 +16,7 @@ use crate::{
         answer::{self, Problem},
         form::Fields,
         page,
+        pool::wait,
     },
     log::{Entry, LogAddress, Reader},
     review::{Board, Desk, Life, Record},
@@ -67,7 +68,9 @@ fn read(
     id: &str,
     source: Option<&Source>,
 ) -> Result<Vec<Event>, Problem> {
-    let found = runtime.block_on(async { Reader::open(log).await?.event(id, source).await })?;
+    let found = wait(runtime, async {
+        Reader::open(log).await?.event(id, source).await
+    })??;
     let mut events = Vec::new();
     for (entry, payload) in found {
         let mut event = Event {

@@ -26,6 +26,7 @@ use crate::{
         answer::{self, Problem},
         form::{Fields, address},
         page,
+        pool::wait,
     },
     deliver::destination::is_account,
     log::{Found, LogAddress, Reader, Sought},
@@ -63,10 +64,11 @@ pub(in crate::console) async fn search(
         };
         let until = Instant::now() + budget;
         let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
-        runtime.block_on(async {
+        let found = wait(runtime, async {
             let reader = Reader::open(&log).await?;
             reader.backwards(before, &sought, limit, until).await
-        })
+        });
+        Ok::<_, Problem>(found??)
     };
     let found: Found = console.pool.run(look).await??;
     let page = page::search(&caller, &fields, &found, clock::now());
