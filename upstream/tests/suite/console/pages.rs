@@ -153,3 +153,28 @@ fn on_a_stream_pages_show_what_there_is_and_say_what_there_is_not() {
     client.get("/destination?name=orders").says(200, "evt_1");
     client.get("/audit").says(501, "sqlite:PATH");
 }
+
+#[test]
+fn a_trail_that_was_changed_is_not_shown_as_sound() {
+    let scene = Scene::start(3);
+    let ada = scene.client().bearer(super::ADA);
+    for sequence in 1..=3 {
+        let fields = [
+            ("items", &format!("orders:{sequence}")[..]),
+            ("decision", "discard"),
+            ("reason", "a test of ours"),
+            ("batch", &format!("batch_{sequence}")),
+        ];
+        ada.post("/review/decide", &fields)
+            .says(200, "1 is discarded.");
+    }
+    ada.get("/audit").says(200, "batch_3");
+    let path = format!("{}.deliveries", scene.log.strip_prefix("sqlite:").unwrap());
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.execute_batch(
+        "DROP TRIGGER audit_update; UPDATE audit SET reason = 'nothing' WHERE number = 2;",
+    )
+    .unwrap();
+    ada.get("/audit")
+        .says(500, "record 2 is not what was written");
+}
