@@ -184,11 +184,11 @@ impl Scene {
         let is_mended = Arc::new(AtomicBool::new(false));
         let mended = Arc::clone(&is_mended);
         let orders = Receiver::start(move |_, _| {
-            Reaction::Status(if mended.load(Ordering::Relaxed) {
-                200
+            if mended.load(Ordering::Relaxed) {
+                Reaction::Status(200)
             } else {
-                422
-            })
+                Reaction::Says(422, "unknown currency")
+            }
         });
         let backend = Sqlite::new();
         let log = backend.address();

@@ -120,6 +120,8 @@ struct Row<'a> {
     oldest: Option<Timestamp>,
     parked: u64,
     failure: Option<&'a PastAttempt>,
+    /// Whether the log keeps attempts.
+    is_kept: bool,
 }
 
 /// The worst first.
@@ -141,6 +143,7 @@ fn rows<'a>(overview: &'a Overview, now: Timestamp) -> Vec<Row<'a>> {
             oldest,
             parked,
             failure,
+            is_kept: overview.stored.is_some(),
         }
     };
     let mut rows: Vec<Row<'a>> = overview.standings.iter().map(row).collect();
@@ -201,7 +204,9 @@ fn destinations(rows: &[Row<'_>], now: Timestamp) -> Markup {
                 td data-label="Undelivered" { (number(row.undelivered)) }
                 td data-label="Oldest" { (row.oldest.map_or_else(|| "–".to_owned(), |at| age(at, now))) }
                 td data-label="Parked" { (number(row.parked)) }
-                td data-label="Last failure" { (reason(row.failure, now)) }
+                td data-label="Last failure" {
+                    @if row.is_kept { (reason(row.failure, now)) } @else { "not kept on this log" }
+                }
             }
         }
     };
@@ -217,7 +222,7 @@ fn destinations(rows: &[Row<'_>], now: Timestamp) -> Markup {
 }
 
 /// Says why an attempt failed.
-pub(super) fn reason(failure: Option<&PastAttempt>, now: Timestamp) -> Markup {
+fn reason(failure: Option<&PastAttempt>, now: Timestamp) -> Markup {
     let Some(attempt) = failure else {
         return html! { "none of late" };
     };

@@ -84,7 +84,7 @@ const scenarios = {
     await says(page, "evt_n00001");
     await click("section[aria-labelledby=parked] tbody tr:first-child th a");
     await says(page, "Parked at orders");
-    await says(page, "Attempt 1 at orders");
+    await says(page, "unknown currency");
     check(clicks <= 3, `${clicks} clicks`);
     return [page];
   },

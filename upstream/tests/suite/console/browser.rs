@@ -2,12 +2,18 @@
 
 use std::{
     env, fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use super::{ADA, Scene};
-use crate::harness::{tool_at, until};
+use super::{ADA, OPERATORS, Scene};
+use crate::{
+    delivery::Delivery,
+    destinations::destination,
+    harness::{tool_at, until},
+    receiver::{Reaction, Receiver},
+};
 
 /// Where screenshots are for readers.
 const SHOWN: &str = "../docs/console";
@@ -43,6 +49,27 @@ fn scene() -> Scene {
     until("the overview counts them", || {
         let page = scene.client().get("/").body;
         page.contains("4 parked").then_some(())
+    });
+    scene
+}
+
+/// A scene with something to see.
+fn gallery() -> Scene {
+    let billing = Receiver::start(|_, _| Reaction::Status(204));
+    // Nobody listens there once it is dropped.
+    let away = TcpListener::bind("127.0.0.1:0").unwrap();
+    let search = format!("http://{}/hook", away.local_addr().unwrap());
+    drop(away);
+    let more = destination("billing", &billing.url(), "") + &destination("search", &search, "");
+    let scene = Scene::with(4, &(more + OPERATORS));
+    for (number, type_name) in (0..30).zip(["payout.paid", "charge.refunded"].iter().cycle()) {
+        let id = format!("evt_m{number:05}");
+        let account = format!("acct_{}", number % 7);
+        Delivery::saying(&id, type_name, Some(&account), Some(true)).send(&scene.server);
+    }
+    until("the overview counts them", || {
+        let page = scene.client().get("/").body;
+        (page.contains("34 parked") && page.contains("away")).then_some(())
     });
     scene
 }
@@ -112,7 +139,7 @@ fn the_screenshots_are_there_and_small() {
     let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHOWN);
     if env::var_os("HOOKGATE_BLESS").is_some() {
         fs::create_dir_all(&shown).unwrap();
-        walk_through(&scene(), "screenshots", &shown);
+        walk_through(&gallery(), "screenshots", &shown);
     }
     for name in [
         "overview",
