@@ -107,6 +107,11 @@ impl Console {
         self.flow.watch().await;
     }
 
+    /// Tells whether the log is open.
+    fn is_open(&self) -> bool {
+        self.running.get().is_some()
+    }
+
     fn watched(&self) -> &[Watched] {
         self.running.get().map_or(&[], |running| &running.watched)
     }

@@ -27,6 +27,8 @@ pub(super) enum Problem {
     Incapable(Incapable),
     /// Others are asking already.
     Busy,
+    /// The log isn't open yet.
+    NotYet,
     /// Something failed.
     Failed(String),
 }
@@ -46,6 +48,12 @@ impl IntoResponse for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Busy",
                 "Other pages are being read, or the log takes too long. Try again in a moment."
+                    .to_owned(),
+            ),
+            Self::NotYet => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not yet",
+                "The server waits for its log, or brings it forward. Its own log says more."
                     .to_owned(),
             ),
             Self::Failed(text) => {

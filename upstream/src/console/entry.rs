@@ -59,7 +59,8 @@ pub(super) async fn enter(
     next: Next,
 ) -> Response {
     let mut response = match console.admit(&mut request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) if console.is_open() || is_public(&request) => next.run(request).await,
+        Ok(()) => answer::Problem::NotYet.into_response(),
         Err(refusal) => console.refuse(&request, refusal),
     };
     for (name, value) in HEADERS {
@@ -69,6 +70,13 @@ pub(super) async fn enter(
     response
 }
 
+/// Tells whether a request is for what everybody may have: the way in, and what
+/// pages look like.
+fn is_public(request: &Request) -> bool {
+    let path = request.uri().path();
+    path == "/login" || path.starts_with("/assets/")
+}
+
 impl Console {
     /// Finds out who asks, which the pages then find in the request.
     fn admit(&self, request: &mut Request) -> Result<(), Refusal> {
@@ -76,8 +84,7 @@ impl Console {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             self.policy.admit_origin(request.headers())?;
         }
-        let path = request.uri().path();
-        if path == "/login" || path.starts_with("/assets/") {
+        if is_public(request) {
             return Ok(());
         }
         let peer = peer(request).ip();

@@ -127,12 +127,14 @@ pub(super) fn payload(payload: &[u8], shown: Shown) -> Markup {
         .is_ok_and(|value| writer.value(value, Place::Named(""), 0).is_some());
     if !is_json {
         return match (shown, std::str::from_utf8(payload)) {
-            (Shown::Whole, Ok(text)) => html! { pre tabindex="0" aria-label="Payload" { (text) } },
+            (Shown::Whole, Ok(text)) => {
+                html! { pre role="region" tabindex="0" aria-label="Payload as JSON" { (text) } }
+            }
             _ => html! { p { "The payload is no JSON; " (payload.len()) " bytes are masked." } },
         };
     }
     html! {
-        pre tabindex="0" aria-label="Payload" { (text) }
+        pre role="region" tabindex="0" aria-label="Payload as JSON" { (text) }
         @if shown == Shown::Masked {
             p.note { (masked) " values that may be about a person are masked as •••." }
         }

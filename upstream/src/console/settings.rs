@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tracing::info;
+
 use super::access::{Hosts, Operators, OperatorsError, Policy, Proxy};
 use crate::{
     config::{self, Listen, LocalReading},
@@ -50,7 +52,10 @@ impl Settings {
             (Some(Listen::Off), _) | (None, Scrape::Off) => return Ok(None),
             (Some(Listen::At(listen)), _) => listen,
             (None, Scrape::At(listen)) if listen.ip().is_loopback() || has_operators => listen,
-            (None, Scrape::At(_)) => return Ok(None),
+            (None, Scrape::At(_)) => {
+                info!("no console: metrics are beyond loopback, and there are no operators");
+                return Ok(None);
+            }
         };
         if !listen.ip().is_loopback() && !has_operators {
             return Err(SettingsError::Open { listen });

@@ -6,7 +6,7 @@ use super::{ADA, EVE, Scene};
 use crate::{
     contract::{Backend as _, Sqlite},
     delivery::Delivery,
-    harness::{Server, until},
+    harness::{Server, failure, hookgate, until},
 };
 
 const SCRIPT: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
@@ -134,4 +134,10 @@ fn a_look_is_on_record_on_a_log_without_destinations() {
     ada.post("/event/payload", &fields)
         .says(200, "pii@example.com");
     ada.get("/audit").says(200, "INC-7");
+    // Nor is a look a place where the event could be parked.
+    let mut approve = hookgate();
+    approve.args(["review", "approve", "evt_x", "--log", &log]);
+    approve.args(["--by", "ben", "--reason", "mended"]);
+    let message = failure(&mut approve);
+    assert!(message.contains("`evt_x` is not parked there"), "{message}");
 }

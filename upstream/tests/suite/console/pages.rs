@@ -1,11 +1,13 @@
 //! What pages say.
 
+use std::net::TcpListener;
+
 use super::{Client, Scene};
 use crate::{
     contract::Backend as _,
     delivery::Delivery,
     destinations::{Place, destination},
-    harness::until,
+    harness::{Starting, until},
     nats_server::Nats,
     receiver::{Reaction, Receiver},
 };
@@ -134,6 +136,23 @@ fn events_are_found_by_id_type_account_and_trace() {
             "{query}"
         );
     }
+}
+
+#[test]
+fn while_the_log_is_away_the_console_says_so() {
+    // Nobody listens there once it is dropped.
+    let away = TcpListener::bind("127.0.0.1:0").unwrap();
+    let log = format!("nats://{}", away.local_addr().unwrap());
+    drop(away);
+    let mut server = Starting::start(&log, &[]);
+    server.until_waiting();
+    let stderr = server.stderr();
+    let (_, rest) = stderr.split_once("the console is at http://").unwrap();
+    let address = rest.split('/').next().unwrap().parse().unwrap();
+    Client::new(address)
+        .get("/")
+        .says(503, "The server waits for its log");
+    assert!(server.stop().success());
 }
 
 #[test]
