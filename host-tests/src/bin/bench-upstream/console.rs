@@ -83,7 +83,7 @@ pub(crate) async fn measure() -> Result<()> {
     for _ in 0..ROUNDS {
         for ((name, path), times) in pages.iter().zip(&mut times) {
             let start = Instant::now();
-            let answer = http.send(&Delivery::get(path)).await?;
+            let answer = http.send(Delivery::get(path)).await?;
             times.push(start.elapsed());
             ensure!(answer.status == 200, "{name}: {}", answer.status);
         }

@@ -202,6 +202,21 @@ fn who_tries_tokens_is_slowed() {
 }
 
 #[test]
+fn who_is_not_logged_in_is_not_listened_to_for_long() {
+    let scene = Scene::configured(0, "local_reading = \"with_token\"");
+    let long = "x".repeat(1_000_000);
+    let client = scene.client();
+    let reply = client.post("/login", &[("token", &long)]);
+    reply.says(400, "too long");
+    let reply = client.post("/review/preview", &[("reason", &long)]);
+    reply.says(401, "Nothing was done");
+    let reply = client
+        .bearer(EVE)
+        .post("/review/preview", &[("reason", &long)]);
+    reply.says(403, "Nothing was done");
+}
+
+#[test]
 fn beyond_loopback_it_starts_with_operators_only() {
     let backend = Sqlite::new();
     let log = backend.address();
