@@ -26,7 +26,7 @@ mod selection;
 
 pub(crate) use self::{
     audit::{Action, Record},
-    board::{Board, Cursor, Failure, Life, QueuePage, Waits},
+    board::{Board, Cursor, Failure, LatestFailure, Life, QueuePage, Waits},
     case::{Case, PastAttempt},
     desk::{Decision, Desk, Request, ReviewError, Run, TrailPage},
     operator::{Batch, Operator, OperatorError},

@@ -35,7 +35,7 @@ use crate::{
     log::{LogAddress, sqlite::SqliteReader},
     metrics::Snapshot,
     reconcile::Report,
-    review::{Board, Cursor, Desk, Failure, PastAttempt, QueuePage, Selection, TrailPage},
+    review::{Board, Cursor, Desk, Failure, LatestFailure, QueuePage, Selection, TrailPage},
 };
 
 /// Rows of a list.
@@ -53,7 +53,7 @@ pub(super) struct Overview {
     /// How each destination is.
     pub(super) standings: Vec<Standing>,
     /// The newest failure of each destination.
-    pub(super) failures: Vec<(String, PastAttempt)>,
+    pub(super) failures: Vec<LatestFailure>,
     /// Events in the log, and those of the last day; where the log counts without
     /// gaps.
     pub(super) stored: Option<(u64, u64)>,
@@ -110,7 +110,7 @@ impl Console {
 /// What the files of a log say.
 #[derive(Debug, Default)]
 struct Files {
-    failures: Vec<(String, PastAttempt)>,
+    failures: Vec<LatestFailure>,
     stored: Option<(u64, u64)>,
 }
 
@@ -146,6 +146,8 @@ pub(super) struct Destination {
     pub(super) waiting: Option<crate::metrics::Waiting>,
     /// The newest attempts that failed.
     pub(super) failures: Vec<Failure>,
+    /// The newest one among them.
+    pub(super) latest: Option<LatestFailure>,
     /// What is parked there.
     pub(super) queue: QueuePage,
 }
@@ -168,6 +170,7 @@ pub(super) async fn destination(
         standing: watched.standing(clock::now()),
         waiting: waiting.into_iter().find(|it| *it.name == *name),
         failures: Vec::new(),
+        latest: None,
         queue: QueuePage::default(),
     };
     let selection = Selection {
@@ -177,11 +180,15 @@ pub(super) async fn destination(
     shown.queue = queue(&console, selection, None).await?;
     if let LogAddress::Sqlite(path) = &console.log {
         let path = path.clone();
-        let failures = move |_: &_| {
-            let board = Board::open(&path)?;
-            board.map(|board| board.failures(Some(&name))).transpose()
+        let read = move |_: &_| {
+            let Some(board) = Board::open(&path)? else {
+                return Ok(<(Vec<_>, Option<_>)>::default());
+            };
+            let mut latest = board.latest_failures()?.into_iter();
+            let latest = latest.find(|it| it.destination == name);
+            Ok::<_, Problem>((board.failures(Some(&name))?, latest))
         };
-        shown.failures = console.pool.run(failures).await??.unwrap_or_default();
+        (shown.failures, shown.latest) = console.pool.run(read).await??;
     }
     let names = names(&console);
     let page = page::destination(&caller, &shown, &names, clock::now());

@@ -46,6 +46,17 @@ pub(crate) struct Failure {
     pub(crate) attempt: PastAttempt,
 }
 
+/// Holds the newest attempt that failed at a destination.
+#[derive(Debug, Clone)]
+pub(crate) struct LatestFailure {
+    /// Where.
+    pub(crate) destination: String,
+    /// What happened.
+    pub(crate) attempt: PastAttempt,
+    /// Whether a later attempt was delivered.
+    pub(crate) is_over: bool,
+}
+
 /// Says what an event waits for at a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Waits {
@@ -126,14 +137,24 @@ impl Board {
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub(crate) fn latest_failures(&self) -> Result<Vec<(String, PastAttempt)>, ReviewError> {
+    pub(crate) fn latest_failures(&self) -> Result<Vec<LatestFailure>, ReviewError> {
         // SQLite takes the other columns from the row with the maximum.
         let mut statement = self.connection.prepare_cached(
-            "SELECT number, max(at), via, outcome, status, latency, answer, destination
-             FROM (SELECT * FROM attempt INDEXED BY attempt_at ORDER BY at DESC LIMIT ?1)
-             WHERE outcome <> 'delivered' GROUP BY destination",
+            "WITH recent AS (SELECT * FROM attempt INDEXED BY attempt_at ORDER BY at DESC LIMIT ?1)
+             SELECT number, max(at), via, outcome, status, latency, answer, destination,
+                 (SELECT max(at) FROM recent AS other
+                     WHERE other.destination = failed.destination AND outcome = 'delivered')
+             FROM recent AS failed WHERE outcome <> 'delivered' GROUP BY destination",
         )?;
-        let rows = statement.query_map(params![RECENT], |row| Ok((row.get(7)?, attempt(row)?)))?;
+        let rows = statement.query_map(params![RECENT], |row| {
+            let attempt = attempt(row)?;
+            let delivered_at: Option<i64> = row.get(8)?;
+            Ok(LatestFailure {
+                destination: row.get(7)?,
+                is_over: delivered_at.is_some_and(|at| unsigned(at) > attempt.at.unix_millis()),
+                attempt,
+            })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

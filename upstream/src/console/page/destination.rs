@@ -28,7 +28,7 @@ pub(in crate::console) fn destination(
     let waiting = shown.waiting.as_ref();
     let oldest = waiting.and_then(|it| it.oldest);
     let parked = waiting.map_or(0, |it| it.parked);
-    let failure = shown.failures.first().map(|it| &it.attempt);
+    let failure = shown.latest.as_ref();
     let (kind, state) = overview::state(standing, oldest, parked, failure, now);
     let content = html! {
         dl.facts {

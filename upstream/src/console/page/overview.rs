@@ -15,7 +15,7 @@ use crate::{
         views::Overview,
     },
     deliver::{engine::Standing, health::Circuit},
-    review::PastAttempt,
+    review::{LatestFailure, PastAttempt},
 };
 
 /// How old the oldest undelivered event may be before its destination is late.
@@ -119,7 +119,7 @@ struct Row<'a> {
     undelivered: u64,
     oldest: Option<Timestamp>,
     parked: u64,
-    failure: Option<&'a PastAttempt>,
+    failure: Option<&'a LatestFailure>,
     /// Whether the log keeps attempts.
     is_kept: bool,
 }
@@ -130,8 +130,8 @@ fn rows<'a>(overview: &'a Overview, now: Timestamp) -> Vec<Row<'a>> {
         let name = standing.name.as_str();
         let mut waiting = overview.counts.destinations.iter();
         let waiting = waiting.find(|it| *it.name == *name);
-        let failure = overview.failures.iter().find(|(of, _)| of == name);
-        let failure = failure.map(|(_, attempt)| attempt);
+        let mut failures = overview.failures.iter();
+        let failure = failures.find(|it| it.destination == name);
         let oldest = waiting.and_then(|it| it.oldest);
         let parked = waiting.map_or(0, |it| it.parked);
         let (kind, state) = state(standing, oldest, parked, failure, now);
@@ -159,12 +159,12 @@ pub(super) fn state(
     standing: &Standing,
     oldest: Option<Timestamp>,
     parked: u64,
-    failure: Option<&PastAttempt>,
+    failure: Option<&LatestFailure>,
     now: Timestamp,
 ) -> (Kind, String) {
     let since = |at: Timestamp| now.unix_seconds().saturating_sub(at.unix_seconds());
     let is_late = oldest.is_some_and(|at| since(at) > LATE_SECONDS);
-    let failed = failure.is_some_and(|it| since(it.at) < RECENT_SECONDS);
+    let recent = failure.filter(|it| since(it.attempt.at) < RECENT_SECONDS);
     if let Circuit::Open { until: at } = standing.primary.1 {
         return (Kind::Bad, format!("away, next try in {}", until(at, now)));
     }
@@ -177,10 +177,11 @@ pub(super) fn state(
             format!("asked for less, for {}", until(at, now)),
         );
     }
-    match (is_late, failed, parked > 0) {
-        (true, _, _) => (Kind::Bad, "late".to_owned()),
-        (_, true, _) => (Kind::Bad, "failing".to_owned()),
+    match (is_late, recent, parked > 0) {
+        (true, ..) => (Kind::Bad, "late".to_owned()),
+        (_, Some(failure), _) if !failure.is_over => (Kind::Bad, "failing".to_owned()),
         (_, _, true) => (Kind::Warning, "events parked".to_owned()),
+        (_, Some(_), _) => (Kind::Warning, "failed a moment ago".to_owned()),
         _ => (Kind::Good, "delivering".to_owned()),
     }
 }
@@ -205,7 +206,7 @@ fn destinations(rows: &[Row<'_>], now: Timestamp) -> Markup {
                 td data-label="Oldest" { (row.oldest.map_or_else(|| "–".to_owned(), |at| age(at, now))) }
                 td data-label="Parked" { (number(row.parked)) }
                 td data-label="Last failure" {
-                    @if row.is_kept { (reason(row.failure, now)) } @else { "not kept on this log" }
+                    @if row.is_kept { (reason(row.failure.map(|it| &it.attempt), now)) } @else { "not kept on this log" }
                 }
             }
         }

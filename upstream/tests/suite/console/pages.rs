@@ -48,6 +48,27 @@ fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
 }
 
 #[test]
+fn a_destination_that_takes_events_again_is_not_called_failing() {
+    let scene = Scene::start(2);
+    let ada = scene.client().bearer(super::ADA);
+    until("it is failing", || {
+        ada.get("/").body.contains("failing</span>").then_some(())
+    });
+    scene.mend();
+    let fields = [
+        ("items", "orders:1"),
+        ("decision", "approve"),
+        ("reason", "mended"),
+        ("batch", "batch_1"),
+    ];
+    ada.post("/review/decide", &fields).says(200, "Done.");
+    until("it has one parked and takes the other", || {
+        let says = |page: &str| ada.get(page).body.contains("events parked</span>");
+        (says("/") && says("/destination?name=orders")).then_some(())
+    });
+}
+
+#[test]
 fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
     let scene = Scene::start(120);
     let other = Delivery::saying("evt_other", "charge.failed", Some("acct_2"), None);
