@@ -202,17 +202,25 @@ impl Upstream {
     /// # Errors
     /// It serves no metrics.
     pub async fn undelivered(&self) -> Result<Option<u64>> {
-        let stderr = self.process.stderr()?;
-        let mut lines = stderr.lines().rev();
-        let line = lines.find(|line| line.contains("metrics are at /metrics"));
-        let address = line.and_then(|line| line.rsplit_once("address="));
-        let (_, address) = address.context("no metrics")?;
-        let page = Admin::new(address.trim().parse()?).page("/metrics").await?;
+        let page = Admin::new(self.pages()?).page("/metrics").await?;
         let samples = Exposition::parse(&page)?.samples;
         let shown = samples
             .iter()
             .find(|sample| sample.name == "hookgate_undelivered");
         Ok(shown.and_then(|sample| sample.value.parse().ok()))
+    }
+
+    /// Returns where it serves metrics, and the console.
+    ///
+    /// # Errors
+    /// It serves none.
+    pub fn pages(&self) -> Result<SocketAddr> {
+        let stderr = self.process.stderr()?;
+        let mut lines = stderr.lines().rev();
+        let line = lines.find(|line| line.contains("metrics are at /metrics"));
+        let address = line.and_then(|line| line.rsplit_once("address="));
+        let (_, address) = address.context("no metrics")?;
+        Ok(address.trim().parse()?)
     }
 
     /// Waits until its destinations have confirmed everything: nothing that was

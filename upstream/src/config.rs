@@ -3,6 +3,7 @@
 //! The file is read whole or not at all: a field that isn't known, a value out
 //! of its bounds and a secret that stands in it are refused with their place.
 
+mod console;
 mod destination;
 mod merged;
 mod mistake;
@@ -21,10 +22,11 @@ use std::{
 use serde::{Deserialize, Deserializer, de};
 
 pub(crate) use self::{
+    console::{Console, Listen, LocalReading, Operator, Proxy, Role},
     destination::{Destination, Url},
     merged::Merged,
     mistake::Mistake,
-    place::{Place, PlaceError},
+    place::{Place, PlaceError, SecretPlace},
     reconcile::{Of, Reconcile},
     setting::{
         Approvals, BodyTimeout, GiveUpAfter, Keep, MaxBodyBytes, Queue, Replicas, Since,
@@ -86,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     /// Who decides about what can't be delivered.
     pub(crate) review: Review,
+    /// Where people look, and who they are.
+    pub(crate) console: Console,
     /// How events are compared with Stripe's list of them.
     pub(crate) reconcile: Option<Reconcile>,
     /// Where events go.
@@ -207,6 +211,9 @@ impl Config {
             let problem = "found keyrings and no `gate`, expected both";
             return Err(("keyrings".to_owned(), problem.to_owned()));
         }
+        self.console
+            .check()
+            .map_err(|(field, problem)| (format!("console.{field}"), problem))?;
         if let Some(reconcile) = &self.reconcile {
             reconcile
                 .check()

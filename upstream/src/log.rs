@@ -20,6 +20,7 @@ mod offsets;
 pub(crate) mod reader;
 mod record;
 mod redact;
+mod search;
 pub(crate) mod sqlite;
 mod start;
 mod verify;
@@ -32,6 +33,7 @@ pub(crate) use record::{Attributes, Damage, Entry, Origin, Record, Sha256Sum, UN
 pub(crate) use redact::{
     RedactError, Redacted, Request as RedactRequest, Target as RedactTarget, redact,
 };
+pub(crate) use search::{Found, Sought};
 pub(crate) use start::Start;
 pub(crate) use verify::{VerifyError, head, verify};
 

@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod console;
 mod decide;
 mod deliver;
 mod evidence;
@@ -224,6 +225,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         )?),
         None => None,
     };
+    let console = console::Settings::load(merged.console, merged.metrics)?;
     Ok(Settings {
         listen: merged.listen,
         log: merged.log,
@@ -240,6 +242,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
             body_timeout: merged.body_timeout.value(),
         },
         metrics: merged.metrics,
+        console,
         account_groups: merged.account_groups,
         otlp: merged.otlp,
         destinations,

@@ -9,6 +9,7 @@ mod family;
 mod group;
 mod label;
 mod page;
+mod snapshot;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use self::{endpoint::Endpoint, family::Series, label::Names};
 pub(crate) use self::{
     group::AccountGroups,
     page::{Scrape, routes},
+    snapshot::{EndpointCounts, Snapshot, Waiting},
 };
 use crate::{
     deliver::{
@@ -82,7 +84,7 @@ pub(crate) struct Slice {
 
 /// Counts one event as waiting for the log for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Waiting(Gauge);
+pub(crate) struct Queued(Gauge);
 
 impl Metrics {
     /// Starts counting from 0, for a log that lets `queue` events wait.
@@ -160,9 +162,9 @@ impl Metrics {
     }
 
     /// Counts an event as waiting until the returned value is dropped.
-    pub(crate) fn waiting(&self) -> Waiting {
+    pub(crate) fn waiting(&self) -> Queued {
         self.0.queue_depth.inc();
-        Waiting(self.0.queue_depth.clone())
+        Queued(self.0.queue_depth.clone())
     }
 
     /// Counts what the log said to an event, and how long it took to say so.
@@ -291,7 +293,7 @@ impl Metrics {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Queued {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -13,6 +13,7 @@ mod known;
 mod pace;
 mod page;
 mod repeat;
+mod report;
 mod round;
 mod run;
 mod settings;
@@ -23,4 +24,6 @@ mod wanted;
 
 pub(crate) use command::reconcile;
 pub(crate) use repeat::Repeating;
+pub(crate) use report::{Report, Reports};
 pub(crate) use settings::Settings;
+pub(crate) use tally::Count;

@@ -18,6 +18,7 @@
 //! any other attempt.
 
 mod audit;
+mod board;
 mod case;
 mod desk;
 mod ledger;
@@ -27,8 +28,9 @@ mod selection;
 
 pub(crate) use self::{
     audit::{Action, Record, TrailError},
+    board::{Board, Cursor, Failure, LatestFailure, Life, QueuePage, Waits},
     case::{Case, PastAttempt},
-    desk::{Decision, Desk, Request, ReviewError, Run},
+    desk::{Decision, Desk, Request, ReviewError, Run, TrailPage},
     ledger::{Ledger, LedgerError, written},
     operator::{Batch, Operator, OperatorError},
     outcome::{Item, Outcome},

@@ -5,13 +5,12 @@ mod appender;
 mod claim;
 mod connections;
 mod intake;
+mod pages;
 mod subject;
 mod waiting;
 
 use std::{
-    fs,
-    future::pending,
-    io,
+    fs, io,
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -30,20 +29,20 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
-    task::JoinHandle,
 };
 use tracing::{info, warn};
 
-use self::{answer::Refusal, intake::Intake};
+use self::{answer::Refusal, intake::Intake, pages::Pages};
 pub(crate) use self::{appender::Appender, intake::Acceptance};
 use crate::{
+    console,
     deliver::{
         destination::Destination,
         engine::{Engine, Instruments, StartError},
     },
     log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
-    metrics::{self, AccountGroups, Metrics, Scrape},
-    reconcile::{self, Repeating},
+    metrics::{AccountGroups, Metrics, Scrape},
+    reconcile::{self, Repeating, Reports},
     telemetry::{
         otlp::{Collector, Reporting},
         trace::Tracer,
@@ -63,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) acceptance: Acceptance,
     /// Where Prometheus reads.
     pub(crate) metrics: Scrape,
+    /// Where people look; `None`: nowhere.
+    pub(crate) console: Option<console::Settings>,
     /// How accounts are grouped in metrics.
     pub(crate) account_groups: AccountGroups,
     /// Where to report spans.
@@ -110,6 +111,16 @@ pub(crate) enum ServeError {
         "can't serve metrics on `{listen}`: {source}. Choose another address with --metrics, or none with --metrics off"
     )]
     Metrics {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address for the console can't be listened on.
+    #[error(
+        "can't serve the console on `{listen}`: {source}. Choose another address with --console, or none with --console off"
+    )]
+    Console {
         /// The address asked for.
         listen: SocketAddr,
         /// Why.
@@ -168,10 +179,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
     let listener = listener.into_std().map_err(listen_error)?;
-    let scraped = match settings.metrics {
-        Scrape::Off => None,
-        Scrape::At(listen) => Some(bind_metrics(listen).await?),
-    };
+    let pages = Pages::bind(settings.metrics, settings.console).await?;
     let (reporting, tracer) = match &settings.otlp {
         None => (None, Tracer::default()),
         Some(collector) => {
@@ -180,11 +188,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         }
     };
     let metrics = Metrics::new(settings.account_groups, settings.limits.queue);
+    let approvals = settings.approvals.get();
     // Until the very end, so that the last minute can be read too.
-    let _scraping = scraped.map(|listener| {
-        let pages = metrics::routes(metrics.clone());
-        AbortOnDrop(tokio::spawn(connections::serve(listener, pages, pending())))
-    });
+    let (console, _serving) = pages.serve(&settings.log, approvals, &metrics);
     // After the addresses: a start that fails leaves no new log behind.
     let (log, mut keeper, sealer) = tokio::select! {
         opened = waiting::open(&settings.log, settings.limits, &listener) => opened?,
@@ -215,9 +221,14 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
     let intake = Arc::new(intake);
     let max_payload_bytes = settings.limits.max_payload_bytes;
-    let repeating = settings
-        .reconcile
-        .map(|settings| Repeating::start(settings, Arc::clone(&appender), max_payload_bytes));
+    let reconcile = settings.reconcile;
+    let reports = reconcile.as_ref().map(|it| Reports::new(it.every));
+    if let Some(console) = console {
+        console.attach(&appender, engine.watched(), reports.clone());
+    }
+    let repeating = reconcile.zip(reports).map(|(settings, reports)| {
+        Repeating::start(settings, Arc::clone(&appender), max_payload_bytes, reports)
+    });
     let mut ended = None;
     let stop = async {
         tokio::select! {
@@ -273,23 +284,6 @@ fn demand(settings: &Settings) -> Result<(), Incapable> {
         }
     }
     Ok(())
-}
-
-/// Ends a task with its owner.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn bind_metrics(listen: SocketAddr) -> Result<TcpListener, ServeError> {
-    let error = |source| ServeError::Metrics { listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(error)?;
-    let address = listener.local_addr().map_err(error)?;
-    info!(%address, "metrics are at /metrics");
-    Ok(listener)
 }
 
 fn routes(intake: Arc<Intake>) -> Router {

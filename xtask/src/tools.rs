@@ -1,6 +1,7 @@
 //! `cargo xtask tools`: everything that a fresh machine lacks, fetched once.
 
 mod binary;
+mod chromium;
 mod envoy;
 mod nats_server;
 mod node_packages;
@@ -17,6 +18,7 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
+pub(crate) use chromium::ensure as chromium;
 pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
 pub(crate) use nats_server::ensure as nats_server;
 pub(crate) use rabbitmq_server::ensure as rabbitmq_server;
@@ -49,6 +51,8 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     rabbitmq_server()?;
     webhooks_node(workspace)?;
     stripe_python(workspace)?;
+    chromium()?;
+    console_node(workspace)?;
     Ok(())
 }
 
@@ -59,6 +63,15 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
 /// No node or npm, or npm can't install it.
 pub(crate) fn webhooks_node(workspace: &Workspace) -> Result<PathBuf> {
     node_packages::WEBHOOKS.ensure(workspace)
+}
+
+/// Sees to it that what drives Chromium is there; returns the folder whose
+/// `node_modules` holds it.
+///
+/// # Errors
+/// No node or npm, or npm can't install it.
+pub(crate) fn console_node(workspace: &Workspace) -> Result<PathBuf> {
+    node_packages::CONSOLE.ensure(workspace)
 }
 
 /// Sees to it that what the host tests need is there.

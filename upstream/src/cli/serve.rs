@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{ArgumentError, LogArgs};
 use crate::{
-    config::{BodyTimeout, Keep, MaxBodyBytes, Queue, Replicas, ToleranceTime},
+    config::{BodyTimeout, Keep, Listen, MaxBodyBytes, Queue, Replicas, ToleranceTime},
     metrics::Scrape,
     secrets::{Binding, BindingError},
     telemetry::{LogFormat, otlp::Collector},
@@ -103,6 +103,10 @@ pub(crate) struct ServeArgs {
     /// [default: 127.0.0.1:9464]
     #[arg(long, value_name = "IP:PORT", env = "HOOKGATE_METRICS")]
     pub(crate) metrics: Option<Scrape>,
+    /// Where the console is; port 0 lets the system choose one; `off` for nowhere. Beyond loopback only
+    /// with operators in the configuration [default: beside /metrics, if that is on loopback]
+    #[arg(long, value_name = "IP:PORT", env = "HOOKGATE_CONSOLE")]
+    pub(crate) console: Option<Listen>,
     /// Report a span for each append and each attempt to this OTLP receiver (gRPC)
     #[arg(
         long,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Reconcile, Replicas,
-    ToleranceTime,
+    Approvals, BodyTimeout, Config, Console, Destination, Keep, MaxBodyBytes, Queue, Reconcile,
+    Replicas, ToleranceTime,
 };
 use crate::{
     cli::{ArgumentError, ServeArgs},
@@ -40,6 +40,8 @@ pub(crate) struct Merged {
     pub(crate) listen: SocketAddr,
     /// Where Prometheus reads.
     pub(crate) metrics: Scrape,
+    /// Where people look, and who they are.
+    pub(crate) console: Console,
     /// How accounts are grouped in metrics.
     pub(crate) account_groups: AccountGroups,
     /// Where spans are reported.
@@ -112,6 +114,10 @@ impl Merged {
             replicas: args.replicas.or(config.replicas).unwrap_or_default(),
             listen: args.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN),
             metrics: args.metrics.or(config.metrics).unwrap_or(DEFAULT_METRICS),
+            console: Console {
+                listen: args.console.or(config.console.listen),
+                ..config.console
+            },
             account_groups: config.telemetry.account_groups,
             otlp: args.otlp()?.or(config.telemetry.otlp),
             gate,

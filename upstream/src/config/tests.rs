@@ -57,7 +57,7 @@ fn names_of(table: &str) -> Vec<String> {
     let text = match table {
         "" => "zzz = 1\n".to_owned(),
         "destinations" => format!("{minimal}zzz = 1\n"),
-        "reconcile.sources" => format!("[[{table}]]\nzzz = 1\n"),
+        "reconcile.sources" | "console.operators" => format!("[[{table}]]\nzzz = 1\n"),
         _ if table.starts_with("destinations.") => format!("{minimal}[{table}]\nzzz = 1\n"),
         _ => format!("[{table}]\nzzz = 1\n"),
     };
@@ -74,6 +74,7 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
         "retention",
         "telemetry",
         "review",
+        "console",
         "reconcile",
         "destinations",
     ];
@@ -82,6 +83,9 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
         "retention",
         "telemetry",
         "review",
+        "console",
+        "console.operators",
+        "console.proxy",
         "reconcile",
         "reconcile.sources",
         "destinations",
@@ -96,6 +100,9 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
             .collect();
         if table.is_empty() {
             found.extend(tables.map(str::to_owned));
+        }
+        if table == "console" {
+            found.extend(["operators", "proxy"].map(str::to_owned));
         }
         if table == "reconcile" {
             found.push("sources".to_owned());
@@ -197,6 +204,7 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
             Some(Approvals::default().to_string()),
             bounds!(Approvals),
         ),
+        ("console", "local_reading", quoted("open"), None),
         (
             "reconcile",
             "requests_per_second",

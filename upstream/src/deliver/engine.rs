@@ -5,6 +5,7 @@
 //! slow one holds up nobody else.
 
 mod attempt;
+mod standing;
 
 use std::{mem, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use self::attempt::Courier;
+pub(crate) use self::standing::{Standing, Watched};
 use super::{
     destination::Destination,
     health::Permit,
@@ -64,6 +66,7 @@ pub(crate) struct Engine {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     schedule: Option<Arc<Schedule>>,
+    watched: Vec<Watched>,
 }
 
 impl Engine {
@@ -92,6 +95,7 @@ impl Engine {
             }
             schedule = Some(opened);
         }
+        let watched = couriers.iter().map(|courier| courier.watch()).collect();
         let mut tasks = Vec::new();
         if let Some(schedule) = &schedule {
             let carried = carry_out(Arc::clone(schedule), stopped.clone());
@@ -106,7 +110,13 @@ impl Engine {
             stop,
             tasks,
             schedule,
+            watched,
         })
+    }
+
+    /// Returns what shows how each destination is.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
+        self.watched.clone()
     }
 
     /// Takes nothing new up and waits for what is under way, which ends within

@@ -50,6 +50,23 @@ pub(crate) struct Health {
     window: Window,
 }
 
+/// Says whether a target counts as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Circuit {
+    /// It answers, as far as is known; so often in a row it didn't.
+    Closed {
+        /// Attempts without an answer.
+        failures: u32,
+    },
+    /// It doesn't: nothing before this time, then a probe.
+    Open {
+        /// When.
+        until: Timestamp,
+    },
+    /// A probe is under way.
+    Probing,
+}
+
 /// Says what may be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permit {
@@ -103,6 +120,17 @@ impl Health {
             }
             Err(at) => Permit::At(at),
         }
+    }
+
+    /// Says whether its targets count as there.
+    pub(crate) fn circuits(&self) -> (Circuit, Option<Circuit>) {
+        let secondary = self.secondary.as_ref().map(Breaker::circuit);
+        (self.primary.circuit(), secondary)
+    }
+
+    /// Returns until when nothing is sent because of a 429.
+    pub(crate) fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.paused_until > now).then_some(self.paused_until)
     }
 
     /// Returns until when nothing can be sent; `None`: something can.
@@ -207,6 +235,14 @@ impl Breaker {
             breaking,
             unheard: breaking.longest.max(timeout),
             state: State::Closed { failures: 0 },
+        }
+    }
+
+    const fn circuit(&self) -> Circuit {
+        match self.state {
+            State::Closed { failures } => Circuit::Closed { failures },
+            State::Open { until, .. } => Circuit::Open { until },
+            State::Probing { .. } => Circuit::Probing,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 
-use super::family::Series;
+use super::{EndpointCounts, family::Series};
 use crate::log::{Appended, LogError};
 
 /// Counts the appends of one endpoint.
@@ -47,6 +47,17 @@ impl Endpoint {
             unavailable: timed("unavailable"),
             refused: appends.of([&label, &"refused".into()]),
             label,
+        }
+    }
+
+    /// Returns what was counted so far.
+    pub(super) fn counts(&self) -> EndpointCounts {
+        EndpointCounts {
+            name: Arc::clone(&self.label),
+            stored: self.stored.count.get(),
+            duplicate: self.duplicate.count.get(),
+            unavailable: self.queue_full.count.get() + self.unavailable.count.get(),
+            refused: self.refused.get(),
         }
     }
 

@@ -37,6 +37,12 @@ impl<T: Clone> Names<T> {
         let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
         names.get(name).cloned()
     }
+
+    /// Returns something of each.
+    pub(super) fn all<R>(&self, of: impl Fn(&T) -> R) -> Vec<R> {
+        let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        names.values().map(of).collect()
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::{info, warn};
 
 use super::{
+    report::{Compared, Report, Reports},
     round::Round,
     run::{Request, Run, RunError, Watch, Whose, Window},
     settings::Settings,
@@ -33,6 +34,7 @@ impl Repeating {
         settings: Settings,
         appender: Arc<Appender>,
         max_payload_bytes: usize,
+        reports: Reports,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let runtime = Handle::current();
@@ -41,7 +43,7 @@ impl Repeating {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = forever(&settings, &appender, max_payload_bytes) => {}
+                    () = forever(&settings, &appender, max_payload_bytes, &reports) => {}
                 }
             });
         });
@@ -57,7 +59,12 @@ impl Repeating {
     }
 }
 
-async fn forever(settings: &Settings, appender: &Appender, max_payload_bytes: usize) {
+async fn forever(
+    settings: &Settings,
+    appender: &Appender,
+    max_payload_bytes: usize,
+    reports: &Reports,
+) {
     let run = Run {
         settings,
         appender: Some(appender),
@@ -65,7 +72,15 @@ async fn forever(settings: &Settings, appender: &Appender, max_payload_bytes: us
         watch: appender.metrics(),
     };
     loop {
-        match round(&run).await {
+        let outcome = round(&run).await;
+        let found = outcome
+            .as_ref()
+            .map(|(round, tally)| Compared::of(round, tally));
+        reports.add(Report {
+            at: clock::now(),
+            found: found.map_err(ToString::to_string),
+        });
+        match outcome {
             Ok((round, tally)) => {
                 appender.metrics().reconciled(clock::now());
                 let count = tally.total();

@@ -107,6 +107,12 @@ impl Tally {
         total
     }
 
+    /// Returns the types of which the log lacked something.
+    pub(crate) fn missing(&self) -> Vec<(String, Count)> {
+        let lacked = self.by_type.iter().filter(|(_, count)| count.missing > 0);
+        lacked.map(|(name, count)| (name.clone(), *count)).collect()
+    }
+
     /// Writes the report as one JSON object.
     pub(crate) fn json(&self, round: &Round) -> Value {
         let Count {

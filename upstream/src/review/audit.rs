@@ -21,6 +21,8 @@ pub(crate) enum Action {
     Released,
     /// A person decided that it isn't delivered.
     Discarded,
+    /// A person looked at the event's payload as it is. Of no destination.
+    Looked,
 }
 
 impl Action {
@@ -30,14 +32,19 @@ impl Action {
             Self::Approved => "approved",
             Self::Released => "released",
             Self::Discarded => "discarded",
+            Self::Looked => "looked",
         }
     }
 
     /// Reads what [`Self::as_str`] wrote.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        [Self::Approved, Self::Released, Self::Discarded]
-            .into_iter()
-            .find(|action| action.as_str() == text)
+        let all = [
+            Self::Approved,
+            Self::Released,
+            Self::Discarded,
+            Self::Looked,
+        ];
+        all.into_iter().find(|action| action.as_str() == text)
     }
 }
 
@@ -77,7 +84,7 @@ impl Record {
     /// Tells whether its event waits for nobody any more.
     pub(crate) const fn is_final(&self) -> bool {
         match self.action {
-            Action::Approved => false,
+            Action::Approved | Action::Looked => false,
             Action::Released | Action::Discarded => true,
         }
     }

@@ -4,7 +4,8 @@
 mod file;
 mod hearing;
 mod records;
-mod rows;
+pub(super) mod rows;
+mod seen;
 mod stream;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::io;
 use hookgate_core::identity::Source;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+pub(crate) use self::seen::TrailPage;
 use self::{file::FileDesk, stream::StreamDesk};
 use super::{
     audit::{Trail, TrailError},

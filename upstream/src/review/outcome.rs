@@ -105,6 +105,7 @@ fn decided(record: &Record) -> String {
         Action::Approved => "approved",
         Action::Released => "let go",
         Action::Discarded => "discarded",
+        Action::Looked => "looked at",
     };
     let (by, at, reason) = (&record.name, record.at, &record.reason);
     format!("{what} by {by} at {at}: {reason}")

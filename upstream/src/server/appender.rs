@@ -45,7 +45,7 @@ impl Appender {
     }
 
     /// Tells whether an event could be confirmed now.
-    pub(super) async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self) -> bool {
         self.log.is_ready().await
     }
 

@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -19,6 +22,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tracing::{debug, warn};
+
+use crate::console::Peer;
 
 /// Most connections at a time; others wait to be accepted. An Envoy opens at
 /// most 1,024 to a cluster by default.
@@ -56,7 +61,15 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (builder, service) = (builder.clone(), service.clone());
+        let Ok(peer) = stream.peer_addr() else {
+            // It has ended already.
+            continue;
+        };
+        let (builder, routes) = (builder.clone(), service.clone());
+        let service = service_fn(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(Peer(peer));
+            routes.call(request)
+        });
         let watcher = graceful.watcher();
         connections.spawn(async move {
             let connection = builder.serve_connection(TokioIo::new(stream), service);

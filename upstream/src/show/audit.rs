@@ -102,6 +102,7 @@ pub(super) fn sentence(record: &Record) -> String {
             record.destination
         ),
         Action::Discarded => format!("discarded {event} for {}", record.destination),
+        Action::Looked => format!("looked at the payload of {event}"),
     };
     format!("{number} {at} {by} {what}: {reason} ({})", record.batch)
 }

@@ -31,6 +31,7 @@ mod clock;
 mod cluster;
 mod collector;
 mod config;
+mod console;
 mod contract;
 mod delivery;
 mod destinations;

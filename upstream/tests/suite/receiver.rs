@@ -36,6 +36,8 @@ impl Got {
 pub(crate) enum Reaction {
     /// Answers with this status.
     Status(u16),
+    /// Answers with this status and says why.
+    Says(u16, &'static str),
     /// Answers 429 with `Retry-After` in seconds.
     RetryAfter(u64),
     /// Closes the connection without an answer.
@@ -106,8 +108,13 @@ fn serve(
             all.push(got.clone());
             all.len() - 1
         };
+        let mut said = "well";
         let (status, more) = match react(&got, before) {
             Reaction::Status(status) => (status, String::new()),
+            Reaction::Says(status, why) => {
+                said = why;
+                (status, String::new())
+            }
             Reaction::RetryAfter(seconds) => (429, format!("retry-after: {seconds}\r\n")),
             Reaction::Reset => return,
             Reaction::Slow(time) => {
@@ -115,7 +122,8 @@ fn serve(
                 (200, String::new())
             }
         };
-        let answer = format!("HTTP/1.1 {status} X\r\n{more}content-length: 4\r\n\r\nwell");
+        let length = said.len();
+        let answer = format!("HTTP/1.1 {status} X\r\n{more}content-length: {length}\r\n\r\n{said}");
         if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }

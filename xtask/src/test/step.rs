@@ -87,6 +87,8 @@ impl Step {
                 let rabbitmq_server = tools::rabbitmq_server()?;
                 let webhooks_node = tools::webhooks_node(workspace)?;
                 let stripe_python = tools::stripe_python(workspace)?;
+                let chromium = tools::chromium()?;
+                let console_node = tools::console_node(workspace)?;
                 let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
@@ -95,6 +97,8 @@ impl Step {
                         .env("RABBITMQ_SERVER_PATH", rabbitmq_server)
                         .env("HOOKGATE_WEBHOOKS_NODE", webhooks_node)
                         .env("HOOKGATE_STRIPE_PYTHON", stripe_python)
+                        .env("CHROMIUM_PATH", chromium)
+                        .env("HOOKGATE_CONSOLE_NODE", console_node)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
                 let configuration =

@@ -27,6 +27,14 @@ pub(super) const WEBHOOKS: NodePackages = NodePackages {
     packages: &[("standardwebhooks", "1.1.1")],
 };
 
+/// What drives Chromium through the console, and axe, which looks at each page
+/// for those who can't see it.
+pub(super) const CONSOLE: NodePackages = NodePackages {
+    purpose: "the tests of the console",
+    folder: "console-node",
+    packages: &[("puppeteer-core", "24.40.0"), ("axe-core", "4.14.1")],
+};
+
 /// The rate-limit service behind Envoy's filter: an engine on Redis, and gRPC.
 pub(super) const RATE_LIMIT: NodePackages = NodePackages {
     purpose: "the rate-limit service",

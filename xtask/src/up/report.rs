@@ -56,6 +56,7 @@ pub(crate) fn addresses(way: &Way<'_>, ports: &Ports, data: &Path) -> io::Result
         "its metrics   http://127.0.0.1:{}/metrics",
         ports.metrics
     )?;
+    writeln!(out, "its console   http://127.0.0.1:{}/", ports.metrics)?;
     writeln!(out, "log           {}", way.log)?;
     let keyring = way.keyring.file().display();
     writeln!(

@@ -1,12 +1,14 @@
 //! Measures the upstream: what an append costs, beside the disk and beside
-//! NATS's own client, and whether it costs the same with a million events.
+//! NATS's own client, whether it costs the same with a million events, and how
+//! long a page of the console takes then.
 //!
 //! `cargo xtask bench upstream` builds what this needs and runs it; it prints
 //! Markdown for `docs/performance.md`. Arguments, any of them: `append`,
-//! `publish`, `growth`, `broker`; without any it is all. `search` is a part of `growth`.
+//! `publish`, `growth`, `console`, `broker`; without any it is all. `search` is a part of `growth`.
 
 mod append;
 mod broker;
+mod console;
 mod growth;
 mod publish;
 mod search;
@@ -18,7 +20,7 @@ use anyhow::{Result, bail};
 use hookgate_host_tests::measure;
 
 /// The parts, in their order.
-const PARTS: [&str; 4] = ["append", "publish", "growth", "broker"];
+const PARTS: [&str; 5] = ["append", "publish", "growth", "console", "broker"];
 /// A part of one of them.
 const SEARCH: &str = "search";
 
@@ -44,6 +46,7 @@ async fn main() -> Result<()> {
             "append" => append::measure().await?,
             "publish" => publish::measure().await?,
             "growth" => growth::measure().await?,
+            "console" => console::measure().await?,
             SEARCH => search::measure().await?,
             _ => broker::measure().await?,
         }

@@ -1,7 +1,7 @@
 //! What an upstream's configuration does.
 
 use crate::{
-    config::{Config, Destination},
+    config::{Config, Console, Destination, Listen, Operator, Role},
     deliver::destination::Order,
 };
 
@@ -52,6 +52,9 @@ pub(super) fn about(config: &Config) -> Vec<(String, String)> {
             format!("what is parked after {approvals} people have approved"),
         );
     }
+    if let Some(text) = console(&config.console) {
+        add("shows", text);
+    }
     for destination in &config.destinations {
         add(
             &format!("-> {}", destination.name),
@@ -62,6 +65,20 @@ pub(super) fn about(config: &Config) -> Vec<(String, String)> {
         }
     }
     lines
+}
+
+/// Says who may look; `None`: as shipped.
+fn console(console: &Console) -> Option<String> {
+    let place = match console.listen {
+        Some(Listen::Off) => return Some("no console".to_owned()),
+        Some(Listen::At(address)) => format!("a console on {address}"),
+        None if console.operators.is_empty() => return None,
+        None => "a console beside the metrics".to_owned(),
+    };
+    let may_act = |it: &&Operator| it.role == Role::Operate;
+    let acting = console.operators.iter().filter(may_act).count();
+    let reading = console.operators.len() - acting;
+    Some(format!("{place}; {acting} may decide, {reading} only read"))
 }
 
 fn about_destination(destination: &Destination) -> Vec<(&'static str, String)> {

@@ -24,7 +24,7 @@ use crate::{
     telemetry::trace::Span,
 };
 
-use super::Instruments;
+use super::{Instruments, standing::Watched};
 
 /// How long to wait before a settlement that could not be written is tried again.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub(super) struct Courier {
     schedule: Arc<Schedule>,
     primary: Sender,
     secondary: Option<Sender>,
-    health: Mutex<Health>,
+    health: Arc<Mutex<Health>>,
     instruments: Instruments,
 }
 
@@ -62,11 +62,16 @@ impl Courier {
         Ok(Self {
             primary: sender(&destination.primary)?,
             secondary: destination.secondary.as_ref().map(sender).transpose()?,
-            health: Mutex::new(Health::new(&destination)),
+            health: Arc::new(Mutex::new(Health::new(&destination))),
             schedule,
             destination,
             instruments,
         })
+    }
+
+    /// Watches its destination.
+    pub(super) fn watch(&self) -> Watched {
+        Watched::new(Arc::clone(&self.destination), Arc::clone(&self.health))
     }
 
     /// See [`Health::permit`].

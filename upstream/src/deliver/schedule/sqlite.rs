@@ -29,13 +29,26 @@ pub(crate) use parked::{parked, parked_at};
 
 use self::worker::Command;
 use super::{Backlog, Due, ScheduleError};
-use crate::deliver::{
-    destination::Destination,
-    job::{Attempt, Job, Settlement},
+use crate::{
+    deliver::{
+        destination::Destination,
+        job::{Attempt, Job, Settlement},
+    },
+    log::sqlite::SqliteReader,
 };
 
 /// Commands that may wait for the thread: a sender of them waits for room.
 const QUEUE: usize = 1_024;
+
+/// Makes the file beside a log from which nothing is delivered: the audit trail
+/// is in it.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) fn make(log: &Path) -> Result<(), OpenError> {
+    let mut connection = file::open(&file::beside(log))?;
+    origin::settle(&mut connection, &SqliteReader::open(log)?)
+}
 
 /// Asks the thread that owns the file.
 #[derive(Debug)]

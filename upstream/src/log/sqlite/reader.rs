@@ -1,6 +1,7 @@
 //! Reads the file while a server may be writing it.
 
 mod scan;
+mod search;
 
 use std::path::{Path, PathBuf};
 

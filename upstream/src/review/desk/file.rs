@@ -1,5 +1,7 @@
 //! Decisions beside a log in a file: transactions on the schedule.
 
+mod seen;
+
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},

@@ -112,7 +112,7 @@ pub(super) fn places(
     connection
         .prepare_cached(
             "SELECT DISTINCT destination, sequence FROM audit
-             WHERE id = ?1 AND log = ?2 ORDER BY sequence, destination",
+             WHERE id = ?1 AND log = ?2 AND action <> 'looked' ORDER BY sequence, destination",
         )?
         .query_map(params![id, log.as_bytes()], |row| {
             Ok((row.get(0)?, unsigned(row.get(1)?)))
@@ -132,24 +132,56 @@ pub(super) fn approvals(
     for record in of(connection, log, item)?.into_iter().rev() {
         match record.action {
             Action::Approved if record.target.as_deref() == Some(target) => names.push(record.name),
-            Action::Approved => {}
+            Action::Approved | Action::Looked => {}
             Action::Released | Action::Discarded => break,
         }
     }
     Ok(names)
 }
 
+/// Returns what was decided about the events of an ID, and who looked at them,
+/// the first one first.
+pub(super) fn about(
+    connection: &Connection,
+    log: LogId,
+    id: &str,
+) -> rusqlite::Result<Vec<Record>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM audit WHERE id = ?1 AND log = ?2 ORDER BY number"
+        ))?
+        .query_map(params![id, log.as_bytes()], record)?
+        .collect()
+}
+
+/// Returns the newest rows before a number, whatever stands in them.
+pub(super) fn before(
+    connection: &Connection,
+    number: u64,
+    most: usize,
+) -> rusqlite::Result<Vec<audit::Row>> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM audit WHERE number < ?1 ORDER BY number DESC LIMIT ?2"
+        ))?
+        .query_map(params![signed(number), most], row)?
+        .collect()
+}
+
 /// Returns every row, whatever stands in it.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<audit::Row>> {
     connection
         .prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY number"))?
-        .query_map([], |row| {
-            let number = unsigned(row.get(0)?);
-            let hash = row.get(12).map(Sha256Sum).ok();
-            let written = record(row).ok().zip(hash);
-            Ok(audit::Row { number, written })
-        })?
+        .query_map([], row)?
         .collect()
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<audit::Row> {
+    let number = unsigned(row.get(0)?);
+    let hash = row.get(12).map(Sha256Sum).ok();
+    let written = record(row).ok().zip(hash);
+    Ok(audit::Row { number, written })
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {

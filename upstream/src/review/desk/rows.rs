@@ -172,7 +172,8 @@ pub(super) fn alike(
         .collect()
 }
 
-pub(super) fn attempts(
+/// Returns the attempts of an event at a destination, the first one first.
+pub(in crate::review) fn attempts(
     connection: &Connection,
     name: &str,
     sequence: u64,

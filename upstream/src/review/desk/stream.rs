@@ -8,6 +8,7 @@
 mod facts;
 mod hearing;
 mod known;
+mod seen;
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::{
         nats::{self, NatsReader, Servers},
     },
     review::{
-        audit::{Record, Trail, TrailError},
+        audit::{Action, Record, Trail, TrailError},
         case::Case,
         ledger::{Ledger, LedgerError},
         outcome::{Item, Outcome},
@@ -133,7 +134,12 @@ impl StreamDesk {
         for (record, _) in self.ledger.about(event.sequence, last).await? {
             let destination = record.destination;
             let is_new = !items.iter().any(|item| item.destination == destination);
-            if is_new && record.log == self.id && selection.chooses_place(&destination) {
+            let is_decision = record.action != Action::Looked;
+            if is_new
+                && is_decision
+                && record.log == self.id
+                && selection.chooses_place(&destination)
+            {
                 items.push(Item {
                     destination,
                     sequence: event.sequence,

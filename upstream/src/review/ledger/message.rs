@@ -12,6 +12,9 @@ use crate::{
 
 const SUBJECT: &str = "hookgate.audit";
 
+/// Stands for the destination of what is about none.
+const NOWHERE: &str = "_";
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -71,7 +74,11 @@ pub(super) fn subjects(sequence: u64) -> String {
 }
 
 fn subject(record: &Record) -> String {
-    format!("{SUBJECT}.{}.{}", record.destination, record.sequence)
+    let destination = match record.destination.as_str() {
+        "" => NOWHERE,
+        name => name,
+    };
+    format!("{SUBJECT}.{destination}.{}", record.sequence)
 }
 
 fn parse(json: &[u8]) -> Option<(Record, Sha256Sum)> {

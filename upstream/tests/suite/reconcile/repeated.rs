@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{HOUR, Place, SOURCES, ago, deliver, numbered};
 use crate::{
+    console::Client,
     contract::{Backend as _, Sqlite},
     harness::{events, until},
     receiver::{Reaction, Receiver},
@@ -36,6 +37,10 @@ fn a_server_finds_what_was_never_delivered_and_delivers_it(log: &str) {
     until("the next round finds it", || {
         (events(log).len() == 121).then_some(())
     });
+    let page = Client::new(server.metrics()).get("/reconciliation");
+    page.says(200, "drift");
+    page.says(200, "<td data-label=\"Appended\">120</td>");
+    page.says(200, "invoice.paid");
     let asked = stripe.asked();
     let window = |index: usize| {
         let bound = |name: &str| asked[index].query[name].parse::<u64>().unwrap();

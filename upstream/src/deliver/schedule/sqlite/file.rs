@@ -17,7 +17,7 @@ const APPLICATION_ID: i32 = 0x486b_4764;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Version of the layout below.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Version of the first layout, which can be upgraded.
 const FIRST_VERSION: i32 = 1;
@@ -183,7 +183,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
 ///
 /// # Errors
 /// [`OpenError`].
-pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, OpenError> {
+pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>, OpenError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -256,6 +256,9 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
         Some(FIRST_VERSION) => [LOG, MARK, REVIEW].concat(),
         Some(2) => [MARK, REVIEW].concat(),
         Some(3) => REVIEW.to_owned(),
+        // The trail may have records of looks since, which earlier versions would
+        // take for damage.
+        Some(4) => String::new(),
         _ => return Ok(()),
     };
     connection.execute_batch(&format!(

@@ -1,0 +1,108 @@
+//! Beginning and ending a session.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderValue, StatusCode,
+        header::{HOST, LOCATION, SET_COOKIE},
+    },
+    response::{IntoResponse as _, Response},
+};
+use tracing::{info, warn};
+
+use super::{
+    Console,
+    access::{COOKIE, Hosts},
+    answer::{self, Problem},
+    entry,
+    form::{Fields, LOGIN_BYTES},
+    page,
+};
+use crate::clock;
+
+/// Shows the form.
+pub(super) async fn form() -> Response {
+    answer::found(page::login("/", None))
+}
+
+/// Begins a session for who has the token.
+pub(super) async fn begin(
+    State(console): State<Arc<Console>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let peer = entry::peer(&request).ip();
+    if let Err(seconds) = console.throttle.admit(peer, clock::now()) {
+        return Ok(entry::too_many(seconds));
+    }
+    let is_local = (request.headers().get(HOST)).is_some_and(|it| Hosts::is_local(it.as_bytes()));
+    let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
+    let to = own_path(fields.get("to").unwrap_or("/"));
+    let token = fields.get("token").unwrap_or_default();
+    let Some(person) = console.policy.operators.with_token(token.as_bytes()) else {
+        console.throttle.failed(peer, clock::now());
+        warn!(%peer, "somebody tried to log in with a token that isn't one");
+        let form = page::login(to, Some("No operator has this token."));
+        return Ok(answer::page(StatusCode::UNAUTHORIZED, form));
+    };
+    info!(operator = person.name, %peer, "logged in to the console");
+    let session = console.sessions.begin(person, clock::now());
+    let session = session.map_err(|error| Problem::Failed(error.to_string()))?;
+    // Browsers take a `Secure` cookie over TLS only, and ask for none on their own
+    // machine.
+    let secure = if is_local { "" } else { "; Secure" };
+    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    Ok(moved(to, &cookie))
+}
+
+/// Ends a session.
+pub(super) async fn end(
+    State(console): State<Arc<Console>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let caller = entry::caller(&request)?;
+    let headers = request.headers().clone();
+    let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
+    caller.may_leave(fields.get("form"))?;
+    console.sessions.end(&headers);
+    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    Ok(moved("/", &cookie))
+}
+
+fn moved(to: &str, cookie: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    for (name, value) in [(LOCATION, to), (SET_COOKIE, cookie)] {
+        // Both are ASCII without control characters.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// Returns a path of ours, whatever a form says: `//evil.example` is none.
+fn own_path(text: &str) -> &str {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    let is_own = text.starts_with('/') && !text.starts_with("//") && text.bytes().all(is_plain);
+    if is_own { text } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_path;
+
+    #[test]
+    fn leads_nowhere_else() {
+        assert_eq!(own_path("/event?id=evt_1"), "/event?id=evt_1");
+        for text in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+        ] {
+            assert_eq!(own_path(text), "/", "{text}");
+        }
+    }
+}

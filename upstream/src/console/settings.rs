@@ -1,0 +1,88 @@
+//! What the console works with.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tracing::info;
+
+use super::access::{Hosts, Operators, OperatorsError, Policy, Proxy};
+use crate::{
+    config::{self, Listen, LocalReading},
+    metrics::Scrape,
+};
+
+/// Sets where the console is, and who may come in.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    listen: SocketAddr,
+    hosts: Vec<String>,
+    local_reading: LocalReading,
+    operators: Operators,
+    proxy: Option<Proxy>,
+}
+
+/// Says why there is no console.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// Whoever reaches the port could read events.
+    #[error(
+        "refusing to show the console on `{listen}` with no operators: whoever reaches that address could read events. Add [[console.operators]] with a token to the configuration, or listen on 127.0.0.1, or say --console off"
+    )]
+    Open {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
+    /// Operators or the proxy can't be used.
+    #[error(transparent)]
+    Operators(#[from] OperatorsError),
+}
+
+impl Settings {
+    /// Reads what stands elsewhere; `None`: there is no console. Without an
+    /// address it is beside `metrics`, unless that is beyond loopback and nobody
+    /// may come in.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub(crate) fn load(
+        console: config::Console,
+        metrics: Scrape,
+    ) -> Result<Option<Self>, SettingsError> {
+        let has_operators = !console.operators.is_empty();
+        let listen = match (console.listen, metrics) {
+            (Some(Listen::Off), _) | (None, Scrape::Off) => return Ok(None),
+            (Some(Listen::At(listen)), _) => listen,
+            (None, Scrape::At(listen)) if listen.ip().is_loopback() || has_operators => listen,
+            (None, Scrape::At(_)) => {
+                info!("no console: metrics are beyond loopback, and there are no operators");
+                return Ok(None);
+            }
+        };
+        if !listen.ip().is_loopback() && !has_operators {
+            return Err(SettingsError::Open { listen });
+        }
+        let proxy = console.proxy.as_ref();
+        let proxy = proxy.map(|proxy| Proxy::load(proxy, &console.operators));
+        Ok(Some(Self {
+            listen,
+            hosts: console.hosts,
+            local_reading: console.local_reading,
+            operators: Operators::load(&console.operators)?,
+            proxy: proxy.transpose()?,
+        }))
+    }
+
+    /// Returns where it is to be served.
+    pub(crate) const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    pub(super) fn policy(self, address: IpAddr) -> Policy {
+        Policy {
+            hosts: Hosts::new(self.hosts, address),
+            is_local: address.is_loopback(),
+            local_reading: self.local_reading,
+            operators: self.operators,
+            proxy: self.proxy,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What each page shows, read from the log, the schedule and the server.
+
+mod event;
+mod search;
+
+use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::State,
+    http::Uri,
+    response::{Html, IntoResponse as _, Response},
+};
+use hookgate_core::{identity::Source, policy::TypePattern};
+
+pub(super) use self::{
+    event::{Event, event},
+    search::search,
+};
+use super::{
+    Console,
+    access::Caller,
+    answer::{self, Problem},
+    flow::Came,
+    form::Fields,
+    page,
+    pool::wait,
+};
+use crate::{
+    clock,
+    deliver::{
+        engine::Standing,
+        schedule::{self, Parked},
+    },
+    log::{LogAddress, sqlite::SqliteReader},
+    metrics::Snapshot,
+    reconcile::Report,
+    review::{
+        Board, Cursor, Desk, Failure, LatestFailure, QueuePage, ReviewError, Selection, TrailPage,
+    },
+};
+
+/// Rows of a list.
+pub(super) const ROWS: usize = 50;
+
+/// What the overview shows.
+#[derive(Debug)]
+pub(super) struct Overview {
+    /// Whether an event could be confirmed now.
+    pub(super) is_ready: bool,
+    /// What was counted.
+    pub(super) counts: Snapshot,
+    /// What came.
+    pub(super) flow: Vec<Came>,
+    /// How each destination is.
+    pub(super) standings: Vec<Standing>,
+    /// The newest failure of each destination.
+    pub(super) failures: Vec<LatestFailure>,
+    /// Events in the log, and those of the last day; where the log counts without
+    /// gaps.
+    pub(super) stored: Option<(u64, u64)>,
+    /// The last comparison with Stripe; `None` where none is configured.
+    pub(super) reconciled: Option<Option<Report>>,
+}
+
+/// Shows health and flow at a glance.
+pub(super) async fn overview(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let overview = console.overview().await?;
+    Ok(answer::found(page::overview(
+        &caller,
+        &overview,
+        clock::now(),
+    )))
+}
+
+/// The part of it that a script renews.
+pub(super) async fn live(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
+    let overview = console.overview().await?;
+    let part = page::live(&overview, clock::now());
+    Ok(Html(part.into_string()).into_response())
+}
+
+impl Console {
+    async fn overview(&self) -> Result<Overview, Problem> {
+        let now = clock::now();
+        let mut counts = self.metrics.snapshot();
+        let standings = self.watched().iter().map(|it| it.standing(now)).collect();
+        let flow = self.flow.of(std::mem::take(&mut counts.endpoints));
+        let reports = self.reports();
+        let files = match &self.log {
+            LogAddress::Sqlite(path) => {
+                let path = path.clone();
+                self.pool.run(move |_| Files::read(&path)).await??
+            }
+            _ => Files::default(),
+        };
+        Ok(Overview {
+            is_ready: self.is_ready().await,
+            counts,
+            flow,
+            standings,
+            failures: files.failures,
+            stored: files.stored,
+            reconciled: reports.map(|reports| reports.newest().into_iter().next()),
+        })
+    }
+}
+
+/// What the files of a log say.
+#[derive(Debug, Default)]
+struct Files {
+    failures: Vec<LatestFailure>,
+    stored: Option<(u64, u64)>,
+}
+
+impl Files {
+    fn read(path: &Path) -> Result<Self, Problem> {
+        let failed = |error: crate::log::sqlite::ReadError| Problem::Failed(error.to_string());
+        let board = Board::open(path)?;
+        let failures = board.map(|board| board.latest_failures()).transpose()?;
+        let reader = SqliteReader::open(path).map_err(failed)?;
+        // Sequences have no gaps, so that nothing has to be counted.
+        let stored = match reader.span().map_err(failed)? {
+            None => (0, 0),
+            Some(span) => {
+                let since = page::earlier(clock::now(), Duration::from_hours(24));
+                let first = reader.first_at(since).map_err(failed)?;
+                let today = first.map_or(0, |first| span.last.saturating_sub(first) + 1);
+                (span.last.saturating_sub(span.first) + 1, today)
+            }
+        };
+        Ok(Self {
+            failures: failures.unwrap_or_default(),
+            stored: Some(stored),
+        })
+    }
+}
+
+/// What the page of a destination shows.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// How it is.
+    pub(super) standing: Standing,
+    /// What it has before it; `None` until that was looked at.
+    pub(super) waiting: Option<crate::metrics::Waiting>,
+    /// The newest attempts that failed.
+    pub(super) failures: Vec<Failure>,
+    /// The newest one among them.
+    pub(super) latest: Option<LatestFailure>,
+    /// What is parked there.
+    pub(super) queue: QueuePage,
+}
+
+/// Shows one destination.
+pub(super) async fn destination(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let fields = Fields::of_text(uri.query().unwrap_or_default().as_bytes());
+    let name = fields.get("name").unwrap_or_default().to_owned();
+    let watched = console.watched().iter().find(|it| it.name() == name);
+    let Some(watched) = watched else {
+        let text = "The configuration of the server has no destination of this name.";
+        return Err(Problem::Missing(text.to_owned()));
+    };
+    let waiting = console.metrics.snapshot().destinations.into_iter();
+    let mut shown = Destination {
+        standing: watched.standing(clock::now()),
+        waiting: waiting.into_iter().find(|it| *it.name == *name),
+        failures: Vec::new(),
+        latest: None,
+        queue: QueuePage::default(),
+    };
+    let selection = Selection {
+        destination: Some(name.clone()),
+        ..Selection::default()
+    };
+    shown.queue = queue(&console, selection, None).await?;
+    if let LogAddress::Sqlite(path) = &console.log {
+        let path = path.clone();
+        let read = move |_: &_| {
+            let Some(board) = Board::open(&path)? else {
+                return Ok(<(Vec<_>, Option<_>)>::default());
+            };
+            let mut latest = board.latest_failures()?.into_iter();
+            let latest = latest.find(|it| it.destination == name);
+            Ok::<_, Problem>((board.failures(Some(&name))?, latest))
+        };
+        (shown.failures, shown.latest) = console.pool.run(read).await??;
+    }
+    let names = names(&console);
+    let page = page::destination(&caller, &shown, &names, clock::now());
+    Ok(answer::found(page))
+}
+
+/// Shows what waits for a person.
+pub(super) async fn review(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let fields = Fields::of_text(uri.query().unwrap_or_default().as_bytes());
+    let selection = selection(&fields)?;
+    let after = fields.parsed("after", |text| text.parse::<Cursor>().ok());
+    let after =
+        after.map_err(|_| Problem::Malformed("This is no page of the queue.".to_owned()))?;
+    let queue = queue(&console, selection, after).await?;
+    let names = names(&console);
+    let page = page::review(&caller, &queue, &fields, &names, clock::now());
+    Ok(answer::found(page))
+}
+
+async fn queue(
+    console: &Console,
+    selection: Selection,
+    after: Option<Cursor>,
+) -> Result<QueuePage, Problem> {
+    let log = console.log.clone();
+    let read = move |runtime: &tokio::runtime::Handle| match &log {
+        LogAddress::Sqlite(path) => {
+            let Some(board) = Board::open(path)? else {
+                return Ok(QueuePage::default());
+            };
+            Ok(board.queue(&selection, after.as_ref(), ROWS)?)
+        }
+        // A stream lists what is parked from its beginning.
+        other => {
+            let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
+            let wanted = |parked: &Parked| selection.chooses_parked(parked);
+            let destination = selection.destination.as_deref();
+            let parked = schedule::parked(other, destination, limit, wanted);
+            let parked = wait(runtime, parked)??;
+            let next = None;
+            Ok(QueuePage { parked, next })
+        }
+    };
+    console.pool.run(read).await?
+}
+
+fn names(console: &Console) -> Vec<String> {
+    let names = console.watched().iter().map(|it| it.name().to_owned());
+    names.collect()
+}
+
+/// Reads which parked events a form or an address chooses.
+///
+/// # Errors
+/// [`Problem::Malformed`]: what is expected.
+pub(super) fn selection(fields: &Fields) -> Result<Selection, Problem> {
+    let of_form = |expected: &'static str| {
+        move |name| Problem::Malformed(format!("`{name}`: expected {expected}"))
+    };
+    let source = fields.parsed("source", |text| Source::new(text).ok());
+    let type_name = fields.parsed("type", TypePattern::new);
+    let is_account = crate::deliver::destination::is_account;
+    let account = fields.parsed("account", |text| is_account(text).then(|| text.to_owned()));
+    Ok(Selection {
+        ids: fields.get("id").map(str::to_owned).into_iter().collect(),
+        destination: fields.get("destination").map(str::to_owned),
+        source: source.map_err(of_form("a source: 1 to 64 of a-z, 0-9 and -"))?,
+        type_name: type_name.map_err(of_form(
+            "an event type, * for any characters, such as invoice.*",
+        ))?,
+        account: account.map_err(of_form("a connected account's ID, such as acct_1"))?,
+        reason: fields.get("parked_for").map(str::to_owned),
+        since: None,
+        until: None,
+    })
+}
+
+/// Shows what comparisons with Stripe came to.
+pub(super) async fn reconciliation(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    let reports = console.reports();
+    let every = reports.map(crate::reconcile::Reports::every);
+    let reports = reports.map(crate::reconcile::Reports::newest);
+    answer::found(page::reconciliation(
+        &caller,
+        every,
+        &reports.unwrap_or_default(),
+    ))
+}
+
+/// Shows who decided what, and who looked at what.
+pub(super) async fn audit(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let fields = Fields::of_text(uri.query().unwrap_or_default().as_bytes());
+    let before = fields.parsed("before", |text| text.parse().ok());
+    let before =
+        before.map_err(|_| Problem::Malformed("This is no page of the trail.".to_owned()))?;
+    let log = console.log.clone();
+    let read = move |_: &_| {
+        if let LogAddress::Sqlite(path) = &log
+            && Board::open(path)?.is_none()
+        {
+            return Ok(TrailPage::default());
+        }
+        match Desk::open(&log) {
+            Err(ReviewError::NotServed) => Ok(TrailPage::default()),
+            desk => desk?.page(before, ROWS),
+        }
+    };
+    let trail = console.pool.run(read).await??;
+    Ok(answer::found(page::audit(&caller, &trail)))
+}
