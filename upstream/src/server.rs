@@ -237,7 +237,13 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
             outcome = keeper.ended() => ended = Some(outcome),
         }
     };
-    connections::serve(listener, routes(Arc::clone(&intake)), stop).await;
+    connections::serve(
+        listener,
+        routes(Arc::clone(&intake)),
+        connections::OF_THE_INTAKE,
+        stop,
+    )
+    .await;
     if let Some(repeating) = repeating {
         repeating.stop().await;
     }

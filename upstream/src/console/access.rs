@@ -16,10 +16,7 @@ mod throttle;
 
 use std::net::IpAddr;
 
-use axum::http::{
-    HeaderMap,
-    header::{AUTHORIZATION, HOST},
-};
+use axum::http::{HeaderMap, header::HOST};
 use hookgate_core::time::Timestamp;
 
 pub(super) use self::{
@@ -114,8 +111,20 @@ impl Policy {
         sessions: &Sessions,
         now: Timestamp,
     ) -> Result<Caller, Refusal> {
+        // A proxy logged somebody in: what their browser sends besides, such as
+        // credentials that the proxy itself asks for, is none of ours.
+        if let Some(proxy) = &self.proxy
+            && let Some(name) = proxy.says(peer, headers)
+        {
+            let person = self.operators.named(name).ok_or(Refusal::Unknown)?;
+            let via = Via::Browser {
+                form_token: proxy.form_token(&person),
+                is_session: false,
+            };
+            return Ok(Caller::Operator { person, via });
+        }
         // Who shows a token wants to be known by it, and by nothing else.
-        if headers.contains_key(AUTHORIZATION) {
+        if operators::shows_token(headers) {
             let person = self.operators.bearer(headers);
             let person = person.ok_or(Refusal::WrongToken)?;
             let via = Via::Token;
@@ -128,16 +137,12 @@ impl Policy {
             };
             return Ok(Caller::Operator { person, via });
         }
-        if let Some(proxy) = &self.proxy {
-            let name = proxy.says(peer, headers).ok_or(Refusal::Unknown)?;
-            let person = self.operators.named(name).ok_or(Refusal::Unknown)?;
-            let via = Via::Browser {
-                form_token: proxy.form_token(&person),
-                is_session: false,
-            };
-            return Ok(Caller::Operator { person, via });
+        if self.proxy.is_some() {
+            return Err(Refusal::Unknown);
         }
-        let is_open = self.is_local && self.local_reading == LocalReading::Open;
+        let is_open = self.is_local
+            && self.local_reading == LocalReading::Open
+            && !self.hosts.are_configured();
         if is_open && local::is_of_this_machine(peer, headers) {
             return Ok(Caller::Local);
         }

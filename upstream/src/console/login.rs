@@ -33,20 +33,23 @@ pub(super) async fn begin(
     request: Request,
 ) -> Result<Response, Problem> {
     let peer = entry::peer(&request).ip();
-    if let Err(seconds) = console.throttle.admit(peer, clock::now()) {
-        return Ok(entry::too_many(seconds));
-    }
     let is_local = (request.headers().get(HOST)).is_some_and(|it| Hosts::is_local(it.as_bytes()));
+    let headers = request.headers().clone();
     let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
     let to = own_path(fields.get("to").unwrap_or("/"));
     let token = fields.get("token").unwrap_or_default();
     let Some(person) = console.policy.operators.with_token(token.as_bytes()) else {
+        if let Err(seconds) = console.throttle.admit(peer, clock::now()) {
+            return Ok(entry::too_many(seconds));
+        }
         console.throttle.failed(peer, clock::now());
         warn!(%peer, "somebody tried to log in with a token that isn't one");
         let form = page::login(to, Some("No operator has this token."));
         return Ok(answer::page(StatusCode::UNAUTHORIZED, form));
     };
     info!(operator = person.name, %peer, "logged in to the console");
+    // Whoever logs in anew leaves what they were before.
+    console.sessions.end(&headers);
     let session = console.sessions.begin(person, clock::now());
     let session = session.map_err(|error| Problem::Failed(error.to_string()))?;
     // Browsers take a `Secure` cookie over TLS only, and ask for none on their own

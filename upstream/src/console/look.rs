@@ -40,10 +40,12 @@ pub(super) async fn look(
         .map_err(malformed)?
         .ok_or_else(|| malformed("batch"))?;
     let log = console.log.clone();
-    let (entry, payload) = (console.pool)
-        .run(move |runtime| look_at(runtime, &log, &id, &source, &operator, &batch))
-        .await??;
-    Ok(answer::found(page::payload(&caller, &entry, &payload)))
+    let show = move |runtime: &Handle| {
+        let (entry, payload) = look_at(runtime, &log, &id, &source, &operator, &batch)?;
+        Ok::<_, Problem>(page::payload(&caller, &entry, &payload))
+    };
+    let page = console.pool.run(show).await??;
+    Ok(answer::found(page))
 }
 
 fn look_at(

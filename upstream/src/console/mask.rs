@@ -5,6 +5,8 @@
 //! false reject costs: a click, on record. What a false accept costs: personal
 //! data on a screen.
 
+mod answer;
+
 use std::borrow::Cow;
 
 use maud::{Markup, html};
@@ -13,6 +15,8 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+pub(super) use self::answer::answer;
 
 /// Largest payload that is shown, in bytes: a page stays a page.
 pub(super) const MAX_BYTES: usize = 262_144;
@@ -23,9 +27,14 @@ const MAX_DEPTH: usize = 48;
 /// Longest text that is structure.
 const MAX_TEXT: usize = 255;
 
-/// Fields whose values are structure: identifiers, types, states, amounts, times.
-const STRUCTURE: [&str; 68] = [
-    "account",
+/// Longest text that is written, in bytes: indentation makes a payload longer.
+const MAX_WRITTEN: usize = 524_288;
+
+/// Deepest indentation.
+const MAX_INDENT: usize = 12;
+
+/// Fields whose values are structure: types, states, amounts, times.
+const STRUCTURE: [&str; 44] = [
     "amount",
     "amount_captured",
     "amount_due",
@@ -34,65 +43,70 @@ const STRUCTURE: [&str; 68] = [
     "amount_refunded",
     "amount_remaining",
     "api_version",
-    "application_fee",
     "arrival_date",
     "attempt_count",
-    "balance_transaction",
     "billing_reason",
     "cancel_at",
     "canceled_at",
     "capture_method",
-    "charge",
-    "checkout_session",
-    "code",
     "collection_method",
     "confirmation_method",
-    "context",
     "created",
     "currency",
     "current_period_end",
     "current_period_start",
-    "customer",
     "decline_code",
-    "dispute",
     "due_date",
     "ended_at",
-    "event",
     "expires_at",
     "failure_code",
     "fee",
-    "id",
     "interval",
     "interval_count",
-    "invoice",
-    "latest_charge",
-    "latest_invoice",
     "mode",
     "net",
     "next_payment_attempt",
     "object",
-    "payment_intent",
-    "payment_method",
     "payment_status",
-    "payout",
     "pending_webhooks",
     "period_end",
     "period_start",
-    "plan",
-    "price",
-    "product",
     "quantity",
-    "refund",
-    "setup_intent",
     "source_type",
     "start_date",
     "status",
-    "subscription",
     "subtotal",
     "total",
-    "transfer",
     "type",
     "unit_amount",
+];
+
+/// Fields that refer to an object, if their value is formed like an object's ID:
+/// others write names, numbers of accounts and addresses there.
+const REFERENCES: [&str; 23] = [
+    "account",
+    "application_fee",
+    "balance_transaction",
+    "charge",
+    "checkout_session",
+    "context",
+    "customer",
+    "dispute",
+    "event",
+    "id",
+    "invoice",
+    "latest_charge",
+    "latest_invoice",
+    "payment_intent",
+    "payment_method",
+    "payout",
+    "plan",
+    "price",
+    "product",
+    "refund",
+    "setup_intent",
+    "subscription",
+    "transfer",
 ];
 
 /// Objects whose keys and values somebody else chose: nothing in them is
@@ -110,11 +124,14 @@ pub(super) enum Shown {
 
 /// Writes a payload as indented JSON.
 pub(super) fn payload(payload: &[u8], shown: Shown) -> Markup {
-    if payload.len() > MAX_BYTES {
-        return html! {
+    let too_long = || {
+        html! {
             p { "The payload is " (payload.len()) " bytes long, too long for this page: "
                 code { "hookgate event --payload" } " prints it." }
-        };
+        }
+    };
+    if payload.len() > MAX_BYTES {
+        return too_long();
     }
     let mut text = String::new();
     let mut masked = 0;
@@ -132,6 +149,9 @@ pub(super) fn payload(payload: &[u8], shown: Shown) -> Markup {
             }
             _ => html! { p { "The payload is no JSON; " (payload.len()) " bytes are masked." } },
         };
+    }
+    if text.len() > MAX_WRITTEN {
+        return too_long();
     }
     html! {
         pre role="region" tabindex="0" aria-label="Payload as JSON" { (text) }
@@ -159,6 +179,9 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// `None`: it is no JSON after all.
     fn value(&mut self, value: &RawValue, place: Place<'_>, depth: usize) -> Option<()> {
+        if self.text.len() > MAX_WRITTEN {
+            return Some(());
+        }
         let raw = value.get();
         let mut json = serde_json::Deserializer::from_str(raw);
         match raw.as_bytes().first()? {
@@ -175,7 +198,7 @@ impl Writer<'_> {
                     writer.value(value, place, depth + 1)
                 })?;
             }
-            b't' | b'f' | b'n' => self.text.push_str(raw),
+            b't' | b'f' | b'n' if !matches!(place, Place::Free) => self.text.push_str(raw),
             _ if self.shown == Shown::Whole || is_structure(raw, place) => {
                 self.text.push_str(raw);
             }
@@ -222,7 +245,7 @@ impl Writer<'_> {
     }
 
     fn indent(&mut self, depth: usize) {
-        (0..depth).for_each(|_| self.text.push_str("  "));
+        (0..depth.min(MAX_INDENT)).for_each(|_| self.text.push_str("  "));
     }
 
     fn mask(&mut self) {
@@ -236,15 +259,34 @@ fn is_structure(raw: &str, place: Place<'_>) -> bool {
     let Place::Named(name) = place else {
         return false;
     };
-    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
     let text = raw.trim_matches('"');
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
+    if REFERENCES.binary_search(&name).is_ok() {
+        return is_reference(text);
+    }
     STRUCTURE.binary_search(&name).is_ok() && text.len() <= MAX_TEXT && text.bytes().all(is_of_word)
+}
+
+/// Tells whether a text is formed like the ID of an object of Stripe's, such as
+/// `cus_…` or `pi_3N…`.
+fn is_reference(text: &str) -> bool {
+    let is_of_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.split_once('_').is_some_and(|(kind, rest)| {
+        (2..=MAX_TEXT).contains(&kind.len())
+            && kind.bytes().all(|byte| byte.is_ascii_lowercase())
+            && (1..=MAX_TEXT).contains(&rest.len())
+            && rest.bytes().all(is_of_id)
+    })
 }
 
 /// Tells whether a key is one that a programmer chose.
 fn is_name(key: &str) -> bool {
     let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    (1..=64).contains(&key.len()) && key.bytes().all(is_of_name)
+    let begins = key
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_lowercase());
+    begins && key.len() <= 64 && key.bytes().all(is_of_name)
 }
 
 /// Reads an object in its order, twice where a key comes twice.
@@ -289,7 +331,7 @@ impl<'de> Visitor<'de> for Items {
 mod tests {
     use serde_json::json;
 
-    use super::{STRUCTURE, Shown, payload};
+    use super::{MAX_WRITTEN, REFERENCES, STRUCTURE, Shown, payload};
 
     fn shown(value: &serde_json::Value, shown: Shown) -> String {
         payload(value.to_string().as_bytes(), shown).into_string()
@@ -297,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_list_can_be_searched() {
-        assert!(STRUCTURE.is_sorted());
+        assert!(STRUCTURE.is_sorted() && REFERENCES.is_sorted());
     }
 
     #[test]
@@ -311,7 +353,9 @@ mod tests {
                     "address": {"line1": "pii-4", "postal_code": "pii-5", "country": "DE"}},
                 "payment_method_details": {"card": {"last4": "4242", "fingerprint": "pii-6"}},
                 "receipt_email": "pii-7", "description": "pii-8", "client_secret": "pi_1_secret_pii-9",
-                "metadata": {"id": "pii-10", "customer": "pii-11", "pii-12@example.com": "x"},
+                "metadata": {"id": "pii-10", "customer": "pii-11", "pii-12@example.com": "x", "hiv": true},
+                "4915112345678": 1, "account": "DE89370400440532013000", "plan": "john.smith",
+                "code": "493021", "invoice": ["4915112345678"],
                 "pii-13@example.com": 1, "dob": {"year": 1901},
                 "list": [{"ip": "203.0.113.9"}, "pii-14"],
             }},
@@ -329,7 +373,18 @@ mod tests {
         ] {
             assert!(masked.contains(wanted), "{wanted}: {masked}");
         }
-        for hidden in ["pii", "4242", "1901", "203.0", "DE", "x@example", "odd"] {
+        for hidden in [
+            "pii",
+            "4242",
+            "1901",
+            "203.0",
+            "DE",
+            "x@example",
+            "odd",
+            "49",
+            "john",
+            "hiv",
+        ] {
             assert!(!masked.contains(hidden), "{hidden}: {masked}");
         }
         let whole = shown(&event, Shown::Whole);
@@ -347,6 +402,18 @@ mod tests {
         assert!(!shown(&deep, Shown::Masked).contains("pii"));
         let no_json = payload(b"pii", Shown::Masked).into_string();
         assert!(!no_json.contains("pii"), "{no_json}");
+        // Short itself, and long once it is indented.
+        let wide = format!(
+            "{}1{}",
+            "[".repeat(40),
+            ",1".repeat(100_000) + &"]".repeat(40)
+        );
+        let wide = payload(wide.as_bytes(), Shown::Whole).into_string();
+        assert!(
+            wide.contains("too long") && wide.len() < MAX_WRITTEN,
+            "{}",
+            wide.len()
+        );
         let long = format!("\"{}\"", "pii".repeat(100_000));
         let long = payload(long.as_bytes(), Shown::Whole).into_string();
         assert!(!long.contains("pii"), "{long}");

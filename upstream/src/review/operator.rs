@@ -19,10 +19,14 @@ pub(crate) struct Operator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OperatorError {
     /// The name.
-    #[error("expected a name of 1 to {MAX_NAME} characters, none of them a control character")]
+    #[error(
+        "expected a name of 1 to {MAX_NAME} characters, none of them a control or invisible character"
+    )]
     Name,
     /// The reason.
-    #[error("expected a reason of 1 to {MAX_REASON} characters, none of them a control character")]
+    #[error(
+        "expected a reason of 1 to {MAX_REASON} characters, none of them a control or invisible character"
+    )]
     Reason,
 }
 
@@ -58,7 +62,16 @@ impl Operator {
 fn text(text: &str, most: usize) -> Option<String> {
     let text = text.trim();
     let fits = (1..=most).contains(&text.chars().count());
-    (fits && !text.contains(char::is_control)).then(|| text.to_owned())
+    (fits && !text.contains(moves_text)).then(|| text.to_owned())
+}
+
+/// Tells what moves a cursor, turns text round, or isn't seen at all.
+fn moves_text(it: char) -> bool {
+    let is_hidden = matches!(
+        it,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    );
+    it.is_control() || is_hidden
 }
 
 /// Names a decision, about one event or many: `[a-z0-9_-]{1,64}`. What was
@@ -116,7 +129,14 @@ mod tests {
         for name in ["", "  ", "a\nb", "a\u{1b}[2Jb", &"x".repeat(101)] {
             assert_eq!(Operator::new(name, "mended"), Err(OperatorError::Name));
         }
-        for reason in ["", " ", "a\tb", &"x".repeat(1_001)] {
+        for reason in [
+            "",
+            " ",
+            "a\tb",
+            "\u{200b}",
+            "a\u{202e}b",
+            &"x".repeat(1_001),
+        ] {
             assert_eq!(Operator::new("ada", reason), Err(OperatorError::Reason));
         }
     }

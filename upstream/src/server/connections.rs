@@ -25,9 +25,12 @@ use tracing::{debug, warn};
 
 use crate::console::Peer;
 
-/// Most connections at a time; others wait to be accepted. An Envoy opens at
-/// most 1,024 to a cluster by default.
-const MAX_CONNECTIONS: usize = 2_048;
+/// Most connections of the intake at a time; others wait to be accepted. An Envoy
+/// opens at most 1,024 to a cluster by default.
+pub(super) const OF_THE_INTAKE: usize = 2_048;
+
+/// Most connections for pages and metrics: they leave the intake its files.
+pub(super) const OF_PAGES: usize = 128;
 
 /// How long a connection may take from its start, or from the last answer, to the
 /// end of the next request's head: whoever sends nothing, or little by little,
@@ -43,10 +46,16 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long to wait after a failed accept: out of file descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves connections until `stop` is ready, then lets requests under way end.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+/// Serves at most so many connections until `stop` is ready, then lets requests
+/// under way end.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    most: usize,
+    stop: impl Future<Output = ()>,
+) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     let mut builder = http1::Builder::new();
     builder

@@ -110,7 +110,7 @@ impl Pages {
 
 impl Serving {
     fn add(&mut self, port: Port, pages: Router) {
-        let served = connections::serve(port.listener, pages, pending());
+        let served = connections::serve(port.listener, pages, connections::OF_PAGES, pending());
         self.0.push(tokio::spawn(served));
     }
 }

@@ -81,9 +81,11 @@ fn answer_meanwhile(
     let (until, ended) = oneshot::channel();
     *answering = Some(until);
     // Drains by itself: nobody has to wait for it.
-    tokio::spawn(connections::serve(listener, routes(), async {
+    let stop = async {
         let _ = ended.await;
-    }));
+    };
+    let most = connections::OF_THE_INTAKE;
+    tokio::spawn(connections::serve(listener, routes(), most, stop));
     Ok(())
 }
 

@@ -37,6 +37,11 @@ impl Hosts {
         })
     }
 
+    /// Tells whether names were configured, which only a proxy or others use.
+    pub(in crate::console) const fn are_configured(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// Tells whether a value of `Host` is a name of this machine for itself:
     /// browsers don't ask for TLS there.
     pub(in crate::console) fn is_local(host: &[u8]) -> bool {

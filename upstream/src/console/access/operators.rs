@@ -132,6 +132,16 @@ impl Operators {
     }
 }
 
+/// Tells whether a request shows a token, whether it is one or not. Other schemes
+/// are for somebody in front of us.
+pub(super) fn shows_token(headers: &HeaderMap) -> bool {
+    let mut shown = headers.get_all(AUTHORIZATION).iter();
+    shown.any(|value| {
+        let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer"))
+    })
+}
+
 /// Reads a token; returns its digest.
 ///
 /// # Errors

@@ -19,8 +19,9 @@ pub(in crate::console) const COOKIE: &str = "hookgate-console";
 /// How long a session lasts: a shift.
 pub(in crate::console) const LIFETIME: Duration = Duration::from_hours(12);
 
-/// Most sessions at a time; the one that would end first makes room.
-const MAX_SESSIONS: usize = 1_024;
+/// Most sessions of one operator; the one that would end first makes room. So
+/// nobody can log others out, and there are as many as operators make.
+const MAX_SESSIONS: usize = 16;
 
 /// Holds the sessions, by the digests of their names: what is in memory opens
 /// nothing.
@@ -54,8 +55,9 @@ impl Sessions {
         let until = Timestamp::from_unix_millis(now.unix_millis().saturating_add(lifetime));
         let mut sessions = self.lock();
         sessions.retain(|_, session| session.until > now);
-        if sessions.len() >= MAX_SESSIONS {
-            let first = sessions.iter().min_by_key(|(_, session)| session.until);
+        let own = || (sessions.iter()).filter(|(_, session)| session.person.name == person.name);
+        if own().count() >= MAX_SESSIONS {
+            let first = own().min_by_key(|(_, session)| session.until);
             if let Some(digest) = first.map(|(digest, _)| *digest) {
                 sessions.remove(&digest);
             }
@@ -146,14 +148,20 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_so_many() {
+    fn an_operator_has_never_more_than_so_many_and_ends_only_their_own() {
         let sessions = Sessions::default();
+        let other = Person {
+            name: "eve".to_owned(),
+            role: Role::Read,
+        };
+        let others = sessions.begin(other, NOW).unwrap();
         let first = sessions.begin(ada(), NOW).unwrap();
         let second = sessions.begin(ada(), after(1)).unwrap();
         for _ in 2..=MAX_SESSIONS {
             sessions.begin(ada(), after(2)).unwrap();
         }
-        assert_eq!(sessions.lock().len(), MAX_SESSIONS);
+        assert_eq!(sessions.lock().len(), MAX_SESSIONS + 1);
+        assert!(sessions.find(&shown(&others), after(2)).is_some());
         assert_eq!(sessions.find(&shown(&first), after(2)), None);
         assert!(sessions.find(&shown(&second), after(2)).is_some());
     }

@@ -49,7 +49,11 @@ fn headers(values: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn asks(policy: &Policy, peer: IpAddr, values: &[(&'static str, &str)]) -> Result<Caller, Refusal> {
-    policy.identify(peer, &headers(values), &Sessions::default(), NOW)
+    let mut headers = headers(values);
+    if !headers.contains_key("host") {
+        headers.insert("host", HeaderValue::from_static("localhost:9464"));
+    }
+    policy.identify(peer, &headers, &Sessions::default(), NOW)
 }
 
 fn bearer(token: &str) -> String {
@@ -71,6 +75,17 @@ fn who_is_on_this_machine_may_read_and_nobody_else() {
         (policy(), HERE, &[("x-forwarded-for", "192.0.2.1")]),
         (policy(), HERE, &[("forwarded", "for=192.0.2.1")]),
         (policy(), HERE, &[("via", "1.1 proxy")]),
+        (policy(), HERE, &[("authorization", "Basic eDp5")]),
+        (policy(), HERE, &[("host", "console.example.com")]),
+        // Whoever has a name for it has a proxy, which may say nothing of itself.
+        (
+            Policy {
+                hosts: Hosts::new(vec!["console.example.com".to_owned()], HERE),
+                ..policy()
+            },
+            HERE,
+            &[],
+        ),
         (
             Policy {
                 is_local: false,
@@ -107,8 +122,8 @@ fn a_token_is_who_has_it_and_its_role() {
         bearer("").as_str(),
         &bearer(&ADA.to_uppercase()),
         &bearer(&format!("{ADA}x")),
-        ADA,
-        &format!("Basic {ADA}"),
+        "Bearer",
+        "bearer  ",
     ] {
         let refused = asks(&policy, HERE, &[("authorization", shown)]);
         assert_eq!(refused, Err(Refusal::WrongToken), "{shown}");
@@ -138,6 +153,11 @@ fn the_proxy_is_believed_from_its_address_with_its_secret_only() {
         (HERE, &[said[0], said[1], said[1]]),
     ] {
         assert_eq!(asks(&policy, peer, values), Err(Refusal::Unknown));
+    }
+    // What the proxy itself asks for is none of ours, right or wrong.
+    for shown in ["Basic eDp5", "Bearer x", &bearer(ADA)] {
+        let with = [said[0], said[1], ("authorization", shown)];
+        assert_eq!(asks(&policy, HERE, &with).unwrap(), finn, "{shown}");
     }
     // Without a proxy in the configuration nobody is believed.
     assert_eq!(asks(&self::policy(), THERE, &said), Err(Refusal::Unknown));

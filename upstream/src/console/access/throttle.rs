@@ -1,7 +1,7 @@
 //! Slows who tries tokens: a table of fixed size, whoever comes.
 //!
 //! A token has 128 bits at least, so that no number of tries finds one; this
-//! keeps the tries from costing anything, and makes them seen.
+//! keeps the log from filling with them. A right token is never slowed.
 
 use std::{
     hash::{BuildHasher as _, RandomState},

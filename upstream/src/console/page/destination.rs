@@ -8,6 +8,7 @@ use super::{
     time::{age, ago, number, until},
 };
 use crate::{
+    console::mask,
     console::{
         access::Caller,
         form::{address, event_address},
@@ -101,7 +102,7 @@ fn failures(shown: &Destination, now: Timestamp) -> Markup {
                 td data-label="Attempt" { (attempt.number) " (" (attempt.via) ")" }
                 td data-label="Outcome" { (attempt.outcome) @if let Some(status) = attempt.status { " " (status) } }
                 td data-label="Took" { (attempt.latency.as_millis()) " ms" }
-                td data-label="Answer" { q { (shortened(&attempt.answer)) } }
+                td data-label="Answer" { q { (shortened(&mask::answer(&attempt.answer))) } }
             }
         }
     };

@@ -177,7 +177,7 @@ fn timeline(event: &Event, now: Timestamp) -> Markup {
                     (badge(kind, &attempt.outcome))
                     @if let Some(status) = attempt.status { " " (status) }
                     " after " (attempt.latency.as_millis()) " ms"
-                    @if !attempt.answer.is_empty() { pre.answer role="group" tabindex="0" aria-label="Answer" { (attempt.answer) } }
+                    @if !attempt.answer.is_empty() { pre.answer role="group" tabindex="0" aria-label="Answer" { (mask::answer(&attempt.answer)) } }
                 },
             );
         }

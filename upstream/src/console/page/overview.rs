@@ -8,6 +8,7 @@ use super::{
     time::{age, ago, counted, number, until},
 };
 use crate::{
+    console::mask,
     console::{
         access::Caller,
         flow::{BARS, Came},
@@ -230,7 +231,7 @@ fn reason(failure: Option<&PastAttempt>, now: Timestamp) -> Markup {
     let status = attempt.status.map(|status| format!(" {status}"));
     html! {
         (attempt.outcome) (status.unwrap_or_default()) " " (ago(attempt.at, now))
-        @if !attempt.answer.is_empty() { ": " q { (shortened(&attempt.answer)) } }
+        @if !attempt.answer.is_empty() { ": " q { (shortened(&mask::answer(&attempt.answer))) } }
     }
 }
 

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::{At, Kind, badge, form_token, layout, shortened, table, time::ago};
 use crate::{
+    console::mask,
     console::{
         access::Caller,
         form::{Fields, address, event_address},
@@ -146,7 +147,7 @@ fn row(parked: &Parked, now: Timestamp) -> Markup {
             td data-label="Parked for" { (badge(Kind::Warning, &parked.reason)) (status.unwrap_or_default()) }
             td data-label="Attempts" { (parked.attempts) }
             td data-label="Last attempt" { (ago(parked.last_at, now)) }
-            td data-label="Answer" { q { (shortened(&parked.answer)) } }
+            td data-label="Answer" { q { (shortened(&mask::answer(&parked.answer))) } }
         }
     }
 }

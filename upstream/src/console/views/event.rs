@@ -50,15 +50,23 @@ pub(in crate::console) async fn event(
         Problem::Malformed("`source`: expected 1 to 64 of a-z, 0-9 and -".to_owned())
     })?;
     let log = console.log.clone();
-    let events = (console.pool)
-        .run(move |runtime| read(runtime, &log, &id, source.as_ref()))
-        .await??;
-    if events.is_empty() {
-        let text = "The log has no event of this ID (and source).";
-        return Err(Problem::Missing(text.to_owned()));
-    }
-    let names = names(&console);
-    let page = page::event(&caller, &events, &names, console.approvals, clock::now());
+    let (names, approvals) = (names(&console), console.approvals);
+    // A payload may take long to write, too.
+    let show = move |runtime: &Handle| {
+        let events = read(runtime, &log, &id, source.as_ref())?;
+        if events.is_empty() {
+            let text = "The log has no event of this ID (and source).";
+            return Err(Problem::Missing(text.to_owned()));
+        }
+        Ok(page::event(
+            &caller,
+            &events,
+            &names,
+            approvals,
+            clock::now(),
+        ))
+    };
+    let page = console.pool.run(show).await??;
     Ok(answer::found(page))
 }
 

@@ -1,7 +1,9 @@
 //! What a page asks of the desk: the trail a page at a time, and looks at
 //! payloads, which go on record as decisions do.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, time::Duration};
+
+use hookgate_core::time::Timestamp;
 
 use super::{Desk, FileDesk, ReviewError};
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
         outcome::Item,
     },
 };
+
+/// How long a look that comes again is the same one: a double click.
+const TWICE: Duration = Duration::from_secs(60);
 
 /// Holds some of the trail, the newest record first.
 #[derive(Debug, Default)]
@@ -60,8 +65,7 @@ impl Desk {
         }
     }
 
-    /// Writes down that somebody looks at an event's payload. The same batch is
-    /// written down once.
+    /// Writes down that somebody looks at an event's payload; a double click once.
     ///
     /// # Errors
     /// [`ReviewError`]: nothing is on record, and nothing may be shown.
@@ -155,22 +159,37 @@ impl TrailPage {
 }
 
 impl Look<'_> {
-    /// Tells whether a record is this look's.
-    pub(super) fn is(&self, record: &Record) -> bool {
+    /// Tells whether a record is this very look's, sent twice. The name of the look
+    /// comes from a browser: what is asked for later, by others or for another
+    /// reason is another look.
+    pub(super) fn is(&self, record: &Record, now: Timestamp) -> bool {
         record.action == Action::Looked
             && record.batch == self.batch.as_str()
             && self.operator.is(&record.name)
+            && self.operator.reason() == record.reason
+            && now.distance(record.at) < TWICE
     }
 
-    /// Returns its record, as the next one of a trail, and its link.
-    pub(super) fn record(&self, log: LogId, newest: Option<Link>) -> (Record, Link) {
+    /// Returns its record, as the next one of a trail, and its link. Where another
+    /// has its name it gets one of its own.
+    pub(super) fn record(
+        &self,
+        log: LogId,
+        newest: Option<Link>,
+        is_taken: bool,
+    ) -> (Record, Link) {
+        let batch = if is_taken {
+            Batch::random()
+        } else {
+            self.batch.clone()
+        };
         let mut chain = newest.map_or_else(|| audit::start(log), Chain::resume);
         let attributes = &self.entry.attributes;
         let record = Record {
             number: chain.newest().sequence.saturating_add(1),
             log,
             at: clock::now(),
-            batch: self.batch.as_str().to_owned(),
+            batch: batch.as_str().to_owned(),
             action: Action::Looked,
             name: self.operator.name().to_owned(),
             reason: self.operator.reason().to_owned(),

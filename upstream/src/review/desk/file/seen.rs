@@ -6,6 +6,7 @@ use rusqlite::TransactionBehavior;
 
 use super::FileDesk;
 use crate::{
+    clock,
     deliver::schedule::sqlite,
     review::{
         audit::{Record, Row},
@@ -57,10 +58,13 @@ impl FileDesk {
             entry: Some(look.entry.clone()),
         };
         let before = records::in_batch(&transaction, look.batch, &item)?;
-        if before.is_some_and(|before| look.is(&before)) {
+        if let Some(before) = &before
+            && look.is(before, clock::now())
+        {
             return Ok(());
         }
-        let (record, link) = look.record(self.id, records::newest(&transaction)?);
+        let newest = records::newest(&transaction)?;
+        let (record, link) = look.record(self.id, newest, before.is_some());
         records::append(&transaction, &record, link)?;
         Ok(transaction.commit()?)
     }

@@ -3,11 +3,14 @@
 use tokio::time::sleep;
 
 use super::{PAUSE, StreamDesk, TRIES};
-use crate::review::{
-    audit::{Record, Row},
-    desk::{ReviewError, seen::Look},
-    ledger::LedgerError,
-    outcome::Item,
+use crate::{
+    clock,
+    review::{
+        audit::{Record, Row},
+        desk::{ReviewError, seen::Look},
+        ledger::LedgerError,
+        outcome::Item,
+    },
 };
 
 impl StreamDesk {
@@ -40,14 +43,16 @@ impl StreamDesk {
         loop {
             let last = self.ledger.last().await?;
             let about = self.ledger.about(look.entry.sequence, last).await?;
-            if about.iter().any(|(record, _)| look.is(record)) {
+            let mut records = about.iter().map(|(record, _)| record);
+            if records.any(|record| look.is(record, clock::now())) {
                 return Ok(());
             }
+            let is_taken = about.iter().any(|(it, _)| it.batch == look.batch.as_str());
             let newest = match last {
                 0 => None,
                 last => Some(self.ledger.at(last).await?.1),
             };
-            let written = look.record(self.id, newest);
+            let written = look.record(self.id, newest, is_taken);
             match self.ledger.append(last, &[written]).await {
                 Err(LedgerError::Conflict) if tries > 0 => {
                     tries -= 1;
