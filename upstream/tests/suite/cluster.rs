@@ -370,6 +370,7 @@ fn refuses_streams_with_fewer_copies_than_asked_for() {
         ("HOOKGATE_RETRY", "--replicas=3"),
         ("HOOKGATE_REVIEW", "--replicas=3"),
         ("HOOKGATE_ATTEMPTS", "--replicas=3"),
+        ("HOOKGATE_AUDIT", "--replicas=3"),
     ] {
         let message = refusal(&cluster.address(), &options);
         let shown = cluster.address().replace(",1", ",nats://1");

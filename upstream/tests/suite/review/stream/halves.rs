@@ -84,6 +84,32 @@ fn a_request_that_is_parked_already_is_not_parked_again() {
     receiver.until_got(2);
 }
 
+#[test]
+fn an_event_that_is_parked_and_not_acknowledged_stays_in_review_as_it_is() {
+    let nats = Nats::start();
+    let receiver = Receiver::start(|_, _| Reaction::Status(400));
+    let text = destination("orders", &receiver.url(), "from = \"beginning\"");
+    let place = Place::new(&nats.address(), &text);
+    let server = place.start();
+    append(&server, 1);
+    let stay = || {
+        nats.ask(async |context| {
+            place_of(&context, "HOOKGATE_REVIEW", "hookgate.review.orders.1").await
+        })
+    };
+    let first = until("it is parked", stay);
+    server.stop();
+    // The server had parked it, and didn't come to acknowledge it.
+    nats.ask(async |context| {
+        let log = context.get_stream("HOOKGATE").await.unwrap();
+        log.delete_consumer("hookgate-orders").await.unwrap();
+    });
+    let _server = place.start();
+    receiver.until_got(2);
+    until("it is done", || Waiting::is_quiet(&place.log).then_some(()));
+    assert_eq!(stay(), Some(first));
+}
+
 /// Otherwise a kill between them would make jobs twice, or none.
 #[test]
 fn jobs_and_the_place_in_the_trail_are_stored_as_one() {
