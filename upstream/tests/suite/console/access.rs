@@ -183,7 +183,7 @@ secret = \"CONSOLE_PROXY_SECRET\"
 }
 
 #[test]
-fn who_tries_tokens_is_slowed() {
+fn who_tries_tokens_is_slowed_and_keeps_nobody_else_out() {
     let scene = Scene::configured(0, "local_reading = \"with_token\"");
     let client = scene.client();
     let statuses: Vec<u16> = (0..12)
@@ -195,10 +195,23 @@ fn who_tries_tokens_is_slowed() {
         .collect();
     assert_eq!(statuses[..10], [401; 10]);
     assert_eq!(statuses[10..], [429; 2]);
-    let reply = client.post("/login", &[("token", ADA)]);
+    let reply = client.clone().bearer("wrong").get("/");
     assert_eq!(reply.status, 429);
     let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=7).contains(&wait), "{wait}");
+    // A right token is no try.
+    assert_eq!(client.clone().bearer(ADA).get("/").status, 200);
+    client.log_in(ADA).get("/review").says(200, "ada");
+}
+
+#[test]
+fn a_proxy_on_this_machine_that_says_nothing_of_itself_opens_nothing() {
+    let scene = Scene::configured(0, "hosts = [\"console.example.com\"]");
+    let address = scene.server.metrics();
+    for host in ["console.example.com", "localhost", "127.0.0.1"] {
+        let reply = super::Client::asking(address, host).get("/event?id=evt_1");
+        assert_eq!(reply.status, 401, "{host}: {}", reply.body);
+    }
 }
 
 #[test]

@@ -106,6 +106,18 @@ fn a_payload_is_masked_until_somebody_looks_which_is_on_record() {
     ] {
         assert_eq!(trail[0][field], value, "{field}");
     }
+    // The name of a look is the browser's to choose; it hides no other look.
+    look("INC-8").says(200, "pii@example.com");
+    let ben = scene.client().bearer(super::BEN);
+    let fields = [
+        ("id", "evt_x"),
+        ("source", "stripe"),
+        ("batch", &batch),
+        ("reason", "INC-7"),
+    ];
+    ben.post("/event/payload", &fields)
+        .says(200, "pii@example.com");
+    assert_eq!(scene.trail().len(), 3);
     ada.get("/audit").says(200, "looked");
     ada.get("/event?id=evt_x")
         .says(200, "looked at the payload");
