@@ -88,14 +88,37 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = date(seconds / SECONDS_PER_DAY);
         let of_day = seconds % SECONDS_PER_DAY;
         let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
-        match self.0 % MILLIS_PER_SECOND {
-            0 => f.write_str("Z"),
-            millis => write!(f, ".{millis:03}Z"),
+        // Three of these go with each event, and formatting each number by itself
+        // costs a multiple of this.
+        let millis = self.0 % MILLIS_PER_SECOND;
+        let (mut whole, mut exact) = (*b"0000-00-00T00:00:00Z", *b"0000-00-00T00:00:00.000Z");
+        let text: &mut [u8] = if millis == 0 { &mut whole } else { &mut exact };
+        for (place, number) in [
+            // A year beyond 9999 is written by itself.
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, hour),
+            (14..16, minute),
+            (17..19, second),
+            (20..23, millis),
+        ] {
+            put_digits(text.get_mut(place).unwrap_or_default(), number);
         }
+        let text = str::from_utf8(text).map_err(|_| fmt::Error)?;
+        match text.split_at_checked(4) {
+            Some((_, behind)) if year > 9_999 => write!(f, "{year}{behind}"),
+            _ => f.write_str(text),
+        }
+    }
+}
+
+/// Writes a number in as many digits as there is place.
+fn put_digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        let [low, ..] = (number % 10).to_le_bytes();
+        *digit = b'0' + low;
+        number /= 10;
     }
 }
 
@@ -209,6 +232,8 @@ mod tests {
             (1_760_000_000_250, "2025-10-09T08:53:20.250Z"),
             (4_107_542_399_000, "2100-02-28T23:59:59Z"),
             (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "10000-01-01T00:00:00Z"),
+            (u64::MAX, "584556019-04-03T14:25:51.615Z"),
         ] {
             assert_eq!(Timestamp::from_unix_millis(millis).to_string(), text);
         }

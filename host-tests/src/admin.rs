@@ -130,6 +130,20 @@ impl Admin {
             .await
     }
 
+    /// Waits until Envoy has no connection to an upstream that was killed: until
+    /// then a request may be lost on one that is dead.
+    ///
+    /// # Errors
+    /// It has one for too long.
+    pub async fn expect_unconnected(&self, upstream: SocketAddr) -> Result<()> {
+        let end = format!("::{upstream}::cx_active::0");
+        wait::until(&end, wait::PATIENCE, async || {
+            let page = self.page("/clusters").await?;
+            Ok(page.lines().any(|line| line.ends_with(&end)).then_some(()))
+        })
+        .await
+    }
+
     /// Returns how often a Wasm VM had to be reloaded, tried or done.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::event::Event;
 use crate::process::Process;
-use crate::{artefact, wait};
+use crate::{artefact, loopback, wait};
 
 const SECRET: &str = "whsec_aG9va2dhdGUtZWZmZWN0cw==";
 
@@ -36,7 +36,7 @@ impl Consumer {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("secret"), SECRET)?;
         // It keeps its port over a restart, so the port is chosen here.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = SocketAddr::from((loopback::own(), 9_000));
         let process = spawn(address, &folder).await?;
         Ok(Self {
             process,

@@ -7,7 +7,8 @@
 //! from [`raw`]; what happened is read from the answers, from the log
 //! ([`log`]), and from Envoy's admin ([`admin`]).
 //!
-//! Ports are picked by the system, files live in a temporary folder, and every
+//! Ports are picked by the system, those of servers that are killed and come back
+//! at addresses of their own ([`loopback`]), files live in a temporary folder, and every
 //! process is killed by its id when its owner is dropped, so all tests may run
 //! side by side. What a machine lacks fails with the line that installs it.
 
@@ -26,6 +27,7 @@ pub mod gate_token;
 pub mod keyring;
 pub mod load;
 pub mod log;
+pub mod loopback;
 pub mod measure;
 pub mod nats;
 pub mod otlp;

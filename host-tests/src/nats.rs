@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::measure::{self, Memory};
 use crate::process::Process;
-use crate::{artefact, wait};
+use crate::{artefact, loopback, wait};
 
 /// Name of the log's stream.
 const STREAM: &str = "HOOKGATE";
@@ -47,7 +47,7 @@ impl Nats {
     /// # Errors
     /// No nats-server on this machine, or it doesn't start.
     pub async fn start_in(folder: TempDir, syncing: Syncing) -> Result<Self> {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let any = SocketAddr::from((loopback::own(), 0));
         let (process, address) = spawn(any, folder.path(), syncing).await?;
         Ok(Self {
             process,
@@ -184,7 +184,7 @@ fn shipped_config(listen: SocketAddr, folder: &Path) -> Result<String> {
         port => port.to_string(),
     };
     for (from, to) in [
-        ("127.0.0.1:4222", format!("127.0.0.1:{port}")),
+        ("127.0.0.1:4222", format!("{}:{port}", listen.ip())),
         ("/var/lib/nats", folder.join("store").display().to_string()),
     ] {
         if !text.contains(from) {

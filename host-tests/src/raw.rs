@@ -14,6 +14,9 @@ use crate::client::Answer;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a first answer may take on a loaded machine.
+const FIRST: Duration = Duration::from_secs(12);
+
 /// A request's head, to which anything can be added.
 #[derive(Debug, Clone)]
 pub struct Head {
@@ -83,7 +86,7 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Sends `bytes` and reads until the door closes the connection, or has said
-/// nothing for so long: it may wait for another request.
+/// nothing more for so long: it may wait for another request.
 ///
 /// # Errors
 /// The connection fails.
@@ -95,7 +98,10 @@ pub async fn exchange_until_quiet(
     let mut stream = TcpStream::connect(address).await?;
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
-    while let Ok(Ok(1..)) = timeout(quiet, stream.read_buf(&mut answer)).await {}
+    let mut patience = FIRST;
+    while let Ok(Ok(1..)) = timeout(patience, stream.read_buf(&mut answer)).await {
+        patience = quiet;
+    }
     Ok(answer)
 }
 

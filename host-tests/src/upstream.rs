@@ -18,7 +18,7 @@ use crate::measure::{self, Memory};
 use crate::nats::Nats;
 use crate::process::Process;
 use crate::prometheus::Exposition;
-use crate::{artefact, wait};
+use crate::{artefact, loopback, wait};
 
 /// One running `hookgate serve`; it ends with its owner.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Upstream {
     }
 
     async fn start(log_url: String, arguments: Vec<OsString>, folder: TempDir) -> Result<Self> {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let any = SocketAddr::from((loopback::own(), 0));
         let (process, address) = spawn(&log_url, any, &arguments, &folder).await?;
         Ok(Self {
             process,

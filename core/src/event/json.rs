@@ -76,14 +76,15 @@ fn scalar(rest: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
 
 /// Reads the rest of a string whose first quote is passed.
 fn text(value: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
-    let rest = skip::text(value)?;
+    let end = skip::plain(value);
+    // Most often nothing is escaped.
+    if let [b'"', rest @ ..] = end {
+        let text = core::str::from_utf8(passed(value, end)?).ok()?;
+        return Some((Cow::Borrowed(text), rest));
+    }
+    let rest = skip::text(end)?;
     let raw = passed(value, rest)?.strip_suffix(b"\"")?;
-    let text = if raw.contains(&b'\\') {
-        Cow::Owned(unescape(raw)?)
-    } else {
-        Cow::Borrowed(core::str::from_utf8(raw).ok()?)
-    };
-    Some((text, rest))
+    Some((Cow::Owned(unescape(raw)?), rest))
 }
 
 /// Returns what stands in `text` before its end `rest`.

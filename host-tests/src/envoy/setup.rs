@@ -70,8 +70,8 @@ impl Setup {
     #[must_use]
     pub fn cluster(self, port: u16, address: SocketAddr) -> Self {
         self.edit(
-            &format!("port_value: {port}}}"),
-            &format!("port_value: {}}}", address.port()),
+            &format!("address: 127.0.0.1, port_value: {port}}}"),
+            &socket_address(address),
         )
     }
 
@@ -272,8 +272,8 @@ impl Setup {
         for port in [10000, 10443, 9901] {
             bootstrap.replace(&format!("port_value: {port}"), "port_value: 0")?;
         }
-        let upstream_port = format!("port_value: {}", upstream.port());
-        bootstrap.replace("port_value: 8080", &upstream_port)?;
+        let shipped = "address: 127.0.0.1, port_value: 8080}";
+        bootstrap.replace(shipped, &socket_address(upstream))?;
         for file in ["tls.crt", "tls.key"] {
             let here = folder.join(file).display().to_string();
             bootstrap.replace(&format!("/etc/hookgate/tls/{file}"), &here)?;
@@ -379,6 +379,15 @@ fn write_certificate(folder: &Path) -> Result<String> {
     fs::write(&path, made.cert.pem())?;
     fs::write(folder.join("tls.key"), made.signing_key.serialize_pem())?;
     Ok(path.display().to_string())
+}
+
+/// The end of Envoy's way to write an address.
+fn socket_address(address: SocketAddr) -> String {
+    format!(
+        "address: {}, port_value: {}}}",
+        address.ip(),
+        address.port()
+    )
 }
 
 fn loopback(address: SocketAddr) -> SocketAddr {

@@ -19,7 +19,7 @@ use crate::{assert_problem, assert_stored, on_script, on_sqlite};
 
 /// A lease and a time-out that a test can wait for.
 fn hurried() -> Setup {
-    Setup::shipped().lease_and_timeout(2, 1)
+    Setup::shipped().lease_and_timeout(5, 3)
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn a_forgery_that_calls_itself_grpc_is_refused_like_any_other() -> Result<
 #[tokio::test]
 async fn an_upstream_that_fails_a_delivery_that_calls_itself_grpc_is_no_success() -> Result<()> {
     let acts = [Act::Silence, Act::Reset, Act::Reset, Act::Silence];
-    let setup = Setup::shipped().lease_and_timeout(2, 1);
+    let setup = Setup::shipped().lease_and_timeout(5, 3);
     let (envoy, script) = on_script(setup, acts).await?;
     let event = Event::fresh()?;
     for answer in as_grpc(&envoy, || PLATFORM.deliver(&Event::fresh()?)).await? {
@@ -62,7 +62,7 @@ async fn an_upstream_that_fails_a_delivery_that_calls_itself_grpc_is_no_success(
 /// them asks it to answer a timeout with 204.
 #[tokio::test]
 async fn an_internal_client_cannot_ask_for_a_2xx_on_timeout() -> Result<()> {
-    let setup = Setup::shipped().lease_and_timeout(2, 1).edit(
+    let setup = Setup::shipped().lease_and_timeout(5, 3).edit(
         "use_remote_address: true",
         "use_remote_address: true\n          internal_address_config: \
          {cidr_ranges: [{address_prefix: 127.0.0.0, prefix_len: 8}]}",

@@ -68,9 +68,12 @@ async fn survives_kills(mut nats: Option<Nats>, victim: Victim) -> Result<()> {
         // Each kill strikes while events come in and deliveries go out.
         let before = history.acknowledged().len();
         consumer.more_effects(20).await?;
-        wait::until("deliveries before the kill", wait::PATIENCE, async || {
-            Ok((history.acknowledged().len() >= before + 50).then_some(()))
-        })
+        // The last kill may have left each sender's event in doubt for a lease.
+        wait::until(
+            "deliveries before the kill",
+            wait::A_LONG_TIME,
+            async || Ok((history.acknowledged().len() >= before + 50).then_some(())),
+        )
         .await?;
         sleep(a_moment()).await;
         let acknowledged = match victim {

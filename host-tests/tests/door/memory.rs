@@ -18,7 +18,8 @@ use crate::on_script;
 
 const EVENT_BYTES: usize = 1024;
 const CONNECTIONS: usize = 16;
-const AT_ONCE: usize = 50_000;
+/// Signed at once, and delivered long before the signatures are too old.
+const AT_ONCE: usize = 10_000;
 
 /// What the README states, all told: entry, bucket, the host's map.
 const BYTES_PER_ENTRY: u64 = 32;
@@ -126,14 +127,22 @@ async fn load_of_every_kind_of_bad_input_leaves_memory_flat() -> Result<()> {
     for _ in 0..warm {
         bad_inputs(&envoy).await?;
     }
-    let (before, resident) = (allocated(&envoy).await?, envoy.resident_bytes()?);
-    for _ in 0..more {
-        bad_inputs(&envoy).await?;
+    let mut is_flat = false;
+    // An allocator that takes more does so once, and a leak each time.
+    for _ in 0..2 {
+        let (before, resident) = (allocated(&envoy).await?, envoy.resident_bytes()?);
+        for _ in 0..more {
+            bad_inputs(&envoy).await?;
+        }
+        let grown = allocated(&envoy).await?.saturating_sub(before);
+        let resident = envoy.resident_bytes()?.saturating_sub(resident);
+        eprintln!("{more} more rounds: {grown} bytes allocated, {resident} bytes resident more");
+        is_flat = grown < SLACK && resident < SLACK;
+        if is_flat {
+            break;
+        }
     }
-    let grown = allocated(&envoy).await?.saturating_sub(before);
-    let resident = envoy.resident_bytes()?.saturating_sub(resident);
-    eprintln!("{more} more rounds: {grown} bytes allocated, {resident} bytes resident more");
-    assert!(grown < SLACK && resident < SLACK, "{grown} {resident}");
+    assert!(is_flat, "grows with each round");
     script.expect_received(0).await?;
     assert_eq!(envoy.admin().vm_reloads().await?, 0);
     envoy.discard_output();

@@ -1,5 +1,7 @@
 //! What an operator sees, and what nobody may see.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result};
 use hookgate_host_tests::admin::Admin;
 use hookgate_host_tests::artefact::{self, Runtime};
@@ -7,6 +9,7 @@ use hookgate_host_tests::client::Delivery;
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{CONNECT, Event, PLATFORM, fresh_id};
 use hookgate_host_tests::gate_token::TOKEN;
+use hookgate_host_tests::loopback;
 use hookgate_host_tests::process::Process;
 use hookgate_host_tests::upstream::Upstream;
 use hookgate_host_tests::wait;
@@ -128,13 +131,11 @@ async fn load_of_a_pods_metrics_shows_the_counters_and_nothing_else() -> Result<
     let (config, _) = rest
         .split_once("        securityContext")
         .context("no end")?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port();
+    let own = SocketAddr::from((loopback::own(), 9902));
     let config = config
         .replace(
             "address: 0.0.0.0, port_value: 9902",
-            &format!("address: 127.0.0.1, port_value: {port}"),
+            &format!("address: {}, port_value: {}", own.ip(), own.port()),
         )
         .replace(
             "port_value: 9901",
@@ -147,7 +148,7 @@ async fn load_of_a_pods_metrics_shows_the_counters_and_nothing_else() -> Result<
     let mut command = tokio::process::Command::new(binary);
     command.args(["--use-dynamic-base-id", "--config-yaml", &config]);
     let mut sidecar = Process::spawn("sidecar", command, folder.path())?;
-    let shown = Admin::new(([127, 0, 0, 1], port).into());
+    let shown = Admin::new(own);
     let page = wait::until("the metrics page", wait::PATIENCE, async || {
         sidecar.ensure_running()?;
         Ok(shown.page("/stats/prometheus").await.ok())

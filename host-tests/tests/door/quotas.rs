@@ -44,15 +44,15 @@ fn assert_limited(answer: &Answer, policy: &str, kind: &str) -> Result<u64> {
 
 #[tokio::test]
 async fn a_limited_event_is_stored_when_it_comes_after_the_time_told() -> Result<()> {
-    let quota = r#""quotas": {"endpoint": {"rate": 1, "per_seconds": 4, "burst": 2}}"#;
+    let quota = r#""quotas": {"endpoint": {"rate": 1, "per_seconds": 8, "burst": 2}}"#;
     let (envoy, script) = on_script(with_endpoint(quota), []).await?;
     for _ in 0..2 {
         assert_stored(&envoy.send(PLATFORM.deliver(&Event::fresh()?)?).await?);
     }
     let late = Event::fresh()?;
     let answer = envoy.send(PLATFORM.deliver(&late)?).await?;
-    let wait = assert_limited(&answer, r#""endpoint";q=2;w=8"#, "endpoint")?;
-    assert!((1..=4).contains(&wait), "{wait}");
+    let wait = assert_limited(&answer, r#""endpoint";q=2;w=16"#, "endpoint")?;
+    assert!((1..=8).contains(&wait), "{wait}");
     assert_eq!(script.count(), 2);
     envoy.access_log_of(&late.id, "endpoint").await?;
 

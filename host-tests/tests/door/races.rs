@@ -88,7 +88,7 @@ async fn of_200_deliveries_at_once_exactly_one_is_logged() -> Result<()> {
 async fn nobody_gets_2xx_while_the_first_copy_is_held_and_then_fails() -> Result<()> {
     let told = Arc::new(Notify::new());
     let held = Act::HoldThen(Arc::clone(&told), 503);
-    let (envoy, script) = on_script(Setup::shipped().workers(4), [held]).await?;
+    let (envoy, script) = on_script(patient().workers(4), [held]).await?;
     let event = Event::fresh()?;
 
     let mut answers = race(&envoy, &event).await?;
@@ -118,6 +118,11 @@ async fn nobody_gets_2xx_while_the_first_copy_is_held_and_then_fails() -> Result
         admin.expect_deliveries("stripe", outcome, count).await?;
     }
     Ok(())
+}
+
+/// Waits for an answer that is held back until everybody else has one.
+fn patient() -> Setup {
+    Setup::shipped().lease_and_timeout(120, 60)
 }
 
 /// Sends `event` over 200 connections that are all open before the first byte
@@ -173,7 +178,7 @@ async fn nobody_gets_2xx_while_the_copies_of_two_envoys_are_held_and_then_fail()
         .each_ref()
         .map(|told| Act::HoldThen(Arc::clone(told), 503));
     let script = Script::start(held).await?;
-    let setup = || Setup::shipped().workers(2);
+    let setup = || patient().workers(2);
     let first = setup().start(script.address()).await?;
     let second = setup().start(script.address()).await?;
     let event = Event::fresh()?;

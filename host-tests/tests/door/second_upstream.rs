@@ -43,9 +43,12 @@ async fn every_delivery_is_stored_while_one_of_two_upstreams_is_away() -> Result
     };
     send(20).await?;
     first.kill().await?;
+    // What is under way when it dies is the sender's to repeat.
+    envoy.admin().expect_unconnected(first.address()).await?;
     send(20).await?;
     first.restart().await?;
     second.kill().await?;
+    envoy.admin().expect_unconnected(second.address()).await?;
     // Whether Envoy has heard already that the first is back or not.
     send(20).await?;
     second.restart().await?;

@@ -48,7 +48,7 @@ async fn a_body_over_the_limit_is_refused_whole_or_chunked() -> Result<()> {
 
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_refused() -> Result<()> {
-    let hurried = Setup::shipped().edit("request_timeout: 30s", "request_timeout: 1s");
+    let hurried = Setup::shipped().edit("request_timeout: 30s", "request_timeout: 3s");
     let (envoy, script) = on_script(hurried, []).await?;
     let event = Event::fresh()?;
     let signature = PLATFORM.sign_at(&event.payload, SystemTime::now())?;

@@ -19,7 +19,7 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::harness::until;
+use crate::{harness::until, loopback};
 
 /// A span as a test looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn start() -> Self {
-        Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::listen(SocketAddr::from((loopback::own(), 0)))
     }
 
     /// Starts one where another was.

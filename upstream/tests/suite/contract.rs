@@ -417,7 +417,8 @@ fn keeps_every_promise_over_kill_9<B: Backend>(log: &B) {
 }
 
 fn drains_at_sigterm(log: &impl Backend) {
-    let mut server = Server::start(&log.address(), &[]);
+    // Its payload waits until the load is under way.
+    let mut server = Server::start(&log.address(), &["--body-timeout", "1m"]);
     let delivery = Delivery::new("evt_slow");
     let request = delivery.request();
     let (early, late) = request.split_at(request.len() - 10);

@@ -16,7 +16,11 @@ mod state;
 use std::{
     collections::BTreeSet,
     fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,6 +30,7 @@ use tempfile::TempDir;
 use crate::{
     delivery::{Connection, Delivery, seconds_from_now},
     harness::{Server, hookgate, until},
+    loopback,
     receiver::{Got, Reaction, Receiver},
 };
 
@@ -46,6 +51,9 @@ on_both_logs! {
 }
 
 const DESTINATION_SECRET: &str = "whsec_aG9va2dhdGUtZGVzdGluYXRpb24=";
+
+/// A schedule counts milliseconds, and begins in the middle of one.
+const GRAIN: Duration = Duration::from_millis(1);
 
 /// A folder with a log and a configuration.
 pub(crate) struct Place {
@@ -96,6 +104,11 @@ pub(crate) fn append(server: &Server, count: usize) -> Vec<String> {
         assert_eq!(answer.outcome().1, "stored", "{id}");
     }
     ids
+}
+
+/// Where nobody listens, and no other test will.
+fn nobody() -> SocketAddr {
+    SocketAddr::from((loopback::own(), 8_080))
 }
 
 fn ids(got: &[Got]) -> Vec<&str> {
@@ -194,20 +207,16 @@ fn waits_as_long_as_a_429_asks_and_holds_nothing_else_up(log: &str) {
         + &destination("other", &other.url(), "");
     let place = Place::new(log, &text);
     let server = place.start();
-    let start = Instant::now();
     append(&server, 20);
-    assert_eq!(other.until_got(20).len(), 20);
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
-    // Only the first was tried, and now everything waits for its seven seconds.
-    assert_eq!(throttling.got().len(), 1);
+    let others = other.until_got(20);
+    // Only the first was tried, and then everything waited for its seven seconds.
     let got = throttling.until_got(21);
     let waited = got[1].at - got[0].at;
-    assert!(waited >= Duration::from_secs(7), "{waited:?}");
-    assert!(waited < Duration::from_secs(9), "{waited:?}");
+    assert!(waited + GRAIN >= Duration::from_secs(7), "{waited:?}");
+    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    // Meanwhile the other one had all of its own.
+    assert_eq!(others.len(), 20);
+    assert!(others[19].at < got[1].at, "held up by the first");
     assert_eq!(distinct(&got), 20);
 }
 
@@ -221,8 +230,9 @@ fn cools_down_after_a_429_that_says_nothing(log: &str) {
     append(&server, 1);
     let got = receiver.until_got(2);
     let waited = got[1].at - got[0].at;
-    assert!(waited >= Duration::from_secs(2), "{waited:?}");
-    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(waited + GRAIN >= Duration::from_secs(2), "{waited:?}");
+    // Not the minute that it takes if nothing is configured.
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
     assert_eq!(got[1].attempt(), 2);
     assert_eq!(got[0].headers["webhook-id"], got[1].headers["webhook-id"]);
 }
@@ -236,24 +246,31 @@ fn goes_to_the_secondary_at_once_when_the_primary_resets(log: &str) {
 }
 
 fn goes_to_the_secondary_and_back(log: &str, gone: Reaction) {
-    let primary = Receiver::start(move |_, before| match before {
-        0..6 => gone,
-        _ => Reaction::Status(200),
+    let is_back = Arc::new(AtomicBool::new(false));
+    let back = Arc::clone(&is_back);
+    let primary = Receiver::start(move |_, _| {
+        if back.load(Ordering::SeqCst) {
+            Reaction::Status(200)
+        } else {
+            gone
+        }
     });
     let secondary = Receiver::start(|_, _| Reaction::Status(200));
     let more = format!("secondary = \"{}\"\nconcurrency = 1", secondary.url());
     let place = Place::new(log, &destination("orders", &primary.url(), &more));
     let server = place.start();
-    let start = Instant::now();
     append(&server, 8);
     let got = secondary.until_got(8);
-    assert!(start.elapsed() < Duration::from_secs(5), "{gone:?}");
     assert_eq!(got[0].attempt(), 2, "{gone:?}");
-    let first = primary.got()[0].headers["webhook-id"].clone();
-    assert_eq!(got[0].headers["webhook-id"], first, "{gone:?}");
+    let first = primary.got()[0].clone();
+    assert!(got[0].at - first.at < Duration::from_secs(5), "{gone:?}");
+    let id = &first.headers["webhook-id"];
+    assert_eq!(got[0].headers["webhook-id"], *id, "{gone:?}");
     // The breaker leaves it alone after five failures, and probes it.
     assert_eq!(distinct(&got), 8, "{gone:?}");
-    assert!(primary.got().len() < 8, "{gone:?}");
+    let away = primary.got().len();
+    assert!(away < 8, "{gone:?}");
+    is_back.store(true, Ordering::SeqCst);
     let mut connection = Connection::open(server.address).unwrap();
     let mut number = 0;
     until("the primary is well again", || {
@@ -262,15 +279,13 @@ fn goes_to_the_secondary_and_back(log: &str, gone: Reaction) {
         connection.send(&Delivery::new(&id)).unwrap();
         let got = primary.got();
         got.last()
-            .is_some_and(|last| last.attempt() == 1 && got.len() > 8)
+            .is_some_and(|last| last.attempt() == 1 && got.len() > away + 1)
             .then_some(())
     });
 }
 
 fn goes_to_the_secondary_at_once_when_nothing_listens(log: &str) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = nobody();
     let secondary = Receiver::start(|_, _| Reaction::Status(200));
     let more = format!("secondary = \"{}\"", secondary.url());
     let url = format!("http://{address}/");
@@ -281,7 +296,7 @@ fn goes_to_the_secondary_at_once_when_nothing_listens(log: &str) {
     let got = secondary.until_got(1);
     assert_eq!(got[0].attempt(), 2);
     assert!(
-        start.elapsed() < Duration::from_secs(3),
+        start.elapsed() < Duration::from_secs(8),
         "{:?}",
         start.elapsed()
     );
@@ -289,11 +304,11 @@ fn goes_to_the_secondary_at_once_when_nothing_listens(log: &str) {
 
 fn a_slow_destination_is_tried_again_and_holds_nobody_else_up(log: &str) {
     let slow = Receiver::start(|_, before| match before {
-        0 => Reaction::Slow(Duration::from_secs(3)),
+        0 => Reaction::Slow(Duration::from_secs(6)),
         _ => Reaction::Status(200),
     });
     let other = Receiver::start(|_, _| Reaction::Status(200));
-    let text = destination("slow", &slow.url(), "timeout = \"1s\"")
+    let text = destination("slow", &slow.url(), "timeout = \"2s\"")
         + &destination("other", &other.url(), "");
     let place = Place::new(log, &text);
     let server = place.start();
@@ -301,6 +316,7 @@ fn a_slow_destination_is_tried_again_and_holds_nobody_else_up(log: &str) {
     other.until_got(1);
     let got = slow.until_got(2);
     let waited = got[1].at - got[0].at;
+    // Two seconds, less what the first took to be heard.
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
     assert_eq!(got[1].attempt(), 2);
 }
@@ -314,9 +330,16 @@ fn tries_again_later_and_later_until_it_gives_up(log: &str) {
     let got = receiver.until_got(4);
     for (pair, millis) in got.windows(2).zip([100, 200, 400]) {
         let waited = pair[1].at - pair[0].at;
-        assert!(waited >= Duration::from_millis(millis), "{waited:?}");
+        assert!(
+            waited + GRAIN >= Duration::from_millis(millis),
+            "{waited:?}"
+        );
         // JetStream looks at its schedules once a second.
-        let late = if log.starts_with("nats") { 3_000 } else { 500 };
+        let late = if log.starts_with("nats") {
+            6_000
+        } else {
+            2_000
+        };
         assert!(waited < Duration::from_millis(millis + late), "{waited:?}");
     }
     let parked = until("it is parked", || parked(&place).pop());
@@ -349,9 +372,7 @@ fn a_few_faults_cost_few_attempts_more(log: &str) {
 }
 
 fn a_destination_that_is_away_at_start_gets_its_events_when_it_comes(log: &str) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = nobody();
     let place = Place::new(
         log,
         &destination("orders", &format!("http://{address}/"), ""),

@@ -185,7 +185,8 @@ fn an_event_that_was_given_up_is_not_sent_later() {
     let start = Instant::now();
     let answer = Delivery::new("evt_2").send(&server);
     assert_eq!(answer.outcome(), (503, "unavailable", None));
-    assert!(start.elapsed() < Duration::from_secs(4));
+    // Before the gate's upstream timeout ends.
+    assert!(start.elapsed() < Duration::from_secs(9));
     assert_eq!(server.probe("/readyz"), 503);
     assert_eq!(server.probe("/healthz"), 200);
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::{self, Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -16,22 +16,22 @@ const PRODUCE: [u8; 2] = [0, 0];
 
 /// Passes requests on to a broker, and its answers back.
 pub(crate) struct Link {
-    pub(crate) port: u16,
+    pub(crate) address: SocketAddr,
     state: Arc<State>,
 }
 
 struct State {
-    broker: u16,
+    broker: SocketAddr,
     cut: AtomicBool,
     loses: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
 impl Link {
-    /// Opens a way to a port of this machine.
-    pub(crate) fn to(broker: u16) -> Self {
+    /// Opens a way to an address of this machine.
+    pub(crate) fn to(broker: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             broker,
             cut: AtomicBool::new(false),
@@ -46,7 +46,7 @@ impl Link {
                 let _ = State::connect(&shared, client.unwrap());
             }
         });
-        Self { port, state }
+        Self { address, state }
     }
 
     /// Closes every connection, and takes none until it is mended.
@@ -77,7 +77,7 @@ impl State {
         if state.cut.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let broker = TcpStream::connect(("127.0.0.1", state.broker))?;
+        let broker = TcpStream::connect(state.broker)?;
         for stream in [&client, &broker] {
             stream.set_nodelay(true)?;
             state.open.lock().unwrap().push(stream.try_clone()?);

@@ -48,6 +48,7 @@ mod lines;
 #[cfg(feature = "kafka")]
 mod link;
 mod load;
+mod loopback;
 mod metrics;
 mod nats;
 mod nats_cluster;

@@ -12,7 +12,10 @@ use async_nats::jetstream::{self, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, tool, until, until_within};
+use crate::{
+    harness::{PATIENCE, tool, until, until_within},
+    loopback,
+};
 
 /// What a server writes down, of every time that it was started.
 const LOG: &str = "nats.log";
@@ -47,14 +50,7 @@ struct Ports {
 impl Cluster {
     /// Starts one and waits until its servers have found each other.
     pub(crate) fn start() -> Self {
-        // A loopback address that nobody else has: whoever is killed finds its
-        // ports free again.
-        let host = Ipv4Addr::new(
-            127,
-            fastrand::u8(1..),
-            fastrand::u8(..),
-            fastrand::u8(1..255),
-        );
+        let host = loopback::own();
         let config = SHIPPED.replace("127.0.0.1", &host.to_string());
         let members = (1..).zip(0..).take(SIZE).map(|(number, offset)| {
             let ports = Ports {
@@ -109,7 +105,10 @@ impl Cluster {
     pub(crate) fn holds(&self, stream: &str, server: usize, text: &str) -> bool {
         let store = self.servers[server].folder.path().join("store");
         let messages = store.join("jetstream/$G/streams").join(stream).join("msgs");
-        let files = fs::read_dir(messages).unwrap();
+        // A server that hasn't heard of the stream yet has no folder of it.
+        let Ok(files) = fs::read_dir(messages) else {
+            return false;
+        };
         let mut contents = files.map(|file| fs::read(file.unwrap().path()).unwrap_or_default());
         contents.any(|bytes| {
             let mut windows = bytes.windows(text.len());

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -12,12 +12,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{tool, until};
+use crate::{
+    harness::{tool, until},
+    loopback,
+};
 
 /// A running nats-server; killed when dropped.
 pub(crate) struct Nats {
     child: Child,
     folder: TempDir,
+    host: Ipv4Addr,
     port: u16,
 }
 
@@ -29,10 +33,11 @@ impl Nats {
 
     /// Starts one with other settings.
     pub(crate) fn start_with(settings: &str) -> Self {
+        let host = loopback::own();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
         let config = format!(
-            "host: 127.0.0.1\nports_file_dir: \"{path}\"\n{settings}\n\
+            "host: {host}\nports_file_dir: \"{path}\"\n{settings}\n\
              jetstream {{ store_dir: \"{path}/store\", sync_interval: always }}\n"
         );
         fs::write(folder.path().join("nats.conf"), config).unwrap();
@@ -48,13 +53,14 @@ impl Nats {
         Self {
             child,
             folder,
+            host,
             port,
         }
     }
 
     /// Its address as `--log` takes it.
     pub(crate) fn address(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}:{}", self.host, self.port)
     }
 
     /// Stops the process where it is; connections stay open and unanswered.
@@ -99,7 +105,7 @@ impl Nats {
     pub(crate) fn restart_and_wait(&mut self) {
         self.restart();
         until("nats-server listens again", || {
-            TcpStream::connect(("127.0.0.1", self.port)).ok()
+            TcpStream::connect((self.host, self.port)).ok()
         });
     }
 

@@ -1,7 +1,7 @@
 //! What faults of every kind cost a destination, and what they cost others.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -27,6 +27,12 @@ const FAULTY: usize = 50;
 
 /// Shorter than any pause or timeout of the faulty destination.
 const STALL: Duration = Duration::from_millis(700);
+
+/// What is no difference.
+const NOISE: Duration = Duration::from_millis(100);
+
+/// How often the faults may be seen until they are held to be felt.
+const TRIES: usize = 3;
 
 /// Senders, who each wait until the other destination has their event.
 const SENDERS: usize = 4;
@@ -152,19 +158,22 @@ fn faults_of_every_kind_cost_few_attempts_and_slow_nobody_else(log: &str) {
         .filter(|number| matches!(fault(*number), Some(Reaction::Status(400))))
         .count();
     let mut attempts: BTreeMap<String, usize> = BTreeMap::new();
+    // By its ID: what a busy machine delivers twice is delivered.
+    let mut delivered = BTreeSet::new();
     until("each is delivered or parked", || {
         attempts.clear();
-        let mut delivered = 0;
+        delivered.clear();
         for receiver in [&place.primary, &place.secondary] {
             for (before, got) in receiver.got().iter().enumerate() {
                 if got.id().contains("faulty") {
                     *attempts.entry(got.id().to_owned()).or_default() += 1;
-                    let answer = react(got, before);
-                    delivered += usize::from(matches!(answer, Reaction::Status(200)));
+                    if let Reaction::Status(200) = react(got, before) {
+                        delivered.insert(got.id().to_owned());
+                    }
                 }
             }
         }
-        (delivered == EVENTS - refused).then_some(())
+        (delivered.len() == EVENTS - refused).then_some(())
     });
     until("the refused are parked", || {
         (place.parked(log) == refused).then_some(())
@@ -181,12 +190,30 @@ fn faults_of_every_kind_cost_few_attempts_and_slow_nobody_else(log: &str) {
     assert!(count <= EVENTS * 12 / 10, "{count}");
     // Three of each at once, one after the other; and what the breaker left.
     assert!(failed_over >= 6, "{failed_over}");
-    let calm = p99(&before).max(p99(&after));
-    let noise = Duration::from_millis(100);
-    assert!(p99(&during) <= calm * 3 + noise, "{calm:?}");
+    // The machine stalls by itself now and then; what others feel of a faulty
+    // destination they feel each time.
+    let calm = [&before[..], &after];
+    let again = (1..TRIES).map(|number| place.append(&format!("faulty-again-{number}")));
+    let mut tries = std::iter::once(during).chain(again);
+    let is_unfelt = tries.any(|during| is_unfelt(&during, calm));
+    assert!(is_unfelt, "the faults of one destination slow another");
+}
+
+/// Whether others waited no longer than while nothing was faulty.
+fn is_unfelt(during: &[Duration], calm: [&[Duration]; 2]) -> bool {
+    let stalled = |waited: &[Duration]| waited.iter().filter(|it| **it > STALL).count();
+    let [p99_calm, p99_during] = [
+        calm.map(p99).into_iter().max().unwrap_or_default(),
+        p99(during),
+    ];
+    let [stalled_calm, stalled_during] = [
+        calm.map(stalled).into_iter().max().unwrap_or_default(),
+        stalled(during),
+    ];
+    eprintln!(
+        "p99 {p99_during:.1?}, calm {p99_calm:.1?}; stalls {stalled_during}, calm {stalled_calm}"
+    );
     // A pause or a timeout of the faulty destination that others felt would be
     // felt by those few who came just then.
-    let stalled = |waited: &[Duration]| waited.iter().filter(|it| **it > STALL).count();
-    let calm = stalled(&before).max(stalled(&after));
-    assert!(stalled(&during) <= calm + 2, "{calm}");
+    p99_during <= p99_calm * 3 + NOISE && stalled_during <= stalled_calm + 2
 }

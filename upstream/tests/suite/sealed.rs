@@ -161,7 +161,11 @@ fn an_event_in_place_of_another_is_found() {
         let answer = Delivery::new("evt_other").send(&server);
         (answer.status == 200).then_some(answer)
     });
-    assert_eq!(answer.outcome(), (200, "stored", Some(5)));
+    // One that was refused may be stored, confirmed too late: then it is known.
+    assert!(matches!(
+        answer.outcome(),
+        (200, "stored" | "duplicate", Some(5))
+    ));
     assert_eq!(kept.findings(&[]), [found("attributes", 5)]);
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
 };
 
@@ -22,33 +22,40 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     harness::{PATIENCE, tool, until},
     link::Link,
+    loopback,
 };
+
+/// Where Kafka's protocol is spoken.
+const PORT: u16 = 9_092;
 
 /// A running tansu; killed when dropped.
 pub(crate) struct Tansu {
     child: Child,
+    /// Where it listens.
+    listens: SocketAddr,
     /// Where clients find it.
-    port: u16,
+    address: SocketAddr,
 }
 
 impl Tansu {
-    /// Starts one on a free port.
+    /// Starts one on an address of its own.
     pub(crate) fn start() -> Self {
-        let port = free_port();
+        let listens = SocketAddr::from((loopback::own(), PORT));
         Self {
-            child: spawn(port, port),
-            port,
+            child: spawn(listens, listens),
+            listens,
+            address: listens,
         }
     }
 
     /// Starts one that clients find at the end of a link.
     pub(crate) fn behind_a_link() -> (Self, Link) {
-        let port = free_port();
-        let link = Link::to(port);
-        let child = spawn(port, link.port);
+        let listens = SocketAddr::from((loopback::own(), PORT));
+        let link = Link::to(listens);
         let tansu = Self {
-            child,
-            port: link.port,
+            child: spawn(listens, link.address),
+            listens,
+            address: link.address,
         };
         (tansu, link)
     }
@@ -59,7 +66,7 @@ impl Tansu {
     }
 
     fn server(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.to_string()
     }
 
     /// Stops the process where it is; connections stay open and unanswered.
@@ -78,9 +85,9 @@ impl Tansu {
         self.child.wait().unwrap();
     }
 
-    /// Starts it again on its port, empty.
+    /// Starts it again where it was, empty.
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.port, self.port);
+        self.child = spawn(self.listens, self.address);
     }
 
     /// Makes a topic, as an operator would.
@@ -189,26 +196,17 @@ fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(PATIENCE))
 }
 
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// Starts a broker on a port, which tells clients to come to another one.
-fn spawn(port: u16, advertised: u16) -> Child {
-    let address = |port: u16| format!("tcp://127.0.0.1:{port}");
+/// Starts a broker, which tells clients where to come.
+fn spawn(listens: SocketAddr, advertised: SocketAddr) -> Child {
     let child = Command::new(tool("TANSU_PATH", "tansu"))
         .args(["broker", "--silent", "--storage-engine", "memory://tansu/"])
-        .args(["--listener-url", &address(port)])
-        .args(["--advertised-listener-url", &address(advertised)])
+        .args(["--listener-url", &format!("tcp://{listens}")])
+        .args(["--advertised-listener-url", &format!("tcp://{advertised}")])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("tansu listens", || {
-        TcpStream::connect(("127.0.0.1", port)).ok()
-    });
+    until("tansu listens", || TcpStream::connect(listens).ok());
     child
 }
 

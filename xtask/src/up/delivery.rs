@@ -22,7 +22,7 @@ const SUCCESSOR: Successor = Successor {
     value: "whsec_hookgate_dev_successor",
 };
 /// How long Envoy (milliseconds) and the upstream (a second) may take to see a new keyring.
-const ROTATION: Duration = Duration::from_secs(5);
+const ROTATION: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_millis(100);
 /// The events looked through for ours: the latest ones of the log.
 const EVENTS_READ: &str = "100";

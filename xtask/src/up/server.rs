@@ -14,7 +14,7 @@ use super::interrupt::Interrupt;
 use crate::process;
 
 /// How long a server has to become ready.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 /// How long a server has to end by itself once asked; the upstream drains in it.
 const GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(25);

@@ -58,7 +58,7 @@ pub(super) fn text(mut rest: &[u8]) -> Option<&[u8]> {
 
 /// Passes over what stands for itself in a string.
 #[inline]
-fn plain(mut rest: &[u8]) -> &[u8] {
+pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
     while let Some((lanes, after)) = rest.split_first_chunk::<LANES>() {
         let special = special(u64::from_le_bytes(*lanes));
         if special != 0 {
@@ -188,10 +188,10 @@ fn from_first(marks: u64, rest: &[u8]) -> &[u8] {
 /// have marked a byte too many.
 #[inline]
 const fn special(lanes: u64) -> u64 {
-    let quote = zero(lanes ^ (ONES * b'"' as u64));
+    // A quote becomes the 0x20 above the control characters, which stay below it.
+    let quote_or_control = (lanes ^ (ONES * 2)).wrapping_sub(ONES * 0x21) & !lanes;
     let backslash = zero(lanes ^ (ONES * b'\\' as u64));
-    let control = lanes.wrapping_sub(ONES * 0x20) & !lanes;
-    (quote | backslash | control) & HIGH
+    (quote_or_control | backslash) & HIGH
 }
 
 /// Marks, in their highest bits, the bytes that are zero.

@@ -4,27 +4,22 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use async_nats::jetstream;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hookgate_host_tests::artefact;
-use hookgate_host_tests::measure::{median, milliseconds, percentile};
+use anyhow::Result;
+use hookgate_host_tests::measure::median;
 use hookgate_host_tests::wait;
-use tokio::process::Command;
 use tokio::time::sleep;
 
+use crate::search::search;
 use crate::store::{Cost, Kind, Store};
 use crate::{rounds, row, table};
 
 const SMALL: usize = 1_000;
-const LARGE: usize = 1_000_000;
+pub(crate) const LARGE: usize = 1_000_000;
 const ROUNDS: usize = 7;
 /// Few enough that a thousand events stay few.
 const EVENTS: usize = 8_000;
 /// The fixture and little more, so that a million fit on a disk.
-const EVENT_BYTES: usize = 640;
-const SEARCHES: usize = 50;
+pub(crate) const EVENT_BYTES: usize = 640;
 /// How long a million events wait while memory is watched.
 const WAITING: Duration = Duration::from_secs(60);
 
@@ -105,63 +100,6 @@ impl Pairs {
             &format!("{:.2}", median(&ratios)),
         );
     }
-}
-
-/// Searches as a person does, beside a command that does nothing; on NATS also
-/// beside a bare request for one message.
-async fn search(store: &Store) -> Result<()> {
-    let log = store.upstream.log().url();
-    let bare = match &store.nats {
-        Some(nats) => {
-            let context = jetstream::new(async_nats::connect(nats.url()).await?);
-            Some(context.get_stream("HOOKGATE").await?)
-        }
-        None => None,
-    };
-    let (mut searches, mut nothing, mut messages) = (Vec::new(), Vec::new(), Vec::new());
-    // Far from each other, and none of them searched before.
-    let step = (store.ids.len() / SEARCHES).max(2);
-    for ids in store.ids.chunks_exact(step) {
-        let [found, asked, ..] = ids else { continue };
-        searches.push(time(&["event", found, "--json", "--log", log]).await?);
-        nothing.push(time(&["--version"]).await?);
-        if let Some(stream) = &bare {
-            let subject = format!("hookgate.event.stripe.{}", URL_SAFE_NO_PAD.encode(asked));
-            let start = Instant::now();
-            stream.get_last_raw_message_by_subject(&subject).await?;
-            messages.push(start.elapsed());
-        }
-    }
-    let what = format!(
-        "`hookgate event ID` at a million, {} searches",
-        searches.len()
-    );
-    for (what, mut times) in [
-        (what.as_str(), searches),
-        ("`hookgate --version`, in turns with it", nothing),
-        (
-            "one message of another ID, over an open connection of `async-nats`, in turns with it",
-            messages,
-        ),
-    ] {
-        times.sort_unstable();
-        if !times.is_empty() {
-            let [p50, p99] = [50, 99].map(|percent| milliseconds(percentile(&times, percent)));
-            row(what, &format!("p50 {p50:.1} ms, p99 {p99:.1} ms"));
-        }
-    }
-    Ok(())
-}
-
-async fn time(arguments: &[&str]) -> Result<Duration> {
-    let mut command = Command::new(artefact::hookgate()?);
-    command.args(arguments);
-    let start = Instant::now();
-    let output = command.output().await?;
-    let took = start.elapsed();
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{arguments:?}: {error}");
-    Ok(took)
 }
 
 /// Lets everything wait for a destination that is away.

@@ -100,8 +100,8 @@ pub(super) fn configuration() -> Value {
         "keyrings": [{"name": "file", "filter_state": "hookgate.secrets"}],
         "quotas": {"sources": hourly(FAILURES), "overall": hourly(FRESH)},
         // One bucket: as many open reservations as it has slots fill it.
-        "dedup": {"max_entries": 1, "lease_seconds": 8},
-        "upstream_timeout_seconds": 6,
+        "dedup": {"max_entries": 1, "lease_seconds": 14},
+        "upstream_timeout_seconds": 12,
     })
 }
 

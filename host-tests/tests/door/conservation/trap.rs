@@ -44,7 +44,7 @@ async fn kill_of_a_vm_loses_what_it_had_open_and_counts_it() -> Result<()> {
     let upstream = Script::start([]).await?;
     let setup = Setup::shipped()
         .module(artefact::trap_module()?)
-        .lease_and_timeout(6, 5);
+        .lease_and_timeout(12, 10);
     let door = Arc::new(Door::new(setup.start(upstream.address()).await?));
     let held = Held::start(&door, &upstream).await?;
     let mut genuine: BTreeSet<String> = held.events.iter().map(|event| event.id.clone()).collect();

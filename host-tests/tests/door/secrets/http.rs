@@ -25,7 +25,7 @@ fn gate(cluster: &str) -> Value {
         "endpoints": [{"name": PLATFORM.name, "path": PLATFORM.path, "keyring": "vault"}],
         "keyrings": [{"name": "vault", "http": {
             "cluster": cluster, "authority": "vault.test", "path": PATH,
-            "refresh_seconds": 1, "timeout_seconds": 1,
+            "refresh_seconds": 1, "timeout_seconds": 3,
         }}],
     })
 }

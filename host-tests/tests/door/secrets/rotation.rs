@@ -53,7 +53,7 @@ async fn load_rotation_of_a_renamed_file_refuses_nothing_genuine() -> Result<()>
     let file = envoy.keyring().clone();
     let plan = Plan {
         period: Duration::from_secs(2),
-        overlap: FILE_REFRESH * 2,
+        overlap: FILE_REFRESH * 3,
         keyring: "file",
         others: 0,
     };
@@ -67,7 +67,7 @@ async fn load_rotation_of_a_kubernetes_mount_refuses_nothing_genuine() -> Result
     let mut mount = Mount::over(envoy.keyring(), &keyring_of(&name(0), &secret(0)))?;
     let plan = Plan {
         period: Duration::from_secs(2),
-        overlap: FILE_REFRESH * 2,
+        overlap: FILE_REFRESH * 3,
         keyring: "file",
         others: 0,
     };
@@ -80,8 +80,8 @@ async fn load_rotation_of_an_http_source_refuses_nothing_genuine() -> Result<()>
     let source = Source::start(Manner::Secret(keyring_of(&name(0), &secret(0)))).await?;
     let envoy = start(http::setup(&source), &script).await?;
     let plan = Plan {
-        period: Duration::from_secs(3),
-        overlap: Duration::from_secs(2),
+        period: Duration::from_secs(5),
+        overlap: Duration::from_secs(4),
         keyring: "vault",
         others: 1,
     };

@@ -52,7 +52,7 @@ async fn a_secret_verifies_from_not_before_until_not_after() -> Result<()> {
 async fn a_secret_comes_and_goes_by_the_clock() -> Result<()> {
     let (envoy, _script) = on_script(shipped(), []).await?;
     expect_stored(&envoy, PLATFORM.secret).await?;
-    let change = in_seconds(6)?;
+    let change = in_seconds(12)?;
     let text = keyring([
         json!({"name": "old", "secret": PLATFORM.secret, "not_after": change}),
         json!({"name": "new", "secret": NEXT, "not_before": change}),

@@ -1,19 +1,25 @@
 //! Reads the stream while servers may be appending to it.
 
-use std::{collections::VecDeque, num::NonZeroUsize, ops::Range};
+use std::{
+    collections::{HashMap, VecDeque},
+    num::NonZeroUsize,
+    ops::Range,
+};
 
 use async_nats::{
     datetime::DateTime,
     jetstream::{
         self,
-        context::{Context, GetStreamError, GetStreamErrorKind},
+        context::{Context, GetStreamError, GetStreamErrorKind, RequestError},
         message::StreamMessage,
-        stream::{InfoError, LastRawMessageErrorKind, Stream},
+        response::Response,
+        stream::{LastRawMessageErrorKind, Stream},
     },
 };
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use hookgate_core::{identity::Source, time::Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::try_join;
 
 use super::{
     ConnectError, REQUEST_TIMEOUT, Servers, connection,
@@ -47,7 +53,10 @@ pub(crate) enum ReadError {
     Stream(#[from] GetStreamError),
     /// The server doesn't list subjects.
     #[error("can't list the subjects of the stream `{name}`: {0}", name = stream::NAME)]
-    Subjects(#[from] InfoError),
+    Subjects(#[from] RequestError),
+    /// It refused to.
+    #[error("can't list the subjects of the stream `{name}`: {0}", name = stream::NAME)]
+    Refused(jetstream::Error),
     /// The server doesn't hand out messages.
     #[error("can't read messages of the stream `{name}`: {0}", name = stream::NAME)]
     Messages(#[source] async_nats::Error),
@@ -212,10 +221,10 @@ impl NatsReader {
         source: Option<&Source>,
     ) -> Result<Vec<(Entry, Bytes)>, reader::ReadError> {
         let source = source.map_or("*", Source::as_str);
-        let subjects = self.subjects(message::subject(source, id)).await?;
-        let tombstones = self
-            .subjects(message::tombstone_subject(source, id))
-            .await?;
+        let (subjects, tombstones) = try_join!(
+            self.subjects(message::subject(source, id)),
+            self.subjects(message::tombstone_subject(source, id)),
+        )?;
         let mut found: Vec<(Entry, Bytes)> = Vec::new();
         for subject in tombstones.into_iter().chain(subjects) {
             // It may be going while we look.
@@ -261,9 +270,18 @@ impl NatsReader {
         }
     }
 
+    /// Returns the subjects of an identity: one for each source, so that the
+    /// first page of the server's answer has them all.
     async fn subjects(&self, wanted: String) -> Result<Vec<String>, ReadError> {
-        let found = self.stream.info_with_subjects(wanted).await?;
-        Ok(found.map_ok(|(subject, _)| subject).try_collect().await?)
+        let request = format!("STREAM.INFO.{}", stream::NAME);
+        let wanted = SubjectsOf {
+            subjects_filter: wanted,
+        };
+        let found: Response<Found> = self.context.request(request, &wanted).await?;
+        match found {
+            Response::Ok(found) => Ok(found.state.subjects.into_keys().collect()),
+            Response::Err { error } => Err(ReadError::Refused(error)),
+        }
     }
 
     /// Adds what is left of redacted events to what was seen of a range. They
@@ -299,6 +317,26 @@ impl NatsReader {
 
 fn read<T>(read: Result<T, async_nats::Error>) -> Result<T, ReadError> {
     read.map_err(ReadError::Messages)
+}
+
+/// Asks for the subjects of the stream.
+#[derive(Serialize)]
+struct SubjectsOf {
+    /// With wildcards.
+    subjects_filter: String,
+}
+
+/// Holds of the answer what is asked for.
+#[derive(Deserialize)]
+struct Found {
+    state: FoundSubjects,
+}
+
+#[derive(Deserialize)]
+struct FoundSubjects {
+    /// How many messages each has; absent if there is none.
+    #[serde(default)]
+    subjects: HashMap<String, u64>,
 }
 
 /// Holds what was seen of a range.

@@ -33,7 +33,7 @@ fn takes_a_rotated_keyring_without_a_restart_and_refuses_no_overlap() {
         (door.outcome(&new("evt_2")).0 == 200).then_some(())
     });
     assert!(
-        start.elapsed() < Duration::from_secs(2),
+        start.elapsed() < Duration::from_secs(10),
         "{:?}",
         start.elapsed()
     );

