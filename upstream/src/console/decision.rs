@@ -26,7 +26,7 @@ use crate::{
 const MOST: usize = 1_000;
 
 /// Pages of the queue that are looked through for a filter.
-const MOST_PAGES: usize = 100;
+const MOST_PAGES: usize = 400;
 
 /// Holds what a form asks for.
 #[derive(Debug)]
