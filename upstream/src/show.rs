@@ -40,11 +40,11 @@ pub(crate) enum ShowError {
     /// Signals can't be listened to.
     #[error("can't listen to signals: {0}")]
     Signal(io::Error),
-    /// The log has no such event.
-    #[error("the log has no event `{id}`{}", of_source(source_name.as_ref()))]
+    /// The log has no such events.
+    #[error("the log has no event `{}`{}", ids.join("`, `"), of_source(source_name.as_ref()))]
     Unknown {
-        /// The ID asked for.
-        id: String,
+        /// The IDs asked for.
+        ids: Vec<String>,
         /// The source asked for.
         source_name: Option<Source>,
     },
@@ -97,35 +97,46 @@ pub(crate) async fn events(args: &EventsArgs) -> Result<(), ShowError> {
     Ok(out.flush()?)
 }
 
-/// Prints one event.
+/// Prints events, those that there are in the order of their IDs.
 ///
 /// # Errors
-/// [`ShowError`].
+/// [`ShowError`], among others [`ShowError::Unknown`].
 pub(crate) async fn event(args: &EventArgs) -> Result<(), ShowError> {
     let reader = Reader::open(&args.log.address()?).await?;
-    let found = reader.event(&args.id, args.source.as_ref()).await?;
-    if found.is_empty() {
-        return Err(ShowError::Unknown {
-            // Bounded, because it is repeated.
-            id: args.id.chars().take(255).collect(),
-            source_name: args.source.clone(),
-        });
-    }
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if args.payload {
-        out.write_all(only(&found)?)?;
-        return Ok(out.flush()?);
+    let mut unknown = Vec::new();
+    for id in &args.ids {
+        let found = reader.event(id, args.source.as_ref()).await?;
+        if found.is_empty() {
+            // Bounded, because it is repeated.
+            unknown.push(id.chars().take(255).collect());
+        } else if args.payload {
+            out.write_all(only(&found)?)?;
+        } else {
+            write(&mut out, &found, args.json)?;
+        }
     }
-    for (entry, payload) in &found {
-        if args.json {
-            json::write(&mut out, entry)?;
+    out.flush()?;
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(ShowError::Unknown {
+        ids: unknown,
+        source_name: args.source.clone(),
+    })
+}
+
+fn write(out: &mut impl io::Write, found: &[(Entry, Bytes)], as_json: bool) -> io::Result<()> {
+    for (entry, payload) in found {
+        if as_json {
+            json::write(out, entry)?;
         } else {
             writeln!(out, "{}\n", table::event(entry).trim_fmt())?;
             out.write_all(payload)?;
             writeln!(out)?;
         }
     }
-    Ok(out.flush()?)
+    Ok(())
 }
 
 fn only(found: &[(Entry, Bytes)]) -> Result<&Bytes, ShowError> {

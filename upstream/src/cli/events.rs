@@ -36,16 +36,18 @@ pub(crate) struct EventsArgs {
 #[command(after_help = "\
 Examples:
   hookgate event evt_1 --log sqlite:./data/hookgate.db
+  hookgate event evt_1 evt_2 evt_3 --json --log sqlite:./data/hookgate.db
   hookgate event evt_1 --source stripe-connect --payload --log nats://127.0.0.1:4222 | jq .data")]
 pub(crate) struct EventArgs {
-    /// Its event ID
-    pub(crate) id: String,
+    /// Its event ID; several are looked up over one connection
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     /// Of which source, if several have it
     #[arg(long, value_name = "SOURCE", value_parser = source)]
     pub(crate) source: Option<Source>,
-    /// Print one JSON object
+    /// Print one JSON object a line
     #[arg(long, conflicts_with = "payload")]
     pub(crate) json: bool,
     /// Print the payload alone, byte for byte

@@ -250,9 +250,17 @@ fn shows_events_as_a_table_and_by_filter() {
     assert_eq!(payload, connect.payload);
     let text = String::from_utf8(output(&mut show(&[]))).unwrap();
     assert!(text.contains("0af7651916cd43dd8448eb211c80319c"), "{text}");
-    let message = failure(hookgate().args(["event", "evt_9", "--log", &log]));
+    // What there is is shown all the same.
+    let mut several = hookgate();
+    several.args(["event", "evt_9", "evt_2", "evt_8", "--json", "--log", &log]);
+    let shown = several.output().unwrap();
+    assert_eq!(shown.status.code(), Some(1));
+    let lines = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    assert!(lines.contains("evt_2"), "{lines}");
+    let message = String::from_utf8(shown.stderr).unwrap();
     assert!(
-        message.contains("the log has no event `evt_9`"),
+        message.contains("the log has no event `evt_9`, `evt_8`"),
         "{message}"
     );
 }

@@ -15,6 +15,7 @@ use crate::store::{Kind, Store};
 use crate::{row, table};
 
 const SEARCHES: usize = 50;
+const ROUNDS: usize = 9;
 
 /// Measures both logs.
 pub(crate) async fn measure() -> Result<()> {
@@ -72,7 +73,37 @@ pub(crate) async fn search(store: &Store) -> Result<()> {
             row(what, &format!("p50 {p50:.1} ms, p99 {p99:.1} ms"));
         }
     }
+    let mut each = Vec::new();
+    for round in 0..ROUNDS {
+        each.push(over_one_connection(&store.ids, step, round, log).await?);
+    }
+    each.sort_unstable();
+    let median = milliseconds(percentile(&each, 50));
+    row(
+        &format!(
+            "each of {SEARCHES} searches by one command, without its start, median of {ROUNDS} rounds"
+        ),
+        &format!("{median:.1} ms"),
+    );
     Ok(())
+}
+
+/// Returns what a search takes whose connection is open: many by one command, less
+/// what one takes by another. All are far from each other and new.
+async fn over_one_connection(
+    ids: &[String],
+    step: usize,
+    round: usize,
+    log: &str,
+) -> Result<Duration> {
+    let of = |offset: usize| ids.iter().skip(offset).step_by(step).map(String::as_str);
+    let many: Vec<&str> = of(10 + 2 * round).collect();
+    let one: Vec<&str> = of(11 + 2 * round).take(1).collect();
+    let tail = ["--json", "--log", log];
+    let command = |ids: &[&str]| [&["event"], ids, &tail].concat();
+    let (many_took, one_took) = (time(&command(&many)).await?, time(&command(&one)).await?);
+    let others = u32::try_from(many.len().saturating_sub(1))?;
+    Ok(many_took.saturating_sub(one_took) / others)
 }
 
 async fn time(arguments: &[&str]) -> Result<Duration> {
