@@ -6,7 +6,7 @@ use super::{Client, Scene};
 use crate::{
     contract::Backend as _,
     delivery::Delivery,
-    destinations::{Place, destination},
+    destinations::{Place, append, destination},
     harness::{Starting, until},
     nats_server::Nats,
     receiver::{Reaction, Receiver},
@@ -45,6 +45,41 @@ fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
         .says(404, "no destination");
     client.get("/event?id=evt_none").says(404, "no event");
     client.get("/nothing").says(404, "no page");
+}
+
+/// What failed there is not among the last thousand attempts of all.
+#[test]
+fn a_destination_beside_a_busy_one_says_what_it_waits_for_and_why() {
+    let slow = Receiver::start(|_, _| Reaction::Says(500, "the ledger is locked"));
+    let types = "[destinations.filter]\ntypes = [\"payout.*\"]";
+    let slow = format!(
+        "[[destinations]]\nname = \"ledger\"\nurl = \"{}\"\n{types}\n\
+         [destinations.retry]\ninitial = \"10m\"\n",
+        slow.url()
+    );
+    let scene = Scene::with(0, &(slow + super::OPERATORS));
+    let late = Delivery::saying("evt_late", "payout.paid", None, None);
+    assert_eq!(late.send(&scene.server).outcome().1, "stored");
+    let client = scene.client();
+    let waits = || client.get("/destination?name=ledger").body;
+    until("it waits for another attempt", || {
+        waits()
+            .contains("Waiting for another attempt")
+            .then_some(())
+    });
+    append(&scene.server, 1_100);
+    until("the busy one is done with them", || {
+        (scene.parked() == 1_101).then_some(())
+    });
+    let page = client.get("/destination?name=ledger");
+    page.says(200, "None among the last thousand attempts.");
+    page.says(200, "href=\"/event?id=evt_late&amp;source=stripe\"");
+    page.says(200, "the ledger is locked");
+    page.says(200, "failed 500");
+    page.says(200, "data-label=\"Attempts\">1</td>");
+    page.says(200, "data-label=\"Next\">in ");
+    // The reason stands on the overview too.
+    client.get("/").says(200, "the ledger is locked");
 }
 
 #[test]
