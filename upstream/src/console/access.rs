@@ -6,6 +6,7 @@
 //! other header says who somebody is. What a false accept costs: somebody reads
 //! what events say, or lets parked events go. What a false reject costs: a login.
 
+mod cookie;
 mod host;
 mod local;
 mod operators;
@@ -23,10 +24,11 @@ use axum::http::{
 use hookgate_core::time::Timestamp;
 
 pub(super) use self::{
+    cookie::Cookie,
     host::Hosts,
     operators::{Operators, OperatorsError, Person},
     proxy::Proxy,
-    session::{COOKIE, Sessions},
+    session::Sessions,
     throttle::Throttle,
 };
 use crate::config::{LocalReading, Role};
@@ -121,7 +123,8 @@ impl Policy {
             let via = Via::Token;
             return Ok(Caller::Operator { person, via });
         }
-        if let Some((person, form_token)) = sessions.find(headers, now) {
+        if let Some((person, form_token)) = sessions.find(&Cookie::of(headers).shown(headers), now)
+        {
             let via = Via::Browser {
                 form_token,
                 is_session: true,

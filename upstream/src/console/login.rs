@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderValue, StatusCode,
-        header::{HOST, LOCATION, SET_COOKIE},
+        header::{LOCATION, SET_COOKIE},
     },
     response::{IntoResponse as _, Response},
 };
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     Console,
-    access::{COOKIE, Hosts},
+    access::Cookie,
     answer::{self, Problem},
     entry,
     form::{Fields, LOGIN_BYTES},
@@ -36,7 +36,7 @@ pub(super) async fn begin(
     if let Err(seconds) = console.throttle.admit(peer, clock::now()) {
         return Ok(entry::too_many(seconds));
     }
-    let is_local = (request.headers().get(HOST)).is_some_and(|it| Hosts::is_local(it.as_bytes()));
+    let cookie = Cookie::of(request.headers());
     let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
     let to = own_path(fields.get("to").unwrap_or("/"));
     let token = fields.get("token").unwrap_or_default();
@@ -49,11 +49,7 @@ pub(super) async fn begin(
     info!(operator = person.name, %peer, "logged in to the console");
     let session = console.sessions.begin(person, clock::now());
     let session = session.map_err(|error| Problem::Failed(error.to_string()))?;
-    // Browsers take a `Secure` cookie over TLS only, and ask for none on their own
-    // machine.
-    let secure = if is_local { "" } else { "; Secure" };
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict{secure}");
-    Ok(moved(to, &cookie))
+    Ok(moved(to, &cookie.kept(&session)))
 }
 
 /// Ends a session.
@@ -65,9 +61,9 @@ pub(super) async fn end(
     let headers = request.headers().clone();
     let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
     caller.may_leave(fields.get("form"))?;
-    console.sessions.end(&headers);
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    Ok(moved("/", &cookie))
+    let cookie = Cookie::of(&headers);
+    console.sessions.end(&cookie.shown(&headers));
+    Ok(moved("/", &cookie.forgotten()))
 }
 
 fn moved(to: &str, cookie: &str) -> Response {

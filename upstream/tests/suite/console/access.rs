@@ -132,9 +132,25 @@ fn a_host_that_is_not_ours_is_shown_nothing() {
     }
     let known = Client::asking(address, "console.example.com").bearer(ADA);
     assert_eq!(known.get("/review").status, 200);
-    // Over TLS, which a proxy speaks: the cookie is for nothing else.
-    let reply = Client::asking(address, "console.example.com").post("/login", &[("token", ADA)]);
-    assert!(reply.header("set-cookie").unwrap().ends_with("; Secure"));
+    // Over TLS, which a proxy speaks: the cookie is for nothing else, and no other
+    // name of the domain can have set it.
+    let named = Client::asking(address, "console.example.com");
+    let reply = named.post("/login", &[("token", ADA)]);
+    let cookie = reply.header("set-cookie").unwrap();
+    let (pair, attributes) = cookie.split_once(';').unwrap();
+    assert_eq!(attributes, " Path=/; HttpOnly; SameSite=Lax; Secure");
+    let session = pair.strip_prefix("__Host-hookgate-console=").unwrap();
+    let ada = named.clone().with("cookie", pair).get("/");
+    ada.says(200, "<strong>ada</strong>");
+    let bare = format!("hookgate-console={session}");
+    let other = named.clone().with("cookie", &bare).get("/");
+    assert!(!other.body.contains("<strong>ada"), "{}", other.body);
+    let ada = named.with("cookie", pair);
+    let form = ada.get("/").field("form");
+    let reply = ada.post("/logout", &[("form", &form)]);
+    let ended = "__Host-hookgate-console=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0";
+    assert_eq!(reply.header("set-cookie"), Some(ended));
+    assert!(!ada.get("/").body.contains("<strong>ada"));
 }
 
 #[test]

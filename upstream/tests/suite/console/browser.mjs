@@ -273,6 +273,17 @@ const scenarios = {
     return [page];
   },
 
+  /** A pager's or a chat's link is of another site. */
+  async linked(browser) {
+    const page = await open(browser);
+    await logIn(page);
+    const address = new URL(EVENT, CONSOLE_URL).href.replaceAll("&", "&amp;");
+    await page.goto(`data:text/html,${encodeURIComponent(`<a href="${address}">late</a>`)}`);
+    await leads(page, () => page.click("a"));
+    await says(page, "Parked at orders");
+    return [page];
+  },
+
   async screenshots(browser) {
     const shots = [
       ["overview", "/", "light", DESK],

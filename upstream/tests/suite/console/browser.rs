@@ -145,6 +145,12 @@ fn the_overview_says_so_when_the_session_has_ended() {
     walk_through(&scene, "ended", Path::new("/nowhere"));
 }
 
+#[test]
+fn a_link_from_elsewhere_leads_into_the_session() {
+    let scene = Scene::configured(2, "local_reading = \"with_token\"");
+    walk_through(&scene, "linked", Path::new("/nowhere"));
+}
+
 /// `HOOKGATE_BLESS=1` takes them anew.
 #[test]
 fn the_screenshots_are_there_and_small() {
