@@ -21,7 +21,7 @@ pub(super) use self::{
     overview::{live, overview},
     queue::review,
     reconciliation::reconciliation,
-    search::search,
+    search::{no_event, search},
     time::earlier,
 };
 use super::access::Caller;

@@ -15,7 +15,7 @@ use hookgate_core::{identity::Source, policy::TypePattern};
 
 pub(super) use self::{
     event::{Event, event},
-    search::search,
+    search::{Meant, search},
 };
 use super::{
     Console,

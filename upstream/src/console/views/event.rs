@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, extract::State, http::Uri, response::Response};
+use axum::{
+    Extension,
+    extract::State,
+    http::{StatusCode, Uri},
+    response::Response,
+};
 use bytes::Bytes;
 use hookgate_core::identity::Source;
 use tokio::runtime::Handle;
@@ -50,12 +55,13 @@ pub(in crate::console) async fn event(
         Problem::Malformed("`source`: expected 1 to 64 of a-z, 0-9 and -".to_owned())
     })?;
     let log = console.log.clone();
+    let asked = id.clone();
     let events = (console.pool)
         .run(move |runtime| read(runtime, &log, &id, source.as_ref()))
         .await??;
     if events.is_empty() {
-        let text = "The log has no event of this ID (and source).";
-        return Err(Problem::Missing(text.to_owned()));
+        let page = page::no_event(&caller, &asked);
+        return Ok(answer::page(StatusCode::NOT_FOUND, page));
     }
     let names = names(&console);
     let page = page::event(&caller, &events, &names, console.approvals, clock::now());

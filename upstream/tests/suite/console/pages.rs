@@ -195,6 +195,34 @@ fn events_are_found_by_id_type_account_and_trace() {
 }
 
 #[test]
+fn what_is_taken_for_something_else_is_a_link_away() {
+    let scene = Scene::start(0);
+    let push = Delivery::saying("evt_push", "push", Some("shop.myshopify.com"), None);
+    assert_eq!(push.send(&scene.server).outcome().1, "stored");
+    let client = scene.client();
+    let follow = |address: &str, status: u16, link: &str| {
+        let page = client.get(address);
+        page.says(status, &format!("href=\"{link}\""));
+        client.get(link).says(200, "evt_push");
+    };
+    let found = client.get("/search?q=push");
+    assert_eq!(found.header("location"), Some("/event?id=push"));
+    follow("/event?id=push", 404, "/search?type=push");
+    let page = client.get("/event?id=push");
+    page.says(404, "href=\"/search?account=push\"");
+    page.says(404, "<a href=\"/search\">To the search</a>");
+    let shop = "/search?q=shop.myshopify.com";
+    client.get(shop).says(200, "It was taken for a type.");
+    follow(shop, 200, "/search?account=shop.myshopify.com");
+    // What was found needs no other meaning.
+    let page = client.get("/search?q=pu*h");
+    page.says(200, "evt_push");
+    assert!(!page.body.contains("taken for"), "{}", page.body);
+    let page = client.get("/event?id=%3Cscript%3E");
+    assert!(!page.body.contains("<script>"), "{}", page.body);
+}
+
+#[test]
 fn while_the_log_is_away_the_console_says_so() {
     // Nobody listens there once it is dropped.
     let away = TcpListener::bind("127.0.0.1:0").unwrap();
