@@ -147,6 +147,12 @@ impl Policy {
         Err(Refusal::Unknown)
     }
 
+    /// Returns whom the proxy names, if that is no operator.
+    pub(super) fn stranger<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
+        let name = self.proxy.as_ref()?.says(peer, headers)?;
+        self.operators.named(name).is_none().then_some(name)
+    }
+
     /// Refuses a request that a page of another site makes a browser send.
     ///
     /// # Errors

@@ -23,8 +23,9 @@ use super::{
 use crate::clock;
 
 /// Shows the form.
-pub(super) async fn form() -> Response {
-    answer::found(page::login("/", None))
+pub(super) async fn form(State(console): State<Arc<Console>>, request: Request) -> Response {
+    let nobody = console.nobody(&request, "/");
+    answer::found(nobody.unwrap_or_else(|| page::login("/", None)))
 }
 
 /// Begins a session for who has the token.
@@ -43,7 +44,11 @@ pub(super) async fn begin(
     let Some(person) = console.policy.operators.with_token(token.as_bytes()) else {
         console.throttle.failed(peer, clock::now());
         warn!(%peer, "somebody tried to log in with a token that isn't one");
-        let form = page::login(to, Some("No operator has this token."));
+        let form = if console.policy.operators.is_empty() {
+            page::no_operators()
+        } else {
+            page::login(to, Some("No operator has this token."))
+        };
         return Ok(answer::page(StatusCode::UNAUTHORIZED, form));
     };
     info!(operator = person.name, %peer, "logged in to the console");

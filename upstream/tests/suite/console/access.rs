@@ -186,6 +186,21 @@ secret = \"CONSOLE_PROXY_SECRET\"
         401
     );
 
+    // Who is not known is told as whom.
+    let odd = format!("<b>{}", "x".repeat(500));
+    for (name, said) in [
+        ("mallory", "calls you `mallory`, who is no operator"),
+        (&odd, &format!("`&lt;b&gt;{}`", "x".repeat(97))),
+    ] {
+        let stranger = scene.client().with("x-forwarded-user", name);
+        let bare = stranger.get("/review");
+        assert!(!bare.body.contains("calls you"), "{}", bare.body);
+        let stranger = stranger.with("x-hookgate-proxy-secret", &secret);
+        stranger.get("/review").says(401, said);
+        stranger.get("/login").says(200, said);
+        assert_eq!(stranger.get("/review").field("to"), "/review");
+    }
+
     let ada = claims.with("x-hookgate-proxy-secret", &secret);
     let page = ada.get("/event?id=evt_n00000");
     page.says(200, "<strong>ada</strong>");
@@ -196,6 +211,28 @@ secret = \"CONSOLE_PROXY_SECRET\"
     scene.mend();
     assert_eq!(ada.post("/review/decide", &fields).status, 200);
     assert_eq!(scene.trail()[0]["by"], "ada");
+}
+
+#[test]
+fn where_nobody_can_log_in_the_page_says_how_somebody_could() {
+    let log = Sqlite::new();
+    let server = Server::start(&log.address(), &[]);
+    let client = Client::new(server.metrics());
+    let lines = "[[console.operators]]\nname = &quot;ada&quot;";
+    client.get("/login").says(200, lines);
+    client.post("/login", &[("token", ADA)]).says(401, lines);
+    let forwarded = client.with("x-forwarded-for", "192.0.2.1").get("/");
+    forwarded.says(401, lines);
+    assert!(forwarded.header("content-security-policy").is_some());
+    assert!(forwarded.header("www-authenticate").is_some());
+}
+
+#[test]
+fn who_acts_after_a_session_has_ended_finds_the_way_back() {
+    let scene = Scene::start(1);
+    let ended = scene.client().with("cookie", "hookgate-console=ended");
+    let reply = ended.post("/review/decide", &FIELDS);
+    reply.says(401, "href=\"/login\"");
 }
 
 #[test]
