@@ -274,6 +274,8 @@ fn a_trail_that_was_changed_is_not_shown_as_sound() {
             .says(200, "1 is discarded.");
     }
     ada.get("/audit").says(200, "batch_3");
+    ada.get("/audit")
+        .says(200, "it is what somebody said of themselves");
     let path = format!("{}.deliveries", scene.log.strip_prefix("sqlite:").unwrap());
     let file = rusqlite::Connection::open(path).unwrap();
     file.execute_batch(
