@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const SECONDS = 5;
+  const HELD = ", not renewed while you select, focus or point at a part of it";
   const pause = document.getElementById("pause");
   let paused = false;
   pause.hidden = false;
@@ -40,14 +41,18 @@
       const fresh = request.response && request.response.getElementById("live");
       if (request.status === 401) return warn("your session has ended. ", true);
       if (request.status !== 200 || !fresh) return warn(`the server answers ${request.status}.`);
-      if (isInUse(live)) return warn("it waits while you select, focus or point at a part of it.");
+      warn("");
+      if (isInUse(live)) {
+        // In a line that is there: nothing moves under who points at it.
+        document.getElementById("held").textContent = HELD;
+        return;
+      }
       const said = document.getElementById("said");
       const text = fresh.querySelector("#said").textContent;
       // The same element, so that a screen reader hears of a change alone.
       fresh.querySelector("#said").replaceWith(said);
       live.replaceWith(document.adoptNode(fresh));
       if (said.textContent !== text) said.textContent = text;
-      warn("");
     };
     request.send();
   };

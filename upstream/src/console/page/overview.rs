@@ -50,7 +50,7 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
     let rows = rows(overview, now);
     html! {
         div #live {
-            p.note { "As of " time #as-of datetime=(now) { (clock(now)) } }
+            p.note { "As of " time #as-of datetime=(now) { (clock(now)) } span #held {} }
             (summary(overview, &rows))
             section aria-labelledby="destinations" {
                 h2 #destinations { "Destinations" }

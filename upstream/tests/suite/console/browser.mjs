@@ -236,6 +236,8 @@ const scenarios = {
     );
     check((await count()) === before - 1, "the overview counts otherwise");
     check((await overview.evaluate(() => window.mark)) === "the same page", "the page was loaded anew");
+    await overview.focus("#live tbody a");
+    await overview.waitForFunction(() => document.getElementById("held").textContent.includes("not renewed while"));
     await overview.click("#pause");
     check((await text(overview, "#pause")) === "Go on updating", "nothing says that it is paused");
     return [overview, page];
