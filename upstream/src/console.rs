@@ -10,6 +10,7 @@ mod access;
 mod answer;
 mod decision;
 mod entry;
+mod explanation;
 mod flow;
 mod form;
 mod login;
@@ -133,6 +134,7 @@ impl Console {
 /// Serves the console's pages.
 pub(crate) fn routes(console: Arc<Console>) -> Router {
     let entry = middleware::from_fn_with_state(Arc::clone(&console), entry::enter);
+    let explain = middleware::from_fn_with_state(Arc::clone(&console), explanation::explain);
     Router::new()
         .route("/", get(views::overview))
         .route("/live", get(views::live))
@@ -153,5 +155,6 @@ pub(crate) fn routes(console: Arc<Console>) -> Router {
         .fallback(answer::no_page)
         .method_not_allowed_fallback(answer::no_method)
         .layer(entry)
+        .layer(explain)
         .with_state(console)
 }

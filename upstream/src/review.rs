@@ -28,7 +28,7 @@ mod selection;
 
 pub(crate) use self::{
     audit::{Action, Record, TrailError},
-    board::{Board, Cursor, Failure, LatestFailure, Life, QueuePage, Waits},
+    board::{Board, Cursor, Failure, LatestFailure, Life, QueuePage, Retry, Waits},
     case::{Case, PastAttempt},
     desk::{Decision, Desk, Request, ReviewError, Run, TrailPage},
     ledger::{Ledger, LedgerError, written},

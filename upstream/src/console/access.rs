@@ -6,6 +6,7 @@
 //! other header says who somebody is. What a false accept costs: somebody reads
 //! what events say, or lets parked events go. What a false reject costs: a login.
 
+mod cookie;
 mod host;
 mod local;
 mod operators;
@@ -20,10 +21,11 @@ use axum::http::{HeaderMap, header::HOST};
 use hookgate_core::time::Timestamp;
 
 pub(super) use self::{
+    cookie::Cookie,
     host::Hosts,
     operators::{Operators, OperatorsError, Person},
     proxy::Proxy,
-    session::{COOKIE, Sessions},
+    session::Sessions,
     throttle::Throttle,
 };
 use crate::config::{LocalReading, Role};
@@ -130,7 +132,8 @@ impl Policy {
             let via = Via::Token;
             return Ok(Caller::Operator { person, via });
         }
-        if let Some((person, form_token)) = sessions.find(headers, now) {
+        if let Some((person, form_token)) = sessions.find(&Cookie::of(headers).shown(headers), now)
+        {
             let via = Via::Browser {
                 form_token,
                 is_session: true,
@@ -147,6 +150,12 @@ impl Policy {
             return Ok(Caller::Local);
         }
         Err(Refusal::Unknown)
+    }
+
+    /// Returns whom the proxy names, if that is no operator.
+    pub(super) fn stranger<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
+        let name = self.proxy.as_ref()?.says(peer, headers)?;
+        self.operators.named(name).is_none().then_some(name)
     }
 
     /// Refuses a request that a page of another site makes a browser send.

@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderValue, StatusCode,
-        header::{HOST, LOCATION, SET_COOKIE},
+        header::{LOCATION, SET_COOKIE},
     },
     response::{IntoResponse as _, Response},
 };
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     Console,
-    access::{COOKIE, Hosts},
+    access::Cookie,
     answer::{self, Problem},
     entry,
     form::{Fields, LOGIN_BYTES},
@@ -23,8 +23,9 @@ use super::{
 use crate::clock;
 
 /// Shows the form.
-pub(super) async fn form() -> Response {
-    answer::found(page::login("/", None))
+pub(super) async fn form(State(console): State<Arc<Console>>, request: Request) -> Response {
+    let nobody = console.nobody(&request, "/");
+    answer::found(nobody.unwrap_or_else(|| page::login("/", None)))
 }
 
 /// Begins a session for who has the token.
@@ -33,7 +34,7 @@ pub(super) async fn begin(
     request: Request,
 ) -> Result<Response, Problem> {
     let peer = entry::peer(&request).ip();
-    let is_local = (request.headers().get(HOST)).is_some_and(|it| Hosts::is_local(it.as_bytes()));
+    let cookie = Cookie::of(request.headers());
     let headers = request.headers().clone();
     let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
     let to = own_path(fields.get("to").unwrap_or("/"));
@@ -44,19 +45,19 @@ pub(super) async fn begin(
         }
         console.throttle.failed(peer, clock::now());
         warn!(%peer, "somebody tried to log in with a token that isn't one");
-        let form = page::login(to, Some("No operator has this token."));
+        let form = if console.policy.operators.is_empty() {
+            page::no_operators()
+        } else {
+            page::login(to, Some("No operator has this token."))
+        };
         return Ok(answer::page(StatusCode::UNAUTHORIZED, form));
     };
     info!(operator = person.name, %peer, "logged in to the console");
     // Whoever logs in anew leaves what they were before.
-    console.sessions.end(&headers);
+    console.sessions.end(&cookie.shown(&headers));
     let session = console.sessions.begin(person, clock::now());
     let session = session.map_err(|error| Problem::Failed(error.to_string()))?;
-    // Browsers take a `Secure` cookie over TLS only, and ask for none on their own
-    // machine.
-    let secure = if is_local { "" } else { "; Secure" };
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict{secure}");
-    Ok(moved(to, &cookie))
+    Ok(moved(to, &cookie.kept(&session)))
 }
 
 /// Ends a session.
@@ -68,9 +69,9 @@ pub(super) async fn end(
     let headers = request.headers().clone();
     let fields = Fields::of_body(request.into_body(), LOGIN_BYTES).await?;
     caller.may_leave(fields.get("form"))?;
-    console.sessions.end(&headers);
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    Ok(moved("/", &cookie))
+    let cookie = Cookie::of(&headers);
+    console.sessions.end(&cookie.shown(&headers));
+    Ok(moved("/", &cookie.forgotten()))
 }
 
 fn moved(to: &str, cookie: &str) -> Response {

@@ -21,7 +21,7 @@ pub(super) use self::{
     overview::{live, overview},
     queue::review,
     reconciliation::reconciliation,
-    search::search,
+    search::{no_event, search},
     time::earlier,
 };
 use super::access::Caller;
@@ -140,11 +140,34 @@ pub(super) fn login(to: &str, mistake: Option<&str>) -> Markup {
     layout("Log in", At::Elsewhere, None, &content)
 }
 
+/// What makes the first operator.
+const FIRST_OPERATOR: &str = r#"[[console.operators]]
+name = "ada"
+role = "operate"
+token = "CONSOLE_TOKEN_ADA"
+"#;
+
+/// Says how somebody can log in where nobody can yet.
+pub(super) fn no_operators() -> Markup {
+    let content = html! {
+        p.problem role="alert" { "No operator is configured, so that nobody can log in." }
+        p { "Add one to hookgate.toml:" }
+        pre tabindex="0" { code { (FIRST_OPERATOR) } }
+        p {
+            "Put what " code { "openssl rand -hex 32" } " says into the variable "
+            code { "CONSOLE_TOKEN_ADA" } " of the server's environment, and start it again. \
+             docs/console.md says more."
+        }
+        p { a href="/" { "To the overview" } }
+    };
+    layout("Log in", At::Elsewhere, None, &content)
+}
+
 /// Says what went wrong.
 pub(super) fn problem(title: &str, text: &str) -> Markup {
     let content = html! {
         p.problem role="alert" { (text) }
-        p { a href="/" { "To the overview" } }
+        p { a href="/" { "To the overview" } ", " a href="/login" { "log in" } }
     };
     layout(title, At::Elsewhere, None, &content)
 }

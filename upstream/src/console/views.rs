@@ -15,7 +15,7 @@ use hookgate_core::{identity::Source, policy::TypePattern};
 
 pub(super) use self::{
     event::{Event, event},
-    search::search,
+    search::{Meant, search},
 };
 use super::{
     Console,
@@ -36,7 +36,8 @@ use crate::{
     metrics::Snapshot,
     reconcile::Report,
     review::{
-        Board, Cursor, Desk, Failure, LatestFailure, QueuePage, ReviewError, Selection, TrailPage,
+        Board, Cursor, Desk, Failure, LatestFailure, QueuePage, Retry, ReviewError, Selection,
+        TrailPage,
     },
 };
 
@@ -148,7 +149,9 @@ pub(super) struct Destination {
     pub(super) waiting: Option<crate::metrics::Waiting>,
     /// The newest attempts that failed.
     pub(super) failures: Vec<Failure>,
-    /// The newest one among them.
+    /// What waits for another attempt.
+    pub(super) retries: Vec<Retry>,
+    /// The newest one of all that failed.
     pub(super) latest: Option<LatestFailure>,
     /// What is parked there.
     pub(super) queue: QueuePage,
@@ -172,6 +175,7 @@ pub(super) async fn destination(
         standing: watched.standing(clock::now()),
         waiting: waiting.into_iter().find(|it| *it.name == *name),
         failures: Vec::new(),
+        retries: Vec::new(),
         latest: None,
         queue: QueuePage::default(),
     };
@@ -184,13 +188,14 @@ pub(super) async fn destination(
         let path = path.clone();
         let read = move |_: &_| {
             let Some(board) = Board::open(&path)? else {
-                return Ok(<(Vec<_>, Option<_>)>::default());
+                return Ok(<(Vec<_>, Vec<_>, Option<_>)>::default());
             };
             let mut latest = board.latest_failures()?.into_iter();
             let latest = latest.find(|it| it.destination == name);
-            Ok::<_, Problem>((board.failures(Some(&name))?, latest))
+            let retries = board.retries(&name)?;
+            Ok::<_, Problem>((board.failures(Some(&name))?, retries, latest))
         };
-        (shown.failures, shown.latest) = console.pool.run(read).await??;
+        (shown.failures, shown.retries, shown.latest) = console.pool.run(read).await??;
     }
     let names = names(&console);
     let page = page::destination(&caller, &shown, &names, clock::now());

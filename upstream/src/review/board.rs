@@ -3,13 +3,17 @@
 //! and no read grows with the log.
 
 mod queue;
+mod retry;
 
 use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use hookgate_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-pub(crate) use self::queue::{Cursor, QueuePage};
+pub(crate) use self::{
+    queue::{Cursor, QueuePage},
+    retry::Retry,
+};
 use super::{
     case::PastAttempt,
     desk::{ReviewError, rows},
@@ -132,8 +136,8 @@ impl Board {
         Ok(failures)
     }
 
-    /// Returns the newest attempt that failed at each destination, among the last
-    /// thousand attempts.
+    /// Returns the newest attempt that failed at each destination: among the last
+    /// thousand attempts, and of what waits for another one.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -155,7 +159,19 @@ impl Board {
                 attempt,
             })
         })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let mut latest = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        for (destination, ..) in self.places()? {
+            // Of a slow destination beside a busy one the thousand say nothing.
+            let is_known = latest.iter().any(|it| it.destination == destination);
+            if !is_known && let Some(attempt) = self.waited_for(&destination)? {
+                latest.push(LatestFailure {
+                    is_over: self.delivered_since(&destination, attempt.at)?,
+                    destination,
+                    attempt,
+                });
+            }
+        }
+        Ok(latest)
     }
 
     /// Returns an event's life at each destination that has to do with it.

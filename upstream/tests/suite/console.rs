@@ -142,7 +142,7 @@ impl Client {
         assert_eq!(reply.header("location"), Some("/review"));
         let cookie = reply.header("set-cookie").unwrap();
         let (pair, attributes) = cookie.split_once(';').unwrap();
-        assert_eq!(attributes, " Path=/; HttpOnly; SameSite=Strict");
+        assert_eq!(attributes, " Path=/; HttpOnly; SameSite=Lax");
         self.with("cookie", pair)
     }
 

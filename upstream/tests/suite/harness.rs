@@ -191,9 +191,14 @@ impl Server {
         drop(self.child);
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// The most memory that it ever held, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let number = line.unwrap().split_whitespace().next().unwrap();
         number.parse().unwrap()

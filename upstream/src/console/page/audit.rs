@@ -20,7 +20,9 @@ pub(in crate::console) fn audit(caller: &Caller, trail: &TrailPage) -> Markup {
     let content = html! {
         p.note {
             "Each record of this page was held against the links on both sides. "
-            code { "hookgate audit" } " verifies the whole trail."
+            code { "hookgate audit" } " verifies the whole trail. \
+             Of what was decided here the name is of who logged in; of what was decided at the \
+             command line it is what somebody said of themselves."
         }
         @if trail.records.is_empty() { p { "Nobody has decided anything, or looked at a payload." } }
         @else { div.cards { (table("Records, the newest first", &head, &body)) } }

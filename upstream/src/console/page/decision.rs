@@ -77,10 +77,14 @@ pub(in crate::console) fn preview(
         Decision::Approve { to } => ("approve", to.as_deref()),
         Decision::Redeliver => ("redeliver", None),
     };
-    let action = match (decision, to) {
-        ("discard", _) => format!("Discard {}", counted(counted_.open, "event")),
-        (_, Some(to)) => format!("Deliver {} to {to}", counted(counted_.open, "event")),
-        _ => format!("Deliver {} again", counted(counted_.open, "event")),
+    let events = counted(counted_.open, "event");
+    let action = match (decision, counted_.approved, to) {
+        ("discard", ..) => format!("Discard {events}"),
+        (_, 0, Some(to)) => format!("Deliver {events} to {to}"),
+        (_, 0, None) => format!("Deliver {events} again"),
+        // Others have to as well before those go out.
+        (_, _, Some(to)) => format!("Approve {events} for {to}"),
+        (_, _, None) => format!("Approve {events}"),
     };
     let content = html! {
         p.lead { strong { "Nothing has been changed yet. " } (counted_.sentence()) }
@@ -112,14 +116,25 @@ pub(in crate::console) fn preview(
 
 /// What happened.
 pub(in crate::console) fn decided(caller: &Caller, decided: &Decided, counted: &Counted) -> Markup {
+    // What was decided before in this batch was done by it.
+    let is_done = counted.open + counted.before > 0;
     let content = html! {
-        p.lead role="status" { strong { "Done. " } (counted.sentence()) }
-        p { "On record as " code { (decided.asked.batch.as_str()) } " by "
+        p.lead role="status" {
+            strong { @if is_done { "Done. " } @else { "Nothing was done. " } }
+            (counted.sentence())
+        }
+        @if is_done { p { "On record as " code { (decided.asked.batch.as_str()) } " by "
             strong { (decided.asked.operator.name()) } ". "
             a href="/audit" { "Audit trail" } ", " a href="/review" { "review queue" } "." }
+        } @else { p { a.button href="/review" { "Back to the queue" } } }
         (outcomes(decided, "What happened"))
     };
-    layout("Decided", At::Review, Some(caller), &content)
+    let title = if is_done {
+        "Decided"
+    } else {
+        "Nothing was done"
+    };
+    layout(title, At::Review, Some(caller), &content)
 }
 
 fn outcomes(decided: &Decided, caption: &str) -> Markup {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     At, badge, layout, overview, queue, shortened, table,
-    time::{age, ago, number, until},
+    time::{age, ago, next, number},
 };
 use crate::{
     console::mask,
@@ -15,6 +15,7 @@ use crate::{
         views::Destination,
     },
     deliver::health::Circuit,
+    log::Entry,
 };
 
 /// A destination: how it is, why, and what is parked there.
@@ -50,6 +51,12 @@ pub(in crate::console) fn destination(
                 @if caller.operates() { "Filter, and decide about many" } @else { "Filter" }
             } }
         }
+        @if !shown.retries.is_empty() {
+            section aria-labelledby="retries" {
+                h2 #retries { "Waiting for another attempt" }
+                (retries(shown, now))
+            }
+        }
         section aria-labelledby="failures" {
             h2 #failures { "Attempts that failed" }
             (failures(shown, now))
@@ -78,10 +85,40 @@ fn circuit(circuit: Circuit, now: Timestamp) -> String {
         Circuit::Closed { failures: 0 } => "answers, as far as is known".to_owned(),
         Circuit::Closed { failures } => format!("no answer to the last {failures} attempts"),
         Circuit::Open { until: at } => {
-            format!("doesn't answer: left alone for another {}", until(at, now))
+            format!("doesn't answer: next try {}", next(at, now))
         }
         Circuit::Probing => "doesn't answer: one event is trying".to_owned(),
     }
+}
+
+fn event(entry: Option<&Entry>, sequence: u64) -> Markup {
+    html! {
+        @match entry.map(|entry| &entry.attributes) {
+            Some(it) => a href=(event_address(&it.id, it.source.as_str())) { (it.id) },
+            None => { "event " (sequence) }
+        }
+    }
+}
+
+fn retries(shown: &Destination, now: Timestamp) -> Markup {
+    let body = html! {
+        @for retry in &shown.retries {
+            tr {
+                th scope="row" { (event(retry.entry.as_ref(), retry.sequence)) }
+                td data-label="Next" { (next(retry.at, now)) }
+                td data-label="Attempts" { (retry.attempts) }
+                @match &retry.last {
+                    None => { td data-label="Last" { "not kept" } td data-label="Answer" { "–" } }
+                    Some(last) => {
+                        td data-label="Last" { (last.outcome) @if let Some(status) = last.status { " " (status) } " " (ago(last.at, now)) }
+                        td data-label="Answer" { q { (shortened(&mask::answer(&last.answer))) } }
+                    }
+                }
+            }
+        }
+    };
+    let head = ["Event", "Next", "Attempts", "Last", "Answer"];
+    html! { div.cards { (table("The first ten, by when they are due", &head, &body)) } }
 }
 
 fn failures(shown: &Destination, now: Timestamp) -> Markup {
@@ -92,12 +129,7 @@ fn failures(shown: &Destination, now: Timestamp) -> Markup {
         @for failure in &shown.failures {
             @let attempt = &failure.attempt;
             tr {
-                th scope="row" {
-                    @match &failure.entry {
-                        Some(entry) => a href=(event_address(&entry.attributes.id, entry.attributes.source.as_str())) { (entry.attributes.id) },
-                        None => { "event " (failure.sequence) }
-                    }
-                }
+                th scope="row" { (event(failure.entry.as_ref(), failure.sequence)) }
                 td data-label="When" { (ago(attempt.at, now)) }
                 td data-label="Attempt" { (attempt.number) " (" (attempt.via) ")" }
                 td data-label="Outcome" { (attempt.outcome) @if let Some(status) = attempt.status { " " (status) } }

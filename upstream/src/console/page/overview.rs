@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     At, Kind, badge, layout, shortened, table,
-    time::{age, ago, counted, number, until},
+    time::{age, ago, clock, counted, next, number, until},
 };
 use crate::{
     console::mask,
@@ -39,6 +39,8 @@ pub(in crate::console) fn overview(caller: &Caller, overview: &Overview, now: Ti
             a.button href="/" { "Refresh" }
             button #pause type="button" hidden { "Pause updates" }
         }
+        // Empty from the start, so that a screen reader hears of what it says then.
+        p.problem role="status" #stale {}
         (live(overview, now))
     };
     layout("Overview", At::Overview, Some(caller), &content)
@@ -49,6 +51,7 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
     let rows = rows(overview, now);
     html! {
         div #live {
+            p.note { "As of " time #as-of datetime=(now) { (clock(now)) } span #held {} }
             (summary(overview, &rows))
             section aria-labelledby="destinations" {
                 h2 #destinations { "Destinations" }
@@ -167,22 +170,27 @@ pub(super) fn state(
     let is_late = oldest.is_some_and(|at| since(at) > LATE_SECONDS);
     let recent = failure.filter(|it| since(it.attempt.at) < RECENT_SECONDS);
     if let Circuit::Open { until: at } = standing.primary.1 {
-        return (Kind::Bad, format!("away, next try in {}", until(at, now)));
+        return (Kind::Bad, format!("away, next try {}", next(at, now)));
     }
     if standing.primary.1 == Circuit::Probing {
         return (Kind::Bad, "away, being tried".to_owned());
     }
-    if let Some(at) = standing.paused_until {
-        return (
-            Kind::Warning,
-            format!("asked for less, for {}", until(at, now)),
-        );
-    }
-    match (is_late, recent, parked > 0) {
-        (true, ..) => (Kind::Bad, "late".to_owned()),
-        (_, Some(failure), _) if !failure.is_over => (Kind::Bad, "failing".to_owned()),
-        (_, _, true) => (Kind::Warning, "events parked".to_owned()),
-        (_, Some(_), _) => (Kind::Warning, "failed a moment ago".to_owned()),
+    let pause = standing.paused_until.map(|at| until(at, now));
+    let asked = |pause: &str| format!("asked for less, for {pause}");
+    // The attempt that was answered so failed as well, and says no more than that.
+    let asked_for_less = |it: &LatestFailure| pause.is_some() && it.attempt.outcome == "throttled";
+    let is_failing = recent.is_some_and(|it| !it.is_over && !asked_for_less(it));
+    let bad = match (is_late, is_failing) {
+        (true, _) => Some("late"),
+        (_, true) => Some("failing"),
+        _ => None,
+    };
+    match (bad, pause) {
+        (Some(bad), Some(pause)) => (Kind::Bad, format!("{bad}, {}", asked(&pause))),
+        (Some(bad), None) => (Kind::Bad, bad.to_owned()),
+        (None, Some(pause)) => (Kind::Warning, asked(&pause)),
+        _ if parked > 0 => (Kind::Warning, "events parked".to_owned()),
+        _ if recent.is_some() => (Kind::Warning, "failed a moment ago".to_owned()),
         _ => (Kind::Good, "delivering".to_owned()),
     }
 }
@@ -294,5 +302,75 @@ fn reconciled(overview: &Overview, now: Timestamp) -> Markup {
                 " " a href="/reconciliation" { "All reports" }
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hookgate_core::time::Timestamp;
+
+    use super::{Kind, state};
+    use crate::{
+        deliver::{engine::Standing, health::Circuit},
+        review::{LatestFailure, PastAttempt},
+    };
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_760_000_000 + seconds)
+    }
+
+    fn standing(circuit: Circuit, paused_until: Option<Timestamp>) -> Standing {
+        Standing {
+            name: "orders".to_owned(),
+            primary: ("http://orders.example".to_owned(), circuit),
+            secondary: None,
+            paused_until,
+        }
+    }
+
+    fn failed(outcome: &str) -> LatestFailure {
+        LatestFailure {
+            destination: "orders".to_owned(),
+            attempt: PastAttempt {
+                number: 1,
+                at: at(0),
+                via: "primary".to_owned(),
+                outcome: outcome.to_owned(),
+                status: None,
+                latency: Duration::ZERO,
+                answer: String::new(),
+            },
+            is_over: false,
+        }
+    }
+
+    #[test]
+    fn what_is_worst_is_said_first() {
+        let paused = standing(Circuit::Closed { failures: 0 }, Some(at(90)));
+        let said = |oldest, failure: Option<&LatestFailure>| {
+            let (kind, text) = state(&paused, oldest, 0, failure, at(70));
+            (kind, text)
+        };
+        let asked = "asked for less, for 20 s";
+        let only = (Kind::Warning, asked.to_owned());
+        assert_eq!(said(None, None), only);
+        assert_eq!(said(None, Some(&failed("throttled"))), only);
+        assert_eq!(
+            said(None, Some(&failed("failed"))),
+            (Kind::Bad, format!("failing, {asked}"))
+        );
+        assert_eq!(
+            said(Some(at(0)), None),
+            (Kind::Bad, format!("late, {asked}"))
+        );
+    }
+
+    #[test]
+    fn a_try_that_is_due_is_due_now() {
+        let away = standing(Circuit::Open { until: at(0) }, None);
+        let (kind, text) = state(&away, None, 0, None, at(0));
+        assert_eq!((kind, &*text), (Kind::Bad, "away, next try now"));
     }
 }

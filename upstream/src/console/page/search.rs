@@ -4,13 +4,14 @@ use hookgate_core::time::Timestamp;
 use maud::{Markup, html};
 
 use super::{
-    At, Kind, badge, layout, table,
+    At, Kind, badge, layout, shortened, table,
     time::{ago, counted, exactly},
 };
 use crate::{
     console::{
         access::Caller,
         form::{Fields, address, event_address},
+        views::Meant,
     },
     log::{Damage, Entry, Found},
 };
@@ -44,9 +45,47 @@ pub(in crate::console) fn search(
             div.end { button.main type="submit" { "Search" } }
         }
         (events(found, now))
+        @if found.events.is_empty() && let Some(text) = fields.get("q") {
+            (or_as(text, Meant::by(text)))
+        }
         (further(fields, found))
     };
     layout("Search", At::Search, Some(caller), &content)
+}
+
+/// No event has the ID that was asked for.
+pub(in crate::console) fn no_event(caller: &Caller, id: &str) -> Markup {
+    let content = html! {
+        p.problem role="alert" { "The log has no event of this ID (and source): " q { (shortened(id)) } }
+        (or_as(id, Meant::Id))
+        p { a href="/search" { "To the search" } }
+    };
+    layout("Not found", At::Search, Some(caller), &content)
+}
+
+/// Says what a text was taken for, and leads to what else it may be.
+fn or_as(text: &str, taken: Meant) -> Markup {
+    let others = [
+        (Meant::Id, "id", "an event ID"),
+        (Meant::Type, "type", "a type"),
+        (Meant::Account, "account", "an account"),
+    ];
+    let name = match taken {
+        Meant::Id => "an event ID",
+        Meant::Type => "a type",
+        Meant::Account => "an account",
+        Meant::Trace => "a trace ID",
+    };
+    html! {
+        p { "It was taken for " (name) "." }
+        ul {
+            @for (other, field, name) in others {
+                @if other != taken && other.can_be(text) {
+                    li { a href=(address("/search", &[(field, Some(text))])) { "Search it as " (name) } }
+                }
+            }
+        }
+    }
 }
 
 fn events(found: &Found, now: Timestamp) -> Markup {

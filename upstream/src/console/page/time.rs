@@ -15,6 +15,13 @@ pub(super) fn exactly(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at) } }
 }
 
+/// Writes the time of day.
+pub(super) fn clock(at: Timestamp) -> String {
+    let of_day = at.unix_seconds() % 86_400;
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{hour:02}:{minute:02}:{second:02} UTC")
+}
+
 /// Writes how long ago a time is.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.unix_seconds().saturating_sub(at.unix_seconds());
@@ -24,6 +31,14 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
 /// Writes how long it is until a time.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
     age(now, at)
+}
+
+/// Writes when something is tried next.
+pub(super) fn next(at: Timestamp, now: Timestamp) -> String {
+    if at.unix_seconds() <= now.unix_seconds() {
+        return "now".to_owned();
+    }
+    format!("in {}", until(at, now))
 }
 
 fn span(seconds: u64) -> String {
@@ -62,7 +77,9 @@ pub(in crate::console) fn earlier(time: Timestamp, by: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::{number, span};
+    use hookgate_core::time::Timestamp;
+
+    use super::{clock, next, number, span};
 
     #[test]
     fn is_read_at_a_glance() {
@@ -71,6 +88,12 @@ mod tests {
         assert_eq!(span(120), "2 min");
         assert_eq!(span(7_200), "2 h");
         assert_eq!(span(172_800), "2 days");
+        let at = Timestamp::from_unix_seconds(86_400 + 3_600 + 125);
+        assert_eq!(clock(at), "01:02:05 UTC");
+        assert_eq!(next(at, at), "now");
+        let before = Timestamp::from_unix_seconds(at.unix_seconds() - 5);
+        assert_eq!(next(at, before), "in 5 s");
+        assert_eq!(next(before, at), "now");
         assert_eq!(number(0), "0");
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1,234,567");

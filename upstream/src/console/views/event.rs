@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, extract::State, http::Uri, response::Response};
+use axum::{
+    Extension,
+    extract::State,
+    http::{StatusCode, Uri},
+    response::Response,
+};
 use bytes::Bytes;
 use hookgate_core::identity::Source;
 use tokio::runtime::Handle;
@@ -55,19 +60,13 @@ pub(in crate::console) async fn event(
     let show = move |runtime: &Handle| {
         let events = read(runtime, &log, &id, source.as_ref())?;
         if events.is_empty() {
-            let text = "The log has no event of this ID (and source).";
-            return Err(Problem::Missing(text.to_owned()));
+            let page = page::no_event(&caller, &id);
+            return Ok(answer::page(StatusCode::NOT_FOUND, page));
         }
-        Ok(page::event(
-            &caller,
-            &events,
-            &names,
-            approvals,
-            clock::now(),
-        ))
+        let page = page::event(&caller, &events, &names, approvals, clock::now());
+        Ok::<_, Problem>(answer::found(page))
     };
-    let page = console.pool.run(show).await??;
-    Ok(answer::found(page))
+    console.pool.run(show).await?
 }
 
 fn read(

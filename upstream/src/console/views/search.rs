@@ -84,8 +84,7 @@ enum Asked {
 }
 
 impl Asked {
-    /// Takes the fields of their names; `q` is whatever somebody has at hand, and
-    /// its form says what that is.
+    /// Takes the fields of their names; `q` is whatever somebody has at hand.
     fn of(fields: &Fields) -> Result<Self, Problem> {
         let mut sought = Sought::default();
         let expected = |what: &str| Problem::Malformed(format!("Expected {what}."));
@@ -93,14 +92,13 @@ impl Asked {
             return Ok(Self::Id(id.to_owned()));
         }
         if let Some(text) = fields.get("q") {
-            if text.starts_with("acct_") && is_account(text) {
-                sought.account = Some(text.to_owned());
-            } else if let Some(trace_id) = trace_id(text) {
-                sought.trace_id = Some(trace_id);
-            } else if text.contains(['.', '*']) && !text.starts_with("evt_") {
-                sought.type_name = Some(TypePattern::new(text).ok_or_else(|| expected(TYPE))?);
-            } else {
-                return Ok(Self::Id(text.to_owned()));
+            match Meant::by(text) {
+                Meant::Account => sought.account = Some(text.to_owned()),
+                Meant::Trace => sought.trace_id = trace_id(text),
+                Meant::Type => {
+                    sought.type_name = Some(TypePattern::new(text).ok_or_else(|| expected(TYPE))?);
+                }
+                Meant::Id => return Ok(Self::Id(text.to_owned())),
             }
         }
         if let Some(text) = fields.get("type") {
@@ -119,6 +117,45 @@ impl Asked {
             sought.source = Some(source);
         }
         Ok(Self::Others(sought))
+    }
+}
+
+/// Says what a text is taken for whose field doesn't say it. Its form is a guess:
+/// other senders have types without a dot, and accounts with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::console) enum Meant {
+    /// An event's ID.
+    Id,
+    /// A type, or several.
+    Type,
+    /// An account.
+    Account,
+    /// A trace ID.
+    Trace,
+}
+
+impl Meant {
+    /// Guesses.
+    pub(in crate::console) fn by(text: &str) -> Self {
+        if text.starts_with("acct_") && is_account(text) {
+            Self::Account
+        } else if trace_id(text).is_some() {
+            Self::Trace
+        } else if text.contains(['.', '*']) && !text.starts_with("evt_") {
+            Self::Type
+        } else {
+            Self::Id
+        }
+    }
+
+    /// Tells whether a text could be one.
+    pub(in crate::console) fn can_be(self, text: &str) -> bool {
+        match self {
+            Self::Id => !text.is_empty() && !text.contains('*'),
+            Self::Type => TypePattern::new(text).is_some(),
+            Self::Account => is_account(text),
+            Self::Trace => trace_id(text).is_some(),
+        }
     }
 }
 

@@ -132,9 +132,25 @@ fn a_host_that_is_not_ours_is_shown_nothing() {
     }
     let known = Client::asking(address, "console.example.com").bearer(ADA);
     assert_eq!(known.get("/review").status, 200);
-    // Over TLS, which a proxy speaks: the cookie is for nothing else.
-    let reply = Client::asking(address, "console.example.com").post("/login", &[("token", ADA)]);
-    assert!(reply.header("set-cookie").unwrap().ends_with("; Secure"));
+    // Over TLS, which a proxy speaks: the cookie is for nothing else, and no other
+    // name of the domain can have set it.
+    let named = Client::asking(address, "console.example.com");
+    let reply = named.post("/login", &[("token", ADA)]);
+    let cookie = reply.header("set-cookie").unwrap();
+    let (pair, attributes) = cookie.split_once(';').unwrap();
+    assert_eq!(attributes, " Path=/; HttpOnly; SameSite=Lax; Secure");
+    let session = pair.strip_prefix("__Host-hookgate-console=").unwrap();
+    let ada = named.clone().with("cookie", pair).get("/");
+    ada.says(200, "<strong>ada</strong>");
+    let bare = format!("hookgate-console={session}");
+    let other = named.clone().with("cookie", &bare).get("/");
+    assert!(!other.body.contains("<strong>ada"), "{}", other.body);
+    let ada = named.with("cookie", pair);
+    let form = ada.get("/").field("form");
+    let reply = ada.post("/logout", &[("form", &form)]);
+    let ended = "__Host-hookgate-console=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0";
+    assert_eq!(reply.header("set-cookie"), Some(ended));
+    assert!(!ada.get("/").body.contains("<strong>ada"));
 }
 
 #[test]
@@ -170,6 +186,21 @@ secret = \"CONSOLE_PROXY_SECRET\"
         401
     );
 
+    // Who is not known is told as whom.
+    let odd = format!("<b>{}", "x".repeat(500));
+    for (name, said) in [
+        ("mallory", "calls you `mallory`, who is no operator"),
+        (&odd, &format!("`&lt;b&gt;{}`", "x".repeat(97))),
+    ] {
+        let stranger = scene.client().with("x-forwarded-user", name);
+        let bare = stranger.get("/review");
+        assert!(!bare.body.contains("calls you"), "{}", bare.body);
+        let stranger = stranger.with("x-hookgate-proxy-secret", &secret);
+        stranger.get("/review").says(401, said);
+        stranger.get("/login").says(200, said);
+        assert_eq!(stranger.get("/review").field("to"), "/review");
+    }
+
     let ada = claims.with("x-hookgate-proxy-secret", &secret);
     let page = ada.get("/event?id=evt_n00000");
     page.says(200, "<strong>ada</strong>");
@@ -180,6 +211,28 @@ secret = \"CONSOLE_PROXY_SECRET\"
     scene.mend();
     assert_eq!(ada.post("/review/decide", &fields).status, 200);
     assert_eq!(scene.trail()[0]["by"], "ada");
+}
+
+#[test]
+fn where_nobody_can_log_in_the_page_says_how_somebody_could() {
+    let log = Sqlite::new();
+    let server = Server::start(&log.address(), &[]);
+    let client = Client::new(server.metrics());
+    let lines = "[[console.operators]]\nname = &quot;ada&quot;";
+    client.get("/login").says(200, lines);
+    client.post("/login", &[("token", ADA)]).says(401, lines);
+    let forwarded = client.with("x-forwarded-for", "192.0.2.1").get("/");
+    forwarded.says(401, lines);
+    assert!(forwarded.header("content-security-policy").is_some());
+    assert!(forwarded.header("www-authenticate").is_some());
+}
+
+#[test]
+fn who_acts_after_a_session_has_ended_finds_the_way_back() {
+    let scene = Scene::start(1);
+    let ended = scene.client().with("cookie", "hookgate-console=ended");
+    let reply = ended.post("/review/decide", &FIELDS);
+    reply.says(401, "href=\"/login\"");
 }
 
 #[test]

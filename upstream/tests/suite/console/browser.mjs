@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-const { CONSOLE_NODE, CHROMIUM, CONSOLE_URL, CONSOLE_TOKEN, SCREENSHOTS } = process.env;
+const { CONSOLE_NODE, CHROMIUM, CONSOLE_URL, CONSOLE_TOKEN, SCREENSHOTS, SERVER_PID } = process.env;
 const require = createRequire(join(CONSOLE_NODE, "/"));
 const puppeteer = require("puppeteer-core");
 const axe = require("axe-core");
@@ -227,6 +227,8 @@ const scenarios = {
     await preview(page, "discard", "a test");
     await leads(page, () => page.click("form[action='/review/decide'] button.main"));
     await overview.bringToFront();
+    // A mouse that rests on the page holds nothing up.
+    await overview.hover("#live .tiles .name");
     await overview.waitForFunction(
       (wanted) => document.getElementById("said").textContent.includes(`${wanted} event`),
       {},
@@ -234,9 +236,54 @@ const scenarios = {
     );
     check((await count()) === before - 1, "the overview counts otherwise");
     check((await overview.evaluate(() => window.mark)) === "the same page", "the page was loaded anew");
+    await overview.focus("#live tbody a");
+    await overview.waitForFunction(() => document.getElementById("held").textContent.includes("not renewed while"));
     await overview.click("#pause");
     check((await text(overview, "#pause")) === "Go on updating", "nothing says that it is paused");
     return [overview, page];
+  },
+
+  /** A page that nobody answers any more doesn't stay green. */
+  async died(browser) {
+    const page = await open(browser);
+    await go(page, "/");
+    await says(page, "As of ", "#live");
+    check((await text(page, "#stale")) === "", "a page that is up to date says otherwise");
+    process.kill(Number(SERVER_PID), "SIGKILL");
+    await page.waitForFunction(() => document.getElementById("stale").textContent !== "");
+    const said = await text(page, "#stale");
+    check(/^Not up to date since \d\d:\d\d UTC: the server doesn't answer\.$/.test(said), said);
+    check((await page.$eval("#stale", (it) => it.role)) === "status", "no screen reader hears of it");
+    // Chromium reports each request that failed.
+    page.said.length = 0;
+    return [page];
+  },
+
+  async ended(browser) {
+    const page = await open(browser);
+    await logIn(page);
+    const other = await page.browserContext().newPage();
+    await go(other, "/");
+    await leads(other, () => other.click("form[action='/logout'] button"));
+    await page.bringToFront();
+    await page.waitForSelector("#stale a");
+    const said = await text(page, "#stale");
+    check(/^Not up to date since \d\d:\d\d UTC: your session has ended\. Log in again$/.test(said), said);
+    await leads(page, () => page.click("#stale a"));
+    await says(page, "Your token");
+    page.said.length = 0;
+    return [page];
+  },
+
+  /** A pager's or a chat's link is of another site. */
+  async linked(browser) {
+    const page = await open(browser);
+    await logIn(page);
+    const address = new URL(EVENT, CONSOLE_URL).href.replaceAll("&", "&amp;");
+    await page.goto(`data:text/html,${encodeURIComponent(`<a href="${address}">late</a>`)}`);
+    await leads(page, () => page.click("a"));
+    await says(page, "Parked at orders");
+    return [page];
   },
 
   async screenshots(browser) {

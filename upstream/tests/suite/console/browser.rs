@@ -89,6 +89,7 @@ fn walk_through(scene: &Scene, scenario: &str, screenshots: &Path) {
         .env("CHROMIUM", chromium())
         .env("CONSOLE_URL", format!("http://{}", scene.server.metrics()))
         .env("CONSOLE_TOKEN", ADA)
+        .env("SERVER_PID", scene.server.id().to_string())
         .env("SCREENSHOTS", screenshots)
         .output()
         .expect("node, from your system's packages");
@@ -131,6 +132,23 @@ fn everything_can_be_done_with_the_keyboard_alone() {
 #[test]
 fn the_overview_follows_what_changes() {
     walk("live");
+}
+
+#[test]
+fn the_overview_says_so_when_the_server_has_died() {
+    walk("died");
+}
+
+#[test]
+fn the_overview_says_so_when_the_session_has_ended() {
+    let scene = Scene::configured(1, "local_reading = \"with_token\"");
+    walk_through(&scene, "ended", Path::new("/nowhere"));
+}
+
+#[test]
+fn a_link_from_elsewhere_leads_into_the_session() {
+    let scene = Scene::configured(2, "local_reading = \"with_token\"");
+    walk_through(&scene, "linked", Path::new("/nowhere"));
 }
 
 /// `HOOKGATE_BLESS=1` takes them anew.

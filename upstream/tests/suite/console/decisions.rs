@@ -101,6 +101,20 @@ fn many_are_decided_about_by_a_filter_as_the_preview_named_them() {
 }
 
 #[test]
+fn what_somebody_else_decided_meanwhile_is_not_called_done() {
+    let scene = Scene::start(1);
+    let (ada, ben) = (scene.client().log_in(ADA), scene.client().log_in(BEN));
+    let page = preview(&ada, "evt_n00000", "discard", "mended");
+    let other = preview(&ben, "evt_n00000", "discard", "a test of ours");
+    confirm(&ben, &other).says(200, "Done. ");
+    let reply = confirm(&ada, &page);
+    reply.says(200, "<strong>Nothing was done. </strong>1 is refused.");
+    for word in ["Done.", "On record"] {
+        assert!(!reply.body.contains(word), "{word}: {}", reply.body);
+    }
+}
+
+#[test]
 fn a_second_pair_of_eyes_is_another_operator() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x"), "").unwrap();
@@ -108,6 +122,7 @@ fn a_second_pair_of_eyes_is_another_operator() {
     let (ada, ben) = (scene.client().log_in(ADA), scene.client().log_in(BEN));
     let first = preview(&ada, "evt_n00000", "approve", "mended");
     first.says(200, "1 is approved and waits for others.");
+    first.says(200, ">Approve 1 event</button>");
     confirm(&ada, &first).says(200, "approved by 1, waits until 2 have");
     ben.get("/event?id=evt_n00000")
         .says(200, "1 of 2 people have approved: ada.");
@@ -115,6 +130,7 @@ fn a_second_pair_of_eyes_is_another_operator() {
     assert_eq!(scene.parked(), 1);
     scene.mend();
     let second = preview(&ben, "evt_n00000", "approve", "seen");
+    second.says(200, ">Deliver 1 event again</button>");
     confirm(&ben, &second).says(200, "1 goes out again.");
     scene.orders.until_got(2);
     let by: Vec<_> = scene.trail().iter().map(|it| it["by"].clone()).collect();

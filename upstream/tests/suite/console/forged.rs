@@ -52,6 +52,29 @@ fn a_post_of_another_site_does_nothing() {
     assert_eq!(scene.parked(), 0);
 }
 
+/// As nginx asks that was told nothing.
+#[test]
+fn a_proxy_that_asks_for_another_name_is_told_both() {
+    let scene = Scene::configured(1, "hosts = [\"console.example.com\"]");
+    let address = scene.server.metrics();
+    let ada = scene.client().log_in(ADA);
+    let form = ada.get("/event?id=evt_n00000").field("form");
+    let through = |origin: &str| {
+        let ada = ada.clone().with("origin", origin);
+        let mut fields = FIELDS.to_vec();
+        fields.push(("form", &form));
+        ada.post("/review/decide", &fields)
+    };
+    let reply = through("https://console.example.com");
+    reply.says(403, "`https://console.example.com` (Origin)");
+    reply.says(403, &format!("`{address}` (Host)"));
+    reply.says(403, "proxy_set_header Host $host;");
+    assert!(reply.header("content-security-policy").is_some());
+    let reply = through(&format!("https://<b>{}", "x".repeat(500)));
+    reply.says(403, &format!("`https://&lt;b&gt;{}`", "x".repeat(89)));
+    assert_eq!(scene.parked(), 1);
+}
+
 #[test]
 fn what_decides_is_never_a_get() {
     let scene = Scene::start(1);

@@ -6,7 +6,9 @@ use super::{ADA, EVE, Scene};
 use crate::{
     contract::{Backend as _, Sqlite},
     delivery::Delivery,
+    destinations::{Place, append, destination},
     harness::{Server, failure, hookgate, until},
+    receiver::{Reaction, Receiver},
 };
 
 const SCRIPT: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
@@ -152,4 +154,33 @@ fn a_look_is_on_record_on_a_log_without_destinations() {
     approve.args(["--by", "ben", "--reason", "mended"]);
     let message = failure(&mut approve);
     assert!(message.contains("`evt_x` is not parked there"), "{message}");
+}
+
+#[test]
+fn answers_say_what_is_wrong_and_nothing_about_a_person() {
+    let said = r#"{"message": "unknown plan of pii@example.com", "name": "John Pii"}"#;
+    let orders = Receiver::start(move |_, _| Reaction::Says(400, said));
+    let log = Sqlite::new();
+    let place = Place::new(&log.address(), &destination("orders", &orders.url(), ""));
+    let server = place.start();
+    append(&server, 1);
+    let client = super::Client::new(server.metrics());
+    until("it is parked", || {
+        client
+            .get("/review")
+            .body
+            .contains("evt_n00000")
+            .then_some(())
+    });
+    for path in [
+        "/",
+        "/review",
+        "/destination?name=orders",
+        "/event?id=evt_n00000",
+    ] {
+        let page = client.get(path);
+        page.says(200, "unknown plan of •••");
+        let body = page.body.to_lowercase();
+        assert!(!body.contains("pii"), "{path}: {body}");
+    }
 }

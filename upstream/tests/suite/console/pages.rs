@@ -6,7 +6,7 @@ use super::{Client, Scene};
 use crate::{
     contract::Backend as _,
     delivery::Delivery,
-    destinations::{Place, destination},
+    destinations::{Place, append, destination},
     harness::{Starting, until},
     nats_server::Nats,
     receiver::{Reaction, Receiver},
@@ -45,6 +45,41 @@ fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
         .says(404, "no destination");
     client.get("/event?id=evt_none").says(404, "no event");
     client.get("/nothing").says(404, "no page");
+}
+
+/// What failed there is not among the last thousand attempts of all.
+#[test]
+fn a_destination_beside_a_busy_one_says_what_it_waits_for_and_why() {
+    let slow = Receiver::start(|_, _| Reaction::Says(500, "the ledger is locked"));
+    let types = "[destinations.filter]\ntypes = [\"payout.*\"]";
+    let slow = format!(
+        "[[destinations]]\nname = \"ledger\"\nurl = \"{}\"\n{types}\n\
+         [destinations.retry]\ninitial = \"10m\"\n",
+        slow.url()
+    );
+    let scene = Scene::with(0, &(slow + super::OPERATORS));
+    let late = Delivery::saying("evt_late", "payout.paid", None, None);
+    assert_eq!(late.send(&scene.server).outcome().1, "stored");
+    let client = scene.client();
+    let waits = || client.get("/destination?name=ledger").body;
+    until("it waits for another attempt", || {
+        waits()
+            .contains("Waiting for another attempt")
+            .then_some(())
+    });
+    append(&scene.server, 1_100);
+    until("the busy one is done with them", || {
+        (scene.parked() == 1_101).then_some(())
+    });
+    let page = client.get("/destination?name=ledger");
+    page.says(200, "None among the last thousand attempts.");
+    page.says(200, "href=\"/event?id=evt_late&amp;source=stripe\"");
+    page.says(200, "the ledger is locked");
+    page.says(200, "failed 500");
+    page.says(200, "data-label=\"Attempts\">1</td>");
+    page.says(200, "data-label=\"Next\">in ");
+    // The reason stands on the overview too.
+    client.get("/").says(200, "the ledger is locked");
 }
 
 #[test]
@@ -160,6 +195,34 @@ fn events_are_found_by_id_type_account_and_trace() {
 }
 
 #[test]
+fn what_is_taken_for_something_else_is_a_link_away() {
+    let scene = Scene::start(0);
+    let push = Delivery::saying("evt_push", "push", Some("shop.myshopify.com"), None);
+    assert_eq!(push.send(&scene.server).outcome().1, "stored");
+    let client = scene.client();
+    let follow = |address: &str, status: u16, link: &str| {
+        let page = client.get(address);
+        page.says(status, &format!("href=\"{link}\""));
+        client.get(link).says(200, "evt_push");
+    };
+    let found = client.get("/search?q=push");
+    assert_eq!(found.header("location"), Some("/event?id=push"));
+    follow("/event?id=push", 404, "/search?type=push");
+    let page = client.get("/event?id=push");
+    page.says(404, "href=\"/search?account=push\"");
+    page.says(404, "<a href=\"/search\">To the search</a>");
+    let shop = "/search?q=shop.myshopify.com";
+    client.get(shop).says(200, "It was taken for a type.");
+    follow(shop, 200, "/search?account=shop.myshopify.com");
+    // What was found needs no other meaning.
+    let page = client.get("/search?q=pu*h");
+    page.says(200, "evt_push");
+    assert!(!page.body.contains("taken for"), "{}", page.body);
+    let page = client.get("/event?id=%3Cscript%3E");
+    assert!(!page.body.contains("<script>"), "{}", page.body);
+}
+
+#[test]
 fn while_the_log_is_away_the_console_says_so() {
     // Nobody listens there once it is dropped.
     let away = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -211,6 +274,8 @@ fn a_trail_that_was_changed_is_not_shown_as_sound() {
             .says(200, "1 is discarded.");
     }
     ada.get("/audit").says(200, "batch_3");
+    ada.get("/audit")
+        .says(200, "it is what somebody said of themselves");
     let path = format!("{}.deliveries", scene.log.strip_prefix("sqlite:").unwrap());
     let file = rusqlite::Connection::open(path).unwrap();
     file.execute_batch(
