@@ -1,0 +1,280 @@
+//! How often events of one series come.
+
+use crate::{
+    cusum::{Poisson, THRESHOLD},
+    float::{ln, sqrt},
+    season::{Hour, Season},
+    state::persist,
+    time::Time,
+};
+
+/// Seconds over which counts are added up to measure their dispersion.
+const SUM_SECONDS: f64 = 300.0;
+/// Sums over which the dispersion fades: a week of five minutes.
+const SUMS: f64 = 2_016.0;
+/// Hours over which the dispersion of hours fades: two weeks.
+const HOUR_SUMS: f64 = 336.0;
+/// Squared standard deviations that a sum or an hour teaches at most.
+const WINSOR: f64 = 9.0;
+/// Seconds without an observation after which nothing is known about the time between.
+const GAP_SECONDS: u64 = 60;
+/// Seconds over which the ratio that other series are compared by fades.
+const LATELY_SECONDS: f64 = 900.0;
+/// Below one event in so many seconds silence can't be told within a day.
+const LEAST_RATE: f64 = 1.0 / 50_000.0;
+
+/// Rate detector of one series.
+///
+/// Counts are compared with the expectation of hour-of-week profile × level by two
+/// Poisson cumulative sums, towards half and towards twice the rate, divided by the
+/// dispersion D of five-minute sums around their expectation (never under 1);
+/// threshold 14. Silence is an expectation since the last event of more than 14·√D.
+/// Nothing alarms in the first week. Five-minute noise of 15 % that lasts for half an hour
+/// alarms less than once in 30 days (`docs/anomaly.md`). 1.6 KB.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rate {
+    season: Season,
+    dispersion: f64,
+    hour_dispersion: f64,
+    up: Poisson,
+    down: Poisson,
+    /// Expected since the last event.
+    missed: f64,
+    last_event: Time,
+    last: Time,
+    sum: f64,
+    sum_expected: f64,
+    sum_seconds: f64,
+    lately: f64,
+    lately_expected: f64,
+}
+
+persist!(Rate {
+    season,
+    dispersion,
+    hour_dispersion,
+    up,
+    down,
+    missed,
+    last_event,
+    last,
+    sum,
+    sum_expected,
+    sum_seconds,
+    lately,
+    lately_expected,
+});
+
+/// What a series does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trend {
+    /// What is usual, as far as known.
+    Usual,
+    /// More than usual.
+    Up,
+    /// Less than usual.
+    Down,
+    /// Nothing, for longer than chance explains.
+    Silent,
+}
+
+/// What a series does, with the figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// In a word.
+    pub trend: Trend,
+    /// Events a second since that began.
+    pub rate: f64,
+    /// Events a second that are usual now.
+    pub usual: f64,
+    /// Observed over expected events since that began.
+    pub ratio: f64,
+    /// Seconds since the last event.
+    pub silent_seconds: u64,
+    /// How sure that is: 1 at the threshold, more beyond; 0 if all is usual.
+    pub strength: f64,
+}
+
+/// Events that are expected within an hour, and the band that holds them 19 times of 20.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// When the hour begins.
+    pub from: Time,
+    /// Events, on average.
+    pub events: f64,
+    /// Lower end, 0 or more.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rate {
+    /// Starts without knowledge.
+    pub fn new() -> Self {
+        Self {
+            season: Season::new(),
+            dispersion: 1.0,
+            hour_dispersion: 1.0,
+            up: Poisson::new(2.0),
+            down: Poisson::new(0.5),
+            missed: 0.0,
+            last_event: Time::default(),
+            last: Time::default(),
+            sum: 0.0,
+            sum_expected: 0.0,
+            sum_seconds: 0.0,
+            lately: 0.0,
+            lately_expected: 0.0,
+        }
+    }
+
+    /// Takes how many events came since the call before, and returns what the series does.
+    ///
+    /// Call it once a tick, also if nothing came. After more than a minute without a
+    /// call nothing is taken to be known about the time between; a time that is not
+    /// later than the last is passed over, unless it is more than an hour back.
+    pub fn observe(&mut self, now: Time, events: u64) -> Reading {
+        let seconds = now.seconds_since(self.last);
+        if seconds == 0 {
+            if self.last.seconds_since(now) > 3_600 {
+                self.restart(now);
+            }
+            return self.reading(now);
+        }
+        if seconds > GAP_SECONDS {
+            self.restart(now);
+            return self.reading(now);
+        }
+        self.last = now;
+        self.take(now, seconds as f64, events as f64);
+        self.reading(now)
+    }
+
+    /// Returns the expected rate at a time, in events a second.
+    pub fn usual(&self, at: Time) -> f64 {
+        self.season.rate(at)
+    }
+
+    /// Tells whether a whole week was learnt, before which nothing alarms.
+    pub fn is_known(&self) -> bool {
+        self.season.is_known()
+    }
+
+    /// Returns what is expected in each of the next 24 hours, from the next full hour on;
+    /// nothing before a week is known. The band has the dispersion of whole hours.
+    pub fn forecast(&self, now: Time) -> impl Iterator<Item = Expected> {
+        let next = now.plus(3_600 - now.as_unix_seconds() % 3_600);
+        let hours = if self.is_known() { 24 } else { 0 };
+        (0..hours).map(move |hour| {
+            let from = next.plus(hour * 3_600);
+            let quarters = [450, 1_350, 2_250, 3_150].map(|middle| from.plus(middle));
+            let events: f64 = quarters.map(|at| self.usual(at) * 900.0).iter().sum();
+            let half = 1.96 * sqrt(events * self.hour_dispersion);
+            Expected {
+                from,
+                events,
+                low: (events - half).max(0.0),
+                high: events + half + if events < 10.0 { 1.0 } else { 0.0 },
+            }
+        })
+    }
+
+    /// Returns observed and expected events of about the last quarter of an hour.
+    pub(crate) fn lately(&self) -> (f64, f64) {
+        (self.lately, self.lately_expected)
+    }
+
+    /// Returns what was expected since the last event over what alarms, 14·√D.
+    pub(crate) fn missed(&self) -> f64 {
+        self.missed / (THRESHOLD * sqrt(self.dispersion))
+    }
+
+    fn restart(&mut self, now: Time) {
+        self.last = now;
+        self.last_event = now;
+        self.missed = 0.0;
+        self.up.reset();
+        self.down.reset();
+        (self.sum, self.sum_expected, self.sum_seconds) = (0.0, 0.0, 0.0);
+        (self.lately, self.lately_expected) = (0.0, 0.0);
+    }
+
+    fn take(&mut self, now: Time, seconds: f64, events: f64) {
+        let expected = self.season.rate(now) * seconds;
+        if self.is_known() {
+            self.up.observe(events, expected, seconds, self.dispersion);
+            self.down
+                .observe(events, expected, seconds, self.dispersion);
+            self.disperse(expected, seconds, events);
+            let fade = 1.0 - (seconds / LATELY_SECONDS).min(1.0);
+            self.lately = self.lately * fade + events;
+            self.lately_expected = self.lately_expected * fade + expected;
+        }
+        self.missed += expected;
+        if events > 0.0 {
+            self.missed = 0.0;
+            self.last_event = now;
+        }
+        let hour = self
+            .season
+            .observe(now, seconds, events, self.hour_dispersion);
+        if let Some(Hour { events, expected }) = hour {
+            learn_dispersion(&mut self.hour_dispersion, events, expected, HOUR_SUMS);
+        }
+    }
+
+    fn disperse(&mut self, expected: f64, seconds: f64, events: f64) {
+        self.sum += events;
+        self.sum_expected += expected;
+        self.sum_seconds += seconds;
+        if self.sum_seconds >= SUM_SECONDS {
+            learn_dispersion(&mut self.dispersion, self.sum, self.sum_expected, SUMS);
+            (self.sum, self.sum_expected, self.sum_seconds) = (0.0, 0.0, 0.0);
+        }
+    }
+
+    fn reading(&self, now: Time) -> Reading {
+        let usual = self.season.rate(now);
+        let silent_seconds = now.seconds_since(self.last_event);
+        let (trend, rate, ratio) = if !self.is_known() {
+            (Trend::Usual, usual, 1.0)
+        } else if self.missed() > 1.0 && usual > LEAST_RATE {
+            (Trend::Silent, 0.0, 0.0)
+        } else if self.up.alarms() {
+            (Trend::Up, self.up.rate(), self.up.observed_ratio())
+        } else if self.down.alarms() {
+            (Trend::Down, self.down.rate(), self.down.observed_ratio())
+        } else {
+            (Trend::Usual, usual, 1.0)
+        };
+        let strength = match trend {
+            Trend::Usual => 0.0,
+            Trend::Silent => self.missed(),
+            Trend::Up | Trend::Down => 1.0 + ln(ratio.max(0.01)).abs(),
+        };
+        Reading {
+            trend,
+            rate,
+            usual,
+            ratio,
+            silent_seconds,
+            strength,
+        }
+    }
+}
+
+/// Learns Pearson's dispersion from one sum; never under 1, that of a Poisson process.
+fn learn_dispersion(dispersion: &mut f64, events: f64, expected: f64, memory: f64) {
+    if expected <= 0.0 {
+        return;
+    }
+    let error = events - expected;
+    let term = (error * error / expected).min(WINSOR * *dispersion + 1.0);
+    *dispersion = (*dispersion + (term - *dispersion) / memory).max(1.0);
+}
