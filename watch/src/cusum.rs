@@ -5,51 +5,77 @@ use crate::{float::ln, state::persist};
 /// Where every sum alarms: about one false alarm in e^14 = 1.2 million samples of
 /// what the model describes.
 pub(crate) const THRESHOLD: f64 = 14.0;
-/// Where every sum stops, so that the end of an anomaly is seen soon.
-const CAP: f64 = 1.3 * THRESHOLD;
+/// Where every sum stops, over its threshold, so that the end of an anomaly is seen soon.
+const CAP: f64 = 1.3;
+
+/// Events of all others that must be expected before they are compared with.
+const COMPARABLE: f64 = 5.0;
 
 /// Poisson cumulative sum of counts against expectations, for one ratio.
 ///
 /// Adds (n·ln r − μ·(r − 1)) / D: the logarithm of the likelihood ratio of r times
 /// the expected rate (Lucas 1985), divided by the dispersion as in quasi-Poisson
-/// models. 40 bytes.
+/// models. Beside it counts what all series together did in the same time. 64 bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Poisson {
     ratio: f64,
+    threshold: f64,
     sum: f64,
     events: f64,
     expected: f64,
     seconds: f64,
+    all: Counted,
 }
 
+/// Events and how many were expected.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Counted {
+    pub(crate) events: f64,
+    pub(crate) expected: f64,
+}
+
+persist!(Counted { events, expected });
 persist!(Poisson {
     ratio,
+    threshold,
     sum,
     events,
     expected,
-    seconds
+    seconds,
+    all
 });
 
 impl Poisson {
     /// Watches for `ratio` times the expected rate; positive and not 1.
-    pub(crate) fn new(ratio: f64) -> Self {
+    pub(crate) fn new(ratio: f64, threshold: f64) -> Self {
         Self {
             ratio,
+            threshold,
             sum: 0.0,
             events: 0.0,
             expected: 0.0,
             seconds: 0.0,
+            all: Counted::default(),
         }
     }
 
-    /// Takes a count, what was expected within the same seconds, and the dispersion (≥ 1).
-    pub(crate) fn observe(&mut self, events: f64, expected: f64, seconds: f64, dispersion: f64) {
-        let gain = events * ln(self.ratio) - expected * (self.ratio - 1.0);
-        self.sum = (self.sum + gain / dispersion).clamp(0.0, CAP);
+    /// Takes what was counted within some seconds, the dispersion (≥ 1), and what was
+    /// counted of all series.
+    pub(crate) fn observe(
+        &mut self,
+        counted: Counted,
+        seconds: f64,
+        dispersion: f64,
+        all: Counted,
+    ) {
+        let gain = counted.events * ln(self.ratio) - counted.expected * (self.ratio - 1.0);
+        self.sum = (self.sum + gain / dispersion).clamp(0.0, CAP * self.threshold);
         if self.sum > 0.0 {
-            self.events += events;
-            self.expected += expected;
+            self.events += counted.events;
+            self.expected += counted.expected;
             self.seconds += seconds;
+            self.all.events += all.events;
+            self.all.expected += all.expected;
         } else {
             self.reset();
         }
@@ -57,12 +83,23 @@ impl Poisson {
 
     /// Forgets what it summed up.
     pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.ratio);
+        *self = Self::new(self.ratio, self.threshold);
     }
 
     /// Tells whether the sum is over its threshold.
     pub(crate) fn alarms(&self) -> bool {
-        self.sum >= THRESHOLD
+        self.sum >= self.threshold
+    }
+
+    /// Returns observed over expected events of all other series since the sum left 0;
+    /// 1 if too few were expected to tell.
+    pub(crate) fn others_ratio(&self) -> f64 {
+        let expected = self.all.expected - self.expected;
+        if expected > COMPARABLE {
+            (self.all.events - self.events).max(0.0) / expected
+        } else {
+            1.0
+        }
     }
 
     /// Returns events since the sum left 0, over what was expected; 1 if nothing was.
@@ -130,7 +167,7 @@ impl Bernoulli {
         let p0 = self.usual.max(self.least);
         let p1 = self.suspect.max(4.0 * p0).min(0.9);
         let gain = bad * ln(p1 / p0) + (all - bad) * ln((1.0 - p1) / (1.0 - p0));
-        self.sum = (self.sum + gain).clamp(0.0, CAP);
+        self.sum = (self.sum + gain).clamp(0.0, CAP * THRESHOLD);
         if self.sum > 0.0 {
             self.bad += bad;
             self.all += all;

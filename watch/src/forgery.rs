@@ -3,7 +3,11 @@
 use alloc::vec::Vec;
 
 use crate::{
-    cusum::Poisson, float::sqrt, sketch::CountMin, source::Network, state::persist,
+    cusum::{Counted, Poisson, THRESHOLD},
+    float::sqrt,
+    sketch::CountMin,
+    source::Network,
+    state::persist,
     time::TICK_SECONDS,
 };
 
@@ -83,7 +87,7 @@ impl Forgery {
             count: 0,
             lately: 0.0,
             usual: LEAST_RATE,
-            sum: Poisson::new(RATIO),
+            sum: Poisson::new(RATIO, THRESHOLD),
             ticks: 0,
             surprising: false,
         }
@@ -117,12 +121,12 @@ impl Forgery {
             self.total.add(source.key(), newest.min(SOURCE_WINSOR));
         }
         let events = f64::from(self.count);
-        self.sum.observe(
+        let counted = Counted {
             events,
-            self.usual.max(LEAST_RATE) * TICK_SECONDS as f64,
-            TICK_SECONDS as f64,
-            1.0,
-        );
+            expected: self.usual.max(LEAST_RATE) * TICK_SECONDS as f64,
+        };
+        self.sum
+            .observe(counted, TICK_SECONDS as f64, 1.0, Counted::default());
         self.lately = 0.5 * self.lately + 0.5 * events / TICK_SECONDS as f64;
         self.learn(events);
         let forged = (self.surprising || self.sum.alarms()).then(|| self.forged());

@@ -6,7 +6,7 @@ use crate::{float::sqrt, state::persist};
 const SETTLED: f64 = 100.0;
 /// Standard deviations (or means, where that is more) that one sample is learnt with
 /// at most: far beyond any that belongs to the series, and no 10⁹ becomes its scale.
-const WINSOR: f64 = 100.0;
+const WINSOR: f64 = 200.0;
 
 /// Exponentially weighted mean and variance of a stream of numbers.
 ///

@@ -1,13 +1,15 @@
 //! How often events of one series come.
 
 use crate::{
-    cusum::{Poisson, THRESHOLD},
+    cusum::{Counted, Poisson, THRESHOLD},
     float::{ln, sqrt},
     season::{Hour, Season},
     state::persist,
     time::Time,
 };
 
+/// Where the sum towards twice the rate alarms: it gains faster than the other.
+const UP_THRESHOLD: f64 = 17.0;
 /// Seconds over which counts are added up to measure their dispersion.
 const SUM_SECONDS: f64 = 300.0;
 /// Sums over which the dispersion fades: a week of five minutes.
@@ -18,8 +20,12 @@ const HOUR_SUMS: f64 = 336.0;
 const WINSOR: f64 = 9.0;
 /// Seconds without an observation after which nothing is known about the time between.
 const GAP_SECONDS: u64 = 60;
-/// Seconds over which the ratio that other series are compared by fades.
+/// Seconds over which the ratio that other series are compared by fades, at least, and
+/// the events that have to be expected within them.
 const LATELY_SECONDS: f64 = 900.0;
+const LATELY_EVENTS: f64 = 100.0;
+/// Seconds of a decision up to which the dispersion of five minutes counts alone.
+const SHORT_SECONDS: f64 = 1_800.0;
 /// Below one event in so many seconds silence can't be told within a day.
 const LEAST_RATE: f64 = 1.0 / 50_000.0;
 
@@ -27,8 +33,9 @@ const LEAST_RATE: f64 = 1.0 / 50_000.0;
 ///
 /// Counts are compared with the expectation of hour-of-week profile × level by two
 /// Poisson cumulative sums, towards half and towards twice the rate, divided by the
-/// dispersion D of five-minute sums around their expectation (never under 1);
-/// threshold 14. Silence is an expectation since the last event of more than 14·√D.
+/// dispersion D of sums around their expectation (never under 1), of five minutes where
+/// a decision takes minutes and of an hour where it takes hours; thresholds 17
+/// and 14. Silence is an expectation since the last event of more than 14·√D.
 /// Nothing alarms in the first week. Five-minute noise of 15 % that lasts for half an hour
 /// alarms less than once in 30 days (`docs/anomaly.md`). 1.6 KB.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +54,7 @@ pub struct Rate {
     sum_seconds: f64,
     lately: f64,
     lately_expected: f64,
+    newest: Counted,
 }
 
 persist!(Rate {
@@ -63,6 +71,7 @@ persist!(Rate {
     sum_seconds,
     lately,
     lately_expected,
+    newest,
 });
 
 /// What a series does.
@@ -89,6 +98,8 @@ pub struct Reading {
     pub usual: f64,
     /// Observed over expected events since that began.
     pub ratio: f64,
+    /// Observed over expected events of all other series in the same time; 1 if unknown.
+    pub others: f64,
     /// Seconds since the last event.
     pub silent_seconds: u64,
     /// How sure that is: 1 at the threshold, more beyond; 0 if all is usual.
@@ -121,8 +132,8 @@ impl Rate {
             season: Season::new(),
             dispersion: 1.0,
             hour_dispersion: 1.0,
-            up: Poisson::new(2.0),
-            down: Poisson::new(0.5),
+            up: Poisson::new(2.0, UP_THRESHOLD),
+            down: Poisson::new(0.5, THRESHOLD),
             missed: 0.0,
             last_event: Time::default(),
             last: Time::default(),
@@ -131,6 +142,7 @@ impl Rate {
             sum_seconds: 0.0,
             lately: 0.0,
             lately_expected: 0.0,
+            newest: Counted::default(),
         }
     }
 
@@ -140,6 +152,12 @@ impl Rate {
     /// call nothing is taken to be known about the time between; a time that is not
     /// later than the last is passed over, unless it is more than an hour back.
     pub fn observe(&mut self, now: Time, events: u64) -> Reading {
+        self.observe_among(now, events, Counted::default())
+    }
+
+    /// Takes how many events came, of all series as well.
+    pub(crate) fn observe_among(&mut self, now: Time, events: u64, all: Counted) -> Reading {
+        self.newest = Counted::default();
         let seconds = now.seconds_since(self.last);
         if seconds == 0 {
             if self.last.seconds_since(now) > 3_600 {
@@ -152,7 +170,7 @@ impl Rate {
             return self.reading(now);
         }
         self.last = now;
-        self.take(now, seconds as f64, events as f64);
+        self.take(now, seconds as f64, events as f64, all);
         self.reading(now)
     }
 
@@ -185,6 +203,11 @@ impl Rate {
         })
     }
 
+    /// Returns what the last call counted; nothing before a week is known.
+    pub(crate) fn newest(&self) -> Counted {
+        self.newest
+    }
+
     /// Returns observed and expected events of about the last quarter of an hour.
     pub(crate) fn lately(&self) -> (f64, f64) {
         (self.lately, self.lately_expected)
@@ -192,7 +215,16 @@ impl Rate {
 
     /// Returns what was expected since the last event over what alarms, 14·√D.
     pub(crate) fn missed(&self) -> f64 {
-        self.missed / (THRESHOLD * sqrt(self.dispersion))
+        let rate = self.season.rate(self.last);
+        self.missed / (THRESHOLD * sqrt(self.dispersion_at(rate)))
+    }
+
+    /// Returns the dispersion of sums as long as a decision takes at a rate: noise that
+    /// lasts adds up. Half the rate is told after D·h/(λ·(½ − ln 2/2)) seconds.
+    fn dispersion_at(&self, rate: f64) -> f64 {
+        let seconds = self.dispersion * THRESHOLD / (0.153 * rate.max(1e-9));
+        let long = (ln(seconds / SHORT_SECONDS) / ln(4.0)).clamp(0.0, 1.0);
+        self.dispersion + long * (self.hour_dispersion - self.dispersion).max(0.0)
     }
 
     fn restart(&mut self, now: Time) {
@@ -205,14 +237,16 @@ impl Rate {
         (self.lately, self.lately_expected) = (0.0, 0.0);
     }
 
-    fn take(&mut self, now: Time, seconds: f64, events: f64) {
+    fn take(&mut self, now: Time, seconds: f64, events: f64, all: Counted) {
         let expected = self.season.rate(now) * seconds;
         if self.is_known() {
-            self.up.observe(events, expected, seconds, self.dispersion);
-            self.down
-                .observe(events, expected, seconds, self.dispersion);
+            let dispersion = self.dispersion_at(expected / seconds);
+            self.newest = Counted { events, expected };
+            self.up.observe(self.newest, seconds, dispersion, all);
+            self.down.observe(self.newest, seconds, dispersion, all);
             self.disperse(expected, seconds, events);
-            let fade = 1.0 - (seconds / LATELY_SECONDS).min(1.0);
+            let memory = LATELY_SECONDS.max(seconds * LATELY_EVENTS / expected.max(0.01));
+            let fade = 1.0 - (seconds / memory).min(1.0);
             self.lately = self.lately * fade + events;
             self.lately_expected = self.lately_expected * fade + expected;
         }
@@ -263,6 +297,11 @@ impl Rate {
             rate,
             usual,
             ratio,
+            others: match trend {
+                Trend::Up => self.up.others_ratio(),
+                Trend::Down => self.down.others_ratio(),
+                Trend::Usual | Trend::Silent => 1.0,
+            },
             silent_seconds,
             strength,
         }

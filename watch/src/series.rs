@@ -7,6 +7,7 @@ use alloc::{
 };
 
 use crate::{
+    cusum::Counted,
     generic::{Generic, Pace},
     rate::{Rate, Reading},
     state::{Input, Persist, StateError, persist},
@@ -77,6 +78,10 @@ impl Series {
 
     /// Ends a tick.
     pub fn tick(&mut self, now: Time) -> Observation {
+        self.tick_among(now, Counted::default())
+    }
+
+    fn tick_among(&mut self, now: Time, all: Counted) -> Observation {
         let events = core::mem::take(&mut self.count);
         self.today = self.today.saturating_add(events);
         self.in_minute = self.in_minute.saturating_add(events);
@@ -93,7 +98,7 @@ impl Series {
             self.in_minute = 0;
         }
         Observation {
-            reading: self.rate.observe(now, events),
+            reading: self.rate.observe_among(now, events, all),
             novelty,
         }
     }
@@ -150,14 +155,14 @@ impl Table {
         }
     }
 
-    /// Ends a tick; returns what each series says.
-    pub fn tick(&mut self, now: Time) -> Vec<(&str, &Series, Observation)> {
+    /// Ends a tick, after that of the series of all events; returns what each series says.
+    pub fn tick(&mut self, now: Time, total: &Series) -> Vec<(&str, &Series, Observation)> {
         if now.seconds_since(self.reviewed) >= REVIEW_SECONDS {
             self.review();
             self.reviewed = now;
         }
         let series = self.series.iter_mut().map(|(name, series)| {
-            let observation = series.tick(now);
+            let observation = series.tick_among(now, total.rate.newest());
             (name.as_str(), &*series, observation)
         });
         series.collect()

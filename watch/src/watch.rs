@@ -22,12 +22,16 @@ use crate::{
 };
 
 /// Score of the backstop on a series from which on it is worth a look: over the
-/// threshold of [`Generic`](crate::generic::Generic) 2.6 times.
-const NOVEL: f64 = 0.9;
+/// threshold of [`Generic`](crate::generic::Generic) 3.8 times.
+const NOVEL: f64 = 0.97;
+/// Events a minute that must be usual for the backstop to say more than chance.
+const MINUTE_EVENTS: f64 = 5.0;
 /// Against what others do, a series is down by itself under this ratio.
-const ALONE: f64 = 0.7;
+const ALONE: f64 = 0.62;
 /// Everything together is down, rather than calm as on a holiday, under this ratio.
-const FAR_DOWN: f64 = 0.5;
+const FAR_DOWN: f64 = 0.4;
+/// More events are a spike, rather than a good day, from this ratio on.
+const FAR_UP: f64 = 1.7;
 /// Share of a total silence from which on no single one is judged.
 const MAYBE_ALL: f64 = 0.3;
 /// A series with this share of all expected events is all of them.
@@ -178,10 +182,10 @@ impl Watch {
             calm,
         };
         judge.total(total, &mut found);
-        for (name, series, observation) in self.types.tick(now) {
+        for (name, series, observation) in self.types.tick(now, &self.total) {
             judge.series(name, series, observation, &mut found);
         }
-        for (name, series, observation) in self.accounts.tick(now) {
+        for (name, series, observation) in self.accounts.tick(now, &self.total) {
             if !judge.is_whole(series) {
                 judge.series(name, series, observation, &mut found);
             }
@@ -302,7 +306,7 @@ impl Judge<'_> {
             Trend::Down if reading.ratio < FAR_DOWN => {
                 push(found, Cause::AllSilent, None, reading, rates(reading));
             }
-            Trend::Up if self.calm => {
+            Trend::Up if self.calm && reading.ratio >= FAR_UP => {
                 push(found, Cause::LegitimateSpike, None, reading, rates(reading));
             }
             _ => self.backstop(None, observation, found),
@@ -320,7 +324,11 @@ impl Judge<'_> {
         let subject = || Some(name.to_string());
         let all_down = found.iter().any(|one| one.cause == Cause::AllSilent);
         match reading.trend {
-            Trend::Silent if !all_down && self.total.rate().missed() < MAYBE_ALL => {
+            Trend::Silent
+                if !all_down
+                    && self.total.rate().missed() < MAYBE_ALL
+                    && reading.strength * self.others(series).min(1.0) > 1.0 =>
+            {
                 push(
                     found,
                     Cause::SeriesSilent,
@@ -329,19 +337,18 @@ impl Judge<'_> {
                     silence(reading),
                 );
             }
-            Trend::Down if !all_down => {
-                let others = self.others(series);
-                if reading.ratio < ALONE * others.min(1.0) {
-                    let evidence = format!(
-                        "{}, while all others are at {:.0} %",
-                        rates(reading),
-                        others * 100.0
-                    );
-                    push(found, Cause::SeriesSilent, subject(), reading, evidence);
-                }
+            Trend::Down if !all_down && reading.ratio < ALONE * reading.others.min(1.0) => {
+                let evidence = format!(
+                    "{}, while all others are at {:.0} %",
+                    rates(reading),
+                    reading.others * 100.0
+                );
+                push(found, Cause::SeriesSilent, subject(), reading, evidence);
             }
             // What is up in total is told once.
-            Trend::Up if self.calm && self.reading.trend != Trend::Up => {
+            Trend::Up
+                if self.calm && reading.ratio >= FAR_UP && self.reading.trend != Trend::Up =>
+            {
                 push(
                     found,
                     Cause::LegitimateSpike,
@@ -360,7 +367,7 @@ impl Judge<'_> {
         observation: Observation,
         found: &mut Vec<Finding>,
     ) {
-        if observation.novelty >= NOVEL {
+        if observation.novelty >= NOVEL && observation.reading.usual * 60.0 >= MINUTE_EVENTS {
             let evidence = format!("{}, in a way not seen before", rates(&observation.reading));
             found.push(Finding {
                 cause: Cause::Unusual,

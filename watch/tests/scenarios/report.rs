@@ -181,11 +181,21 @@ impl fmt::Display for Report {
             let (said, days) = benign.fold((0, 0.0), |(said, days), run| {
                 (said + run.said.len(), days + run.days)
             });
-            writeln!(
+            write!(
                 f,
                 "at {name}/s: {:.2}",
                 said as f64 / (days * SERIES / 30.0)
             )?;
+            for cause in Cause::ALL {
+                let runs = self.runs.iter();
+                let benign = runs.filter(|run| run.scenario.expect.is_none() && run.rate == rate);
+                let said = benign.flat_map(|run| &run.said);
+                let count = said.filter(|(_, verdict)| verdict.cause == cause).count();
+                if count > 0 {
+                    write!(f, ", {count} {cause}")?;
+                }
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -21,28 +21,41 @@ pub(crate) struct Scenario {
 
 const MINUTE: u64 = 60;
 
-pub(crate) const SCENARIOS: [Scenario; 18] = [
+pub(crate) const SCENARIOS: [Scenario; 19] = [
     Scenario {
-        name: "spike of 5 times",
+        name: "all types at 3 times",
         expect: Some(Cause::LegitimateSpike),
         hours: 3,
         phases: &[(
             0,
             Effect {
-                types: [5.0; 4],
+                types: [3.0; 4],
+                ..USUAL
+            },
+        )],
+        anchors: None,
+    },
+    Scenario {
+        name: "one type at 5 times",
+        expect: Some(Cause::LegitimateSpike),
+        hours: 3,
+        phases: &[(
+            0,
+            Effect {
+                types: [1.0, 5.0, 1.0, 1.0],
                 ..USUAL
             },
         )],
         anchors: Some([50.0, 80.0, 960.0]),
     },
     Scenario {
-        name: "surge to twice",
+        name: "one type at twice",
         expect: Some(Cause::LegitimateSpike),
         hours: 24,
         phases: &[(
             0,
             Effect {
-                types: [2.0; 4],
+                types: [1.0, 2.0, 1.0, 1.0],
                 ..USUAL
             },
         )],
