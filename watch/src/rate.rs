@@ -5,8 +5,10 @@ use crate::{
     float::{ln, sqrt},
     season::{Hour, Season},
     state::persist,
-    time::Time,
+    time::{TICK_SECONDS, Time},
+    verdict::{figure, score},
 };
+use alloc::{format, string::String};
 
 /// Where the sum towards twice the rate alarms: it gains faster than the other.
 const UP_THRESHOLD: f64 = 17.0;
@@ -18,8 +20,12 @@ const SUMS: f64 = 2_016.0;
 const HOUR_SUMS: f64 = 336.0;
 /// Squared standard deviations that a sum or an hour teaches at most.
 const WINSOR: f64 = 9.0;
-/// Seconds without an observation after which nothing is known about the time between.
-const GAP_SECONDS: u64 = 60;
+/// Observations that may be missing before nothing is known about the time between.
+const GAP: u64 = 6;
+/// A series is down by itself, rather than noisy, under this ratio to all others.
+const FAR_DOWN: f64 = 0.62;
+/// More events are a spike, rather than a good hour, from this ratio on.
+const FAR_UP: f64 = 1.7;
 /// Seconds over which the ratio that other series are compared by fades, at least, and
 /// the events that have to be expected within them.
 const LATELY_SECONDS: f64 = 900.0;
@@ -40,6 +46,8 @@ const LEAST_RATE: f64 = 1.0 / 50_000.0;
 /// alarms less than once in 30 days (`docs/anomaly.md`). 1.6 KB.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rate {
+    /// Seconds between two observations.
+    every: u64,
     season: Season,
     dispersion: f64,
     hour_dispersion: f64,
@@ -58,6 +66,7 @@ pub struct Rate {
 }
 
 persist!(Rate {
+    every,
     season,
     dispersion,
     hour_dispersion,
@@ -106,6 +115,37 @@ pub struct Reading {
     pub strength: f64,
 }
 
+impl Reading {
+    /// Tells whether it is worth a word: silent, at 1.7 times what is usual or more, or
+    /// under 0.62 times that while all others aren't. Three standard deviations of a
+    /// noise of 15 % are within.
+    pub fn is_notable(&self) -> bool {
+        match self.trend {
+            Trend::Usual => false,
+            Trend::Silent => true,
+            Trend::Up => self.ratio >= FAR_UP,
+            Trend::Down => self.ratio < FAR_DOWN * self.others.min(1.0),
+        }
+    }
+
+    /// Returns how sure it is, 0.5 to 1: 0.5 is just over the threshold.
+    pub fn score(&self) -> f64 {
+        score(self.strength)
+    }
+
+    /// Returns the figures in plain words.
+    pub fn evidence(&self) -> String {
+        let usual = figure(self.usual);
+        match self.trend {
+            Trend::Silent => format!(
+                "nothing for {} s against {usual}/s usual",
+                self.silent_seconds
+            ),
+            _ => format!("{}/s against {usual}/s usual", figure(self.rate)),
+        }
+    }
+}
+
 /// Events that are expected within an hour, and the band that holds them 19 times of 20.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
@@ -126,9 +166,15 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// Starts without knowledge.
+    /// Starts without knowledge, to be observed once a tick.
     pub fn new() -> Self {
+        Self::every(TICK_SECONDS)
+    }
+
+    /// Starts without knowledge, to be observed once in so many seconds; at least 1.
+    pub fn every(seconds: u64) -> Self {
         Self {
+            every: seconds.max(1),
             season: Season::new(),
             dispersion: 1.0,
             hour_dispersion: 1.0,
@@ -148,7 +194,7 @@ impl Rate {
 
     /// Takes how many events came since the call before, and returns what the series does.
     ///
-    /// Call it once a tick, also if nothing came. After more than a minute without a
+    /// Call it once a tick, also if nothing came. After more than six ticks without a
     /// call nothing is taken to be known about the time between; a time that is not
     /// later than the last is passed over, unless it is more than an hour back.
     pub fn observe(&mut self, now: Time, events: u64) -> Reading {
@@ -165,7 +211,7 @@ impl Rate {
             }
             return self.reading(now);
         }
-        if seconds > GAP_SECONDS {
+        if seconds > self.every.saturating_mul(GAP) {
             self.restart(now);
             return self.reading(now);
         }

@@ -26,12 +26,8 @@ use crate::{
 const NOVEL: f64 = 0.97;
 /// Events a minute that must be usual for the backstop to say more than chance.
 const MINUTE_EVENTS: f64 = 5.0;
-/// Against what others do, a series is down by itself under this ratio.
-const ALONE: f64 = 0.62;
 /// Everything together is down, rather than calm as on a holiday, under this ratio.
 const FAR_DOWN: f64 = 0.4;
-/// More events are a spike, rather than a good day, from this ratio on.
-const FAR_UP: f64 = 1.7;
 /// Share of a total silence from which on no single one is judged.
 const MAYBE_ALL: f64 = 0.3;
 /// A series with this share of all expected events is all of them.
@@ -302,12 +298,18 @@ impl Judge<'_> {
     fn total(&self, observation: Observation, found: &mut Vec<Finding>) {
         let reading = &observation.reading;
         match reading.trend {
-            Trend::Silent => push(found, Cause::AllSilent, None, reading, silence(reading)),
+            Trend::Silent => push(found, Cause::AllSilent, None, reading, reading.evidence()),
             Trend::Down if reading.ratio < FAR_DOWN => {
-                push(found, Cause::AllSilent, None, reading, rates(reading));
+                push(found, Cause::AllSilent, None, reading, reading.evidence());
             }
-            Trend::Up if self.calm && reading.ratio >= FAR_UP => {
-                push(found, Cause::LegitimateSpike, None, reading, rates(reading));
+            Trend::Up if self.calm && reading.is_notable() => {
+                push(
+                    found,
+                    Cause::LegitimateSpike,
+                    None,
+                    reading,
+                    reading.evidence(),
+                );
             }
             _ => self.backstop(None, observation, found),
         }
@@ -334,27 +336,25 @@ impl Judge<'_> {
                     Cause::SeriesSilent,
                     subject(),
                     reading,
-                    silence(reading),
+                    reading.evidence(),
                 );
             }
-            Trend::Down if !all_down && reading.ratio < ALONE * reading.others.min(1.0) => {
+            Trend::Down if !all_down && reading.is_notable() => {
                 let evidence = format!(
                     "{}, while all others are at {:.0} %",
-                    rates(reading),
+                    reading.evidence(),
                     reading.others * 100.0
                 );
                 push(found, Cause::SeriesSilent, subject(), reading, evidence);
             }
             // What is up in total is told once.
-            Trend::Up
-                if self.calm && reading.ratio >= FAR_UP && self.reading.trend != Trend::Up =>
-            {
+            Trend::Up if self.calm && reading.is_notable() && self.reading.trend != Trend::Up => {
                 push(
                     found,
                     Cause::LegitimateSpike,
                     subject(),
                     reading,
-                    rates(reading),
+                    reading.evidence(),
                 );
             }
             _ => self.backstop(subject(), observation, found),
@@ -368,7 +368,10 @@ impl Judge<'_> {
         found: &mut Vec<Finding>,
     ) {
         if observation.novelty >= NOVEL && observation.reading.usual * 60.0 >= MINUTE_EVENTS {
-            let evidence = format!("{}, in a way not seen before", rates(&observation.reading));
+            let evidence = format!(
+                "{}, in a way not seen before",
+                observation.reading.evidence()
+            );
             found.push(Finding {
                 cause: Cause::Unusual,
                 subject,
@@ -406,23 +409,7 @@ fn push(
     found.push(Finding {
         cause,
         subject,
-        score: score(reading.strength),
+        score: reading.score(),
         evidence,
     });
-}
-
-fn rates(reading: &Reading) -> String {
-    format!(
-        "{}/s against {}/s usual",
-        figure(reading.rate),
-        figure(reading.usual)
-    )
-}
-
-fn silence(reading: &Reading) -> String {
-    format!(
-        "nothing for {} s against {}/s usual",
-        reading.silent_seconds,
-        figure(reading.usual)
-    )
 }

@@ -30,7 +30,7 @@ struct Form {
 
 fn form() -> Form {
     let full = env::var_os("HOOKGATE_SOAK").is_some();
-    let seeds = if full { 2 } else { 1 };
+    let seeds = if full { 20 } else { 1 };
     let further = env::var("HOOKGATE_SEEDS").unwrap_or_default();
     let further = further.split(',').filter(|seed| !seed.is_empty());
     let further = further.map(|seed| seed.trim().parse().expect("HOOKGATE_SEEDS=1,2,3"));
