@@ -8,6 +8,9 @@ pub(crate) const THRESHOLD: f64 = 14.0;
 /// Where every sum stops, over its threshold, so that the end of an anomaly is seen soon.
 const CAP: f64 = 1.3;
 
+/// Share of its threshold from which on a sum has begun to tell something: what it counts
+/// is counted from there.
+const BEGUN: f64 = 0.15;
 /// Events of all others that must be expected before they are compared with.
 const COMPARABLE: f64 = 5.0;
 
@@ -70,14 +73,17 @@ impl Poisson {
     ) {
         let gain = counted.events * ln(self.ratio) - counted.expected * (self.ratio - 1.0);
         self.sum = (self.sum + gain / dispersion).clamp(0.0, CAP * self.threshold);
-        if self.sum > 0.0 {
+        if self.sum > BEGUN * self.threshold {
             self.events += counted.events;
             self.expected += counted.expected;
             self.seconds += seconds;
             self.all.events += all.events;
             self.all.expected += all.expected;
         } else {
-            self.reset();
+            *self = Self {
+                sum: self.sum,
+                ..Self::new(self.ratio, self.threshold)
+            };
         }
     }
 
@@ -86,12 +92,17 @@ impl Poisson {
         *self = Self::new(self.ratio, self.threshold);
     }
 
+    /// Returns the sum over its threshold.
+    pub(crate) fn strength(&self) -> f64 {
+        self.sum / self.threshold
+    }
+
     /// Tells whether the sum is over its threshold.
     pub(crate) fn alarms(&self) -> bool {
         self.sum >= self.threshold
     }
 
-    /// Returns observed over expected events of all other series since the sum left 0;
+    /// Returns observed over expected events of all other series since it began;
     /// 1 if too few were expected to tell.
     pub(crate) fn others_ratio(&self) -> f64 {
         let expected = self.all.expected - self.expected;
@@ -102,7 +113,7 @@ impl Poisson {
         }
     }
 
-    /// Returns events since the sum left 0, over what was expected; 1 if nothing was.
+    /// Returns events since it began, over what was expected; 1 if nothing was.
     pub(crate) fn observed_ratio(&self) -> f64 {
         if self.expected > 0.0 {
             self.events / self.expected
@@ -111,7 +122,7 @@ impl Poisson {
         }
     }
 
-    /// Returns events a second since the sum left 0.
+    /// Returns events a second since it began.
     pub(crate) fn rate(&self) -> f64 {
         self.events / self.seconds.max(1.0)
     }

@@ -19,7 +19,7 @@ const LEAST: u32 = 8;
 const SOURCE_WINSOR: u32 = 4;
 /// Ticks over which the totals of sources fade: a day.
 const DAY_TICKS: u32 = 8_640;
-/// How often the totals fade, in ticks, so that integers do.
+/// How often the totals fade, in ticks: each hour.
 const FADE_TICKS: u32 = 360;
 /// Sources that are remembered by name for the evidence.
 const NAMED: usize = 32;
@@ -163,9 +163,9 @@ impl Forgery {
 
     fn fade(&mut self) {
         self.count = 0;
-        self.now.fade(1, 2);
+        self.now.halve();
         if self.ticks.is_multiple_of(FADE_TICKS) {
-            self.total.fade(DAY_TICKS - FADE_TICKS, DAY_TICKS);
+            self.total.fade_an_hour();
         }
         for (_, count) in &mut self.named {
             *count *= 0.5;

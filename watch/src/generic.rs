@@ -79,7 +79,7 @@ impl Generic {
         Self {
             pace,
             taken: 0,
-            ring: VecDeque::new(),
+            ring: VecDeque::with_capacity(RING + SHAPE),
             day: [0.0; BINS],
             days: [0.0; BINS],
             mean: 0.0,

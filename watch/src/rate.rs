@@ -135,13 +135,19 @@ impl Reading {
 
     /// Returns the figures in plain words.
     pub fn evidence(&self) -> String {
-        let usual = figure(self.usual);
         match self.trend {
+            Trend::Usual => format!("{}/s as usual", figure(self.rate)),
             Trend::Silent => format!(
-                "nothing for {} s against {usual}/s usual",
-                self.silent_seconds
+                "nothing for {} s against {}/s usual",
+                self.silent_seconds,
+                figure(self.usual)
             ),
-            _ => format!("{}/s against {usual}/s usual", figure(self.rate)),
+            // What was usual in the same time, which may have been another one of the day.
+            Trend::Up | Trend::Down => format!(
+                "{}/s against {}/s usual",
+                figure(self.rate),
+                figure(self.rate / self.ratio.max(f64::MIN_POSITIVE))
+            ),
         }
     }
 }
@@ -263,6 +269,12 @@ impl Rate {
     pub(crate) fn missed(&self) -> f64 {
         let rate = self.season.rate(self.last);
         self.missed / (THRESHOLD * sqrt(self.dispersion_at(rate)))
+    }
+
+    /// Returns how near it is to saying something, 1 and more where it does.
+    pub(crate) fn suspicion(&self) -> f64 {
+        let sums = self.up.strength().max(self.down.strength());
+        sums.max(self.missed())
     }
 
     /// Returns the dispersion of sums as long as a decision takes at a rate: noise that

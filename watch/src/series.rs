@@ -50,6 +50,8 @@ pub struct Observation {
     pub reading: Reading,
     /// Of the backstop, where a minute is over; 0 to 1.
     pub novelty: f64,
+    /// Events of that minute.
+    pub in_minute: u64,
 }
 
 impl Default for Series {
@@ -86,13 +88,14 @@ impl Series {
         self.today = self.today.saturating_add(events);
         self.in_minute = self.in_minute.saturating_add(events);
         let minute = now.as_unix_seconds() / 60;
+        let in_minute = self.in_minute;
         let mut novelty = 0.0;
         if minute != self.minute {
             // The minute that the watch began in, or that came after a gap, isn't whole.
             if minute == self.minute + 1 {
                 novelty = self
                     .generic
-                    .observe(now.as_unix_seconds(), self.in_minute as f64);
+                    .observe(now.as_unix_seconds(), in_minute as f64);
             }
             self.minute = minute;
             self.in_minute = 0;
@@ -100,6 +103,7 @@ impl Series {
         Observation {
             reading: self.rate.observe_among(now, events, all),
             novelty,
+            in_minute,
         }
     }
 

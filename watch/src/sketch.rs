@@ -42,12 +42,17 @@ impl CountMin {
         counters.into_iter().min().unwrap_or_default()
     }
 
-    /// Multiplies every count by `numerator`/`denominator`, rounded down.
-    pub(crate) fn fade(&mut self, numerator: u32, denominator: u32) {
-        let (numerator, denominator) = (u64::from(numerator), u64::from(denominator.max(1)));
+    /// Halves every count, rounded down.
+    pub(crate) fn halve(&mut self) {
         for counter in &mut self.counters {
-            let faded = u64::from(*counter) * numerator / denominator;
-            *counter = u32::try_from(faded).unwrap_or(u32::MAX);
+            *counter >>= 1;
+        }
+    }
+
+    /// Takes a 24th of every count away, rounded down: what an hour of a day is.
+    pub(crate) fn fade_an_hour(&mut self) {
+        for counter in &mut self.counters {
+            *counter -= *counter / 24;
         }
     }
 }

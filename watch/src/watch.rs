@@ -26,6 +26,8 @@ use crate::{
 const NOVEL: f64 = 0.97;
 /// Events a minute that must be usual for the backstop to say more than chance.
 const MINUTE_EVENTS: f64 = 5.0;
+/// Share of a threshold from which on the rate detector is left to speak for itself.
+const NEARLY: f64 = 0.25;
 /// Everything together is down, rather than calm as on a holiday, under this ratio.
 const FAR_DOWN: f64 = 0.4;
 /// Share of a total silence from which on no single one is judged.
@@ -311,7 +313,7 @@ impl Judge<'_> {
                     reading.evidence(),
                 );
             }
-            _ => self.backstop(None, observation, found),
+            _ => self.backstop(self.total, None, observation, found),
         }
     }
 
@@ -357,20 +359,24 @@ impl Judge<'_> {
                     reading.evidence(),
                 );
             }
-            _ => self.backstop(subject(), observation, found),
+            _ => self.backstop(series, subject(), observation, found),
         }
     }
 
     fn backstop(
         &self,
+        series: &Series,
         subject: Option<String>,
         observation: Observation,
         found: &mut Vec<Finding>,
     ) {
-        if observation.novelty >= NOVEL && observation.reading.usual * 60.0 >= MINUTE_EVENTS {
+        let often = observation.reading.usual * 60.0 >= MINUTE_EVENTS;
+        let told = series.rate().suspicion() >= NEARLY;
+        if observation.novelty >= NOVEL && often && !told {
             let evidence = format!(
-                "{}, in a way not seen before",
-                observation.reading.evidence()
+                "{} events in a minute, where {} are usual, in a way not seen before",
+                observation.in_minute,
+                figure(observation.reading.usual * 60.0)
             );
             found.push(Finding {
                 cause: Cause::Unusual,

@@ -121,6 +121,9 @@ impl Report {
             .map(|run| run.delay().map_or(f64::INFINITY, |delay| delay as f64))
             .collect();
         delays.sort_by(f64::total_cmp);
+        if delays.is_empty() {
+            return None;
+        }
         let median = (delays[(delays.len() - 1) / 2] + delays[delays.len() / 2]) / 2.0;
         median.is_finite().then_some(median)
     }
