@@ -1,6 +1,6 @@
 //! Genuine signatures by somebody who never signed before.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 use crate::{float::ln, sketch::hash, source::Network, state::persist, time::Time};
 
@@ -146,7 +146,7 @@ impl Stranger {
             new: 0.0,
         };
         Self {
-            kinds: [const { () }; 4].map(|()| nothing.clone()).to_vec(),
+            kinds: vec![nothing; NAMES.len()],
             began: now,
             sum: 0.0,
             deliveries: 0.0,

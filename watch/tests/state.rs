@@ -20,7 +20,11 @@ fn live(watch: &mut Watch, from: u64, until: u64) -> usize {
         let signed = Signed {
             network,
             api_version: Some("2025-09-30.clover"),
-            type_name: ["invoice.paid", "charge.succeeded"][(second / 10 % 2) as usize],
+            type_name: if second % 20 == 0 {
+                "invoice.paid"
+            } else {
+                "charge.succeeded"
+            },
             account: Some("acct_1"),
         };
         watch.delivered(&signed, Identity::New);

@@ -1,6 +1,8 @@
 //! Measures what the watch costs on this machine, natively. `cargo xtask bench watch`
 //! runs this; it prints Markdown for `docs/anomaly.md`.
 
+#![expect(clippy::indexing_slicing, reason = "a bench may stop")]
+
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;

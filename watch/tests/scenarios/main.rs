@@ -3,6 +3,13 @@
 //! In short as a test; in full with `HOOKGATE_SOAK=1` (`cargo xtask soak`): 20 seeds, three
 //! base rates, four weeks of learning. `HOOKGATE_SEEDS=101,102` adds seeds.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects by failing"
+)]
+
 mod chance;
 mod report;
 mod scenario;
@@ -61,7 +68,7 @@ fn run(form: &Form) -> Vec<Run> {
         .collect();
     let (even, odd): (Vec<_>, Vec<_>) = jobs
         .iter()
-        .partition(|(seed, rate)| (seed + *rate as u64) % 2 == 0);
+        .partition(|(seed, rate)| (seed + *rate as u64).is_multiple_of(2));
     std::thread::scope(|scope| {
         let halves = [even, odd].map(|jobs| {
             scope.spawn(move || {

@@ -52,7 +52,7 @@ impl Step {
             Self::ClippyWasm => "clippy on the module",
             Self::Docs => "rustdoc without warnings",
             Self::DocsWasm => "rustdoc of the module without warnings",
-            Self::Unit => "the tests of core, upstream and xtask, the layer rules among them",
+            Self::Unit => "the tests of core, watch, upstream and xtask, the layer rules among them",
             Self::Check => "`up --check` on SQLite",
             Self::CheckNats => "`up --check` on NATS JetStream",
             Self::Host => "the module in a native Envoy",
