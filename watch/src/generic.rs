@@ -132,13 +132,37 @@ impl Generic {
         let mut newest = self.ring.iter().rev();
         let mut next = || newest.next().copied().unwrap_or_default();
         let (last, middle, first) = (next(), next(), next());
-        let (mut before, mut between) = (f64::INFINITY, f64::INFINITY);
         let mut nearest = f64::INFINITY;
-        for sample in self.ring.iter().take(samples - SHAPE - 1) {
-            let (x, y, z) = (last - sample, middle - between, first - before);
-            nearest = nearest.min(x * x + y * y + z * z);
-            (before, between) = (between, *sample);
+        let mut compare = |samples: &[f64]| {
+            for shape in samples.windows(SHAPE) {
+                if let [a, b, c] = shape {
+                    let (x, y, z) = (last - c, middle - b, first - a);
+                    let distance = x * x + y * y + z * z;
+                    nearest = if distance < nearest {
+                        distance
+                    } else {
+                        nearest
+                    };
+                }
+            }
+        };
+        // The newest shape and what overlaps with it are not compared with.
+        let past = samples - SHAPE - 1;
+        let (older, newer) = self.ring.as_slices();
+        let older = older.get(..past).unwrap_or(older);
+        let newer = newer.get(..past - older.len()).unwrap_or_default();
+        compare(older);
+        compare(newer);
+        // Shapes that lie across the two halves of the ring.
+        let mut across = [f64::INFINITY; 4];
+        let before = across.iter_mut().take(2).rev();
+        for (place, sample) in before.zip(older.iter().rev()) {
+            *place = *sample;
         }
+        for (place, sample) in across.iter_mut().skip(2).zip(newer) {
+            *place = *sample;
+        }
+        compare(&across);
         sqrt(nearest / SHAPE as f64)
     }
 
