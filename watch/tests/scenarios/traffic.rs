@@ -95,6 +95,14 @@ impl Traffic {
         }
     }
 
+    /// Returns the same platform with another future.
+    pub(crate) fn fork(&self, number: u64) -> Self {
+        Self {
+            chance: Chance::new(self.chance.clone().next() ^ number),
+            ..self.clone()
+        }
+    }
+
     /// Lets so many seconds pass as usual, whatever is said of them.
     pub(crate) fn train(&mut self, seconds: u64) {
         for _ in 0..seconds / TICK_SECONDS {
