@@ -24,6 +24,7 @@ mod cusum;
 mod float;
 pub mod forgery;
 pub mod generic;
+mod judge;
 mod moments;
 mod quantile;
 pub mod rate;

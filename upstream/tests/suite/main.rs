@@ -59,6 +59,7 @@ mod rabbit_server;
 mod receiver;
 mod reconcile;
 mod redaction;
+mod replay;
 mod restored;
 mod retention;
 mod review;
