@@ -9,7 +9,7 @@ use hookgate_watch::{
 };
 
 use super::{ReplayError, Replayed, Said};
-use crate::log::{Entry, Reader};
+use crate::log::Reader;
 
 /// Events that are read at once.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -38,10 +38,10 @@ pub(super) async fn replay(reader: &Reader) -> Result<Replayed, ReplayError> {
         from = last.sequence + 1;
         let entries = found.iter().map(|(entry, _)| entry);
         for entry in entries.filter(|entry| entry.attributes.origin.name().is_none()) {
-            let second = entry.attributes.received_at.unix_seconds();
-            history
-                .get_or_insert_with(|| History::new(second))
-                .take(second, entry);
+            let attributes = &entry.attributes;
+            let second = attributes.received_at.unix_seconds();
+            let history = history.get_or_insert_with(|| History::new(second));
+            history.take(second, &attributes.type_name, attributes.account.as_deref());
         }
     }
     Ok(history.map(History::end).unwrap_or_default())
@@ -66,16 +66,14 @@ impl History {
     }
 
     /// Takes an event; one that came out of order counts where it stands.
-    fn take(&mut self, second: u64, entry: &Entry) {
+    fn take(&mut self, second: u64, type_name: &str, account: Option<&str>) {
         if second.saturating_sub(self.now) > LONGEST_SILENCE {
             self.now = second - second % TICK_SECONDS;
         }
         while second >= self.now + TICK_SECONDS {
             self.tick();
         }
-        let attributes = &entry.attributes;
-        self.watch
-            .came(&attributes.type_name, attributes.account.as_deref(), 1);
+        self.watch.came(type_name, account, 1);
         let point = self.now - self.now % POINT_SECONDS;
         match self.samples.last_mut() {
             Some((at, events)) if *at == point => *events += 1.0,
@@ -113,5 +111,49 @@ fn said(verdict: Verdict) -> Said {
         score: verdict.score,
         evidence: verdict.evidence,
         action: verdict.cause.action(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 1_760_000_000;
+
+    /// An event every five minutes for nine days, and one half a day later.
+    #[test]
+    fn the_silence_of_a_log_is_said_at_its_time_with_its_figures() {
+        let mut history = History::new(START);
+        let end = 9 * 86_400;
+        for second in (0..end).step_by(300) {
+            history.take(START + second, "invoice.paid", Some("acct_1"));
+        }
+        history.take(START + end + 43_200, "invoice.paid", Some("acct_1"));
+        let replayed = history.end();
+        let [said] = replayed.said.as_slice() else {
+            panic!("{:?}", replayed.said);
+        };
+        assert_eq!((said.cause, &said.subject), ("all_silent", &None));
+        assert!(
+            (3_600..7_200).contains(&(said.at - START - end)),
+            "{said:?}"
+        );
+        assert!(
+            said.evidence.ends_with("against 0.0033/s usual"),
+            "{said:?}"
+        );
+        let [(name, hours)] = replayed.forecasts.as_slice() else {
+            panic!("{:?}", replayed.forecasts);
+        };
+        assert_eq!((name.as_str(), hours.len()), ("invoice.paid", 24));
+        assert!(hours.iter().all(|hour| (10.0..14.0).contains(&hour.events)));
+    }
+
+    #[test]
+    fn a_log_that_rested_for_years_is_gone_through_at_once() {
+        let mut history = History::new(START);
+        history.take(START, "invoice.paid", None);
+        history.take(START + 20 * 366 * 86_400, "invoice.paid", None);
+        assert_eq!(history.end().said, []);
     }
 }
