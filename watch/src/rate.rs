@@ -23,9 +23,11 @@ const WINSOR: f64 = 9.0;
 /// Observations that may be missing before nothing is known about the time between.
 const GAP: u64 = 6;
 /// A series is down by itself, rather than noisy, under this ratio to all others.
-const FAR_DOWN: f64 = 0.62;
+const FAR_DOWN: f64 = 0.61;
+/// From this ratio on all others are as usual: their noise is smaller.
+const OTHERS_USUAL: f64 = 0.85;
 /// More events are a spike, rather than a good hour, from this ratio on.
-const FAR_UP: f64 = 1.7;
+const FAR_UP: f64 = 1.75;
 /// Seconds over which the ratio that other series are compared by fades, at least, and
 /// the events that have to be expected within them.
 const LATELY_SECONDS: f64 = 900.0;
@@ -116,15 +118,16 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Tells whether it is worth a word: silent, at 1.7 times what is usual or more, or
-    /// under 0.62 times that while all others aren't. Three standard deviations of a
+    /// Tells whether it is worth a word: silent, at 1.75 times what is usual or more, or
+    /// under 0.61 times that while all others aren't. Three standard deviations of a
     /// noise of 15 % are within.
     pub fn is_notable(&self) -> bool {
         match self.trend {
             Trend::Usual => false,
             Trend::Silent => true,
             Trend::Up => self.ratio >= FAR_UP,
-            Trend::Down => self.ratio < FAR_DOWN * self.others.min(1.0),
+            Trend::Down if self.others >= OTHERS_USUAL => self.ratio < FAR_DOWN,
+            Trend::Down => self.ratio < FAR_DOWN * self.others,
         }
     }
 
