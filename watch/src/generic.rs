@@ -56,8 +56,8 @@ impl Default for Pace {
 /// the nearest three of the past 4,000 (discord, Yankov et al. 2008), of the
 /// mean residual against the time of day, of the logarithm of the spread, and
 /// of the level. Score 0.5 is the threshold; what isn't an alarm scores 0.
-/// At most 40 KB; on the calm files of the Numenta Anomaly Benchmark about one
-/// false alarm in 4,000 samples (`docs/anomaly.md`).
+/// At most 40 KB; on the Numenta Anomaly Benchmark, outside its anomalies, about one
+/// false alarm in 1,600 samples (`docs/anomaly.md`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generic {
     pace: Pace,

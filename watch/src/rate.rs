@@ -44,8 +44,8 @@ const LEAST_RATE: f64 = 1.0 / 50_000.0;
 /// dispersion D of sums around their expectation (never under 1), of five minutes where
 /// a decision takes minutes and of an hour where it takes hours; thresholds 17
 /// and 14. Silence is an expectation since the last event of more than 14·√D.
-/// Nothing alarms in the first week. Five-minute noise of 15 % that lasts for half an hour
-/// alarms less than once in 30 days (`docs/anomaly.md`). 1.6 KB.
+/// Nothing alarms in the first week. Noise of 15 % that lasts for half an hour is worth a
+/// word ([`Reading::is_notable`]) about once in 30 days (`docs/anomaly.md`). 1.7 KB.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rate {
     /// Seconds between two observations.

@@ -18,7 +18,7 @@ const DAY_TICKS: f64 = 8_640.0;
 /// Alarms when in two ticks in a row more requests than 16, and than the usual number
 /// plus six standard deviations (never under those of a Poisson count), are open and
 /// incomplete, and each of them brings fewer than 256 bytes a second. For Poisson
-/// counts less than one false alarm in a century. 48 bytes.
+/// counts no false alarm in three simulated years. 48 bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlowBodies {
     usual: Moments,

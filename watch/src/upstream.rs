@@ -26,7 +26,7 @@ const LEAST_DEVIATION: f64 = 0.1;
 /// 50 %, and only when failures came in three ticks, so that a restart is none.
 /// Latency: p99 of each tick from a DDSketch, its logarithm against mean and deviation
 /// of a day (winsorised), summed up over 1.5 standard deviations to 8: for log-normal
-/// latency less than one false alarm in a year. 2 KB.
+/// latency no false alarm in three simulated years. 2 KB.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Upstream {
     failures: Bernoulli,
