@@ -11,7 +11,7 @@ use crate::{
 use alloc::{format, string::String};
 
 /// Where the sum towards twice the rate alarms: it gains faster than the other.
-const UP_THRESHOLD: f64 = 17.0;
+const UP_THRESHOLD: f64 = 15.0;
 /// Seconds over which counts are added up to measure their dispersion.
 const SUM_SECONDS: f64 = 300.0;
 /// Sums over which the dispersion fades: a week of five minutes.
@@ -23,11 +23,11 @@ const WINSOR: f64 = 9.0;
 /// Observations that may be missing before nothing is known about the time between.
 const GAP: u64 = 6;
 /// A series is down by itself, rather than noisy, under this ratio to all others.
-const FAR_DOWN: f64 = 0.61;
+const FAR_DOWN: f64 = 0.62;
 /// From this ratio on all others are as usual: their noise is smaller.
 const OTHERS_USUAL: f64 = 0.85;
 /// More events are a spike, rather than a good hour, from this ratio on.
-const FAR_UP: f64 = 1.75;
+const FAR_UP: f64 = 1.8;
 /// Seconds over which the ratio that other series are compared by fades, at least, and
 /// the events that have to be expected within them.
 const LATELY_SECONDS: f64 = 900.0;
@@ -42,7 +42,7 @@ const LEAST_RATE: f64 = 1.0 / 50_000.0;
 /// Counts are compared with the expectation of hour-of-week profile × level by two
 /// Poisson cumulative sums, towards half and towards twice the rate, divided by the
 /// dispersion D of sums around their expectation (never under 1), of five minutes where
-/// a decision takes minutes and of an hour where it takes hours; thresholds 17
+/// a decision takes minutes and of an hour where it takes hours; thresholds 15
 /// and 14. Silence is an expectation since the last event of more than 14·√D.
 /// Nothing alarms in the first week. Noise of 15 % that lasts for half an hour is worth a
 /// word ([`Reading::is_notable`]) about once in 30 days (`docs/anomaly.md`). 1.7 KB.
@@ -118,8 +118,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Tells whether it is worth a word: silent, at 1.75 times what is usual or more, or
-    /// under 0.61 times that while all others aren't. Three standard deviations of a
+    /// Tells whether it is worth a word: silent, at 1.8 times what is usual or more, or
+    /// under 0.62 times that while all others aren't. Three standard deviations of a
     /// noise of 15 % are within.
     pub fn is_notable(&self) -> bool {
         match self.trend {
