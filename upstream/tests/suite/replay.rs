@@ -29,7 +29,7 @@ fn a_young_log_is_drawn_and_nothing_is_said_of_it() {
     let server = Server::start(&log, &[]);
     let none = "There is no history to replay yet.\n";
     assert_eq!(replay(&["--log", &log]), none);
-    for number in 0..3 {
+    for number in 1..=3 {
         let delivery = Delivery::new(&format!("evt_{number}"));
         assert_eq!(delivery.send(&server).status, 200);
     }
