@@ -47,7 +47,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Bench::Upstream => "bench-upstream",
         Bench::Core => return native(workspace, "hookgate-core", "cost", &options.arguments),
         Bench::Watch => return native(workspace, "hookgate-watch", "cost", &options.arguments),
-        Bench::Nab => return native(workspace, "hookgate-watch", "nab", &options.arguments),
+        Bench::Nab => {
+            let arguments = options.arguments.iter().map(|one| whole_path(one));
+            let arguments = arguments.collect::<Result<Vec<_>>>()?;
+            return native(workspace, "hookgate-watch", "nab", &arguments);
+        }
     };
     let tools = tools::host(workspace)?;
     build::run(workspace)?;
@@ -58,6 +62,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             .args(&options.arguments),
         "bench",
     )
+}
+
+/// Makes a folder absolute, since a bench runs in the folder of its package.
+fn whole_path(argument: &str) -> Result<String> {
+    if argument.starts_with('-') {
+        return Ok(argument.to_owned());
+    }
+    Ok(std::path::absolute(argument)?.display().to_string())
 }
 
 /// Core and the watch alone need nothing but a compiler.
