@@ -17,6 +17,7 @@ mod send;
 mod serve;
 mod tail;
 mod transfer;
+mod watch;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use hookgate_core::{
@@ -42,6 +43,7 @@ pub(crate) use self::{
     serve::ServeArgs,
     tail::TailArgs,
     transfer::{BackupArgs, ExportArgs, From, ImportArgs},
+    watch::{ReplayArgs, WatchCommand},
 };
 use crate::{
     config::ConfigError, deliver::destination::is_account, log::AddressError,
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Append what export printed
     Import(ImportArgs),
+    /// See what the detectors of anomalies say of history
+    #[command(subcommand)]
+    Watch(WatchCommand),
     /// Print what completes hookgate's commands in a shell
     Completions(CompletionsArgs),
     /// Print or write manual pages

@@ -6,6 +6,7 @@
 //! `events` and `event` show what the log holds; `review` and `redeliver` decide
 //! about what can't be delivered, `audit` says who did;
 //! `head` and `verify-log` prove it; `redact` removes a payload;
+//! `watch replay` says what was unusual;
 //! `backup`, `export` and `import` take events elsewhere.
 
 mod amqp;
@@ -25,6 +26,7 @@ mod log;
 mod metrics;
 mod progress;
 mod reconcile;
+mod replay;
 mod review;
 mod secrets;
 mod send;
@@ -46,7 +48,7 @@ use hookgate_core::signature::Tolerance;
 
 use crate::{
     check::CheckError,
-    cli::{Cli, Command, ReviewCommand},
+    cli::{Cli, Command, ReviewCommand, WatchCommand},
     config::{Keep, Merged},
     gate_token::GateTokens,
     keep::VerifyLogError,
@@ -136,6 +138,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             telemetry::start(args.log.config()?.log_format())?;
             install_tls();
             runtime()?.block_on(reconcile::reconcile(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Watch(WatchCommand::Replay(args)) => {
+            runtime()?.block_on(replay::replay(&args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(args) => {

@@ -30,6 +30,10 @@ enum Bench {
     Gate,
     /// The upstream: appends, brokers, a million events
     Upstream,
+    /// The watch, natively: what a tick of a series costs
+    Watch,
+    /// The watch on the Numenta Anomaly Benchmark: --data DIR --out DIR, for its score.py
+    Nab,
 }
 
 /// Builds everything as the host tests use it and measures.
@@ -41,7 +45,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Bench::Readme => "bench",
         Bench::Gate => "bench-gate",
         Bench::Upstream => "bench-upstream",
-        Bench::Core => return core(workspace),
+        Bench::Core => return native(workspace, "hookgate-core", "cost", &options.arguments),
+        Bench::Watch => return native(workspace, "hookgate-watch", "cost", &options.arguments),
+        Bench::Nab => {
+            let arguments = options.arguments.iter().map(|one| whole_path(one));
+            let arguments = arguments.collect::<Result<Vec<_>>>()?;
+            return native(workspace, "hookgate-watch", "nab", &arguments);
+        }
     };
     let tools = tools::host(workspace)?;
     build::run(workspace)?;
@@ -54,9 +64,19 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     )
 }
 
-/// Core alone needs nothing but a compiler.
-fn core(workspace: &Workspace) -> Result<()> {
+/// Makes a folder absolute, since a bench runs in the folder of its package.
+fn whole_path(argument: &str) -> Result<String> {
+    if argument.starts_with('-') {
+        return Ok(argument.to_owned());
+    }
+    Ok(std::path::absolute(argument)?.display().to_string())
+}
+
+/// Core and the watch alone need nothing but a compiler.
+fn native(workspace: &Workspace, package: &str, bench: &str, arguments: &[String]) -> Result<()> {
     let mut command = workspace.cargo();
-    command.args(["bench", "-p", "hookgate-core", "--bench", "cost"]);
+    command
+        .args(["bench", "-p", package, "--bench", bench, "--"])
+        .args(arguments);
     process::run(&mut command, "bench")
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask soak`: the load and kill tests, and the check of the dedup
-//! protocol, in their full form.
+//! `cargo xtask soak`: the load and kill tests, the check of the dedup protocol
+//! and the scenarios of the watch, in their full form.
 
 use std::process::ExitCode;
 
@@ -23,6 +23,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .cargo()
             .args(["test", "--profile", "quick", "-p", "hookgate-core"])
             .args(["--test", "protocol", "--", "--nocapture"])
+            .env("HOOKGATE_SOAK", "1"),
+    )?;
+    let watch = test::tests(
+        workspace
+            .cargo()
+            .args(["test", "--profile", "quick", "-p", "hookgate-watch"])
+            .args(["--test", "scenarios", "--", "--nocapture"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
     let upstream = test::tests(
@@ -51,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args(["--", "--nocapture", "--test-threads", "1", "kill_", "load_"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
-    let count = protocol + upstream + doors;
+    let count = protocol + watch + upstream + doors;
     println!("{count}");
     Ok(ExitCode::from(u8::from(count.failed > 0)))
 }

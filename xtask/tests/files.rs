@@ -6,8 +6,9 @@ use std::path::Path;
 
 const SHORT: usize = 400;
 const LONGEST: usize = 600;
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "core",
+    "watch",
     "plugin",
     "edge",
     "upstream",

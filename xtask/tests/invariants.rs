@@ -77,6 +77,7 @@ fn tests() -> Result<BTreeSet<String>> {
     let mut tests = BTreeSet::new();
     for package in [
         "core",
+        "watch",
         "plugin",
         "upstream",
         "examples",

@@ -61,6 +61,7 @@ mod rabbit_server;
 mod receiver;
 mod reconcile;
 mod redaction;
+mod replay;
 mod restored;
 mod retention;
 mod review;

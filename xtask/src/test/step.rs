@@ -49,10 +49,12 @@ impl Step {
         match self {
             Self::Format => "the formatting",
             Self::Clippy => "clippy on everything native",
-            Self::ClippyWasm => "clippy on the module",
+            Self::ClippyWasm => "clippy on the module, and on the watch as part of one",
             Self::Docs => "rustdoc without warnings",
             Self::DocsWasm => "rustdoc of the module without warnings",
-            Self::Unit => "the tests of core, upstream and xtask, the layer rules among them",
+            Self::Unit => {
+                "the tests of core, watch, upstream and xtask, the layer rules among them"
+            }
             Self::Check => "`up --check` on SQLite",
             Self::CheckNats => "`up --check` on NATS JetStream",
             Self::Host => "the module in a native Envoy",
@@ -146,7 +148,8 @@ fn schema(command: &mut Command) -> &mut Command {
 }
 
 fn wasm(command: &mut Command) -> &mut Command {
-    command.args(["-p", "hookgate-plugin", "--target", WASM_TARGET])
+    let packages = ["-p", "hookgate-plugin", "-p", "hookgate-watch"];
+    command.args(packages).args(["--target", WASM_TARGET])
 }
 
 fn documenting(command: &mut Command) -> &mut Command {

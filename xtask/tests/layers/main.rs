@@ -6,11 +6,12 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 8] = [
+const INSIDE: [(&str, &[&str]); 9] = [
     ("hookgate-core", &[]),
+    ("hookgate-watch", &[]),
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
-    ("hookgate-upstream", &["hookgate-core"]),
+    ("hookgate-upstream", &["hookgate-core", "hookgate-watch"]),
     ("hookgate-consumer", &["hookgate-core"]),
     ("hookgate-host-tests", &["hookgate-core"]),
     ("xtask", &[]),

@@ -1,0 +1,205 @@
+//! Genuine signatures by somebody who never signed before.
+
+use alloc::{vec, vec::Vec};
+
+use crate::{float::ln, sketch::hash, source::Network, state::persist, time::Time};
+
+/// Values of one kind that are known at most.
+const KNOWN: usize = 512;
+/// Seconds before which nothing is judged: a week.
+const LEARNING_SECONDS: u64 = 7 * 86_400;
+/// Seconds after which a value that went on being seen is known: six hours.
+const PROBATION_SECONDS: u64 = 6 * 3_600;
+/// Where the sum of surprises alarms, in natural units of information.
+const THRESHOLD: f64 = 30.0;
+/// Where the sum stops.
+const CAP: f64 = 1.3 * THRESHOLD;
+/// Share of the sum that a tick leaves: half of it is gone in ten minutes.
+const FADE: f64 = 0.9885;
+
+/// Kinds of what a delivery says about who signed it.
+const NETWORK: usize = 0;
+const VERSION: usize = 1;
+const KIND: usize = 2;
+const ACCOUNT: usize = 3;
+const NAMES: [&str; 4] = ["network", "API version", "type", "account"];
+
+/// Detector of a signing secret in other hands.
+///
+/// Of each delivery with a valid signature: is its network, API version, type or
+/// account one that was never seen before the last six hours? A delivery counts when
+/// its network is new, or two others are, with the sum of −ln of how often such a new
+/// value comes (Shannon's self-information). The sum halves in ten minutes and alarms
+/// at 30: four deliveries from a network never seen, two where the account and the
+/// version are new too. Nothing alarms in the first week, and of a
+/// platform whose networks, versions, types and accounts stay nothing ever does. At most 512 values of each
+/// kind, the longest unseen go first: 50 KB.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stranger {
+    kinds: Vec<Known>,
+    began: Time,
+    sum: f64,
+    deliveries: f64,
+    from: Option<Network>,
+    news: [f64; 4],
+}
+
+persist!(Stranger {
+    kinds,
+    began,
+    sum,
+    deliveries,
+    from,
+    news,
+});
+
+/// What a delivery with a valid signature says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed<'a> {
+    /// Where it came from.
+    pub network: Network,
+    /// Its `api_version`, if it names one.
+    pub api_version: Option<&'a str>,
+    /// Its event type.
+    pub type_name: &'a str,
+    /// The connected account, if it is of one.
+    pub account: Option<&'a str>,
+}
+
+/// Deliveries of a stranger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suspicion {
+    /// Deliveries that were surprising, lately.
+    pub deliveries: f64,
+    /// The network of the last of them.
+    pub from: Option<Network>,
+    /// Kinds that most of them had a new value of.
+    pub news: Vec<&'static str>,
+    /// Sum of surprises over its threshold.
+    pub strength: f64,
+}
+
+/// Values of one kind.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    values: Vec<Value>,
+    seen: f64,
+    new: f64,
+}
+
+persist!(Known { values, seen, new });
+
+#[derive(Debug, Clone, PartialEq)]
+struct Value {
+    hash: u64,
+    first: Time,
+    last: Time,
+}
+
+persist!(Value { hash, first, last });
+
+impl Known {
+    /// Returns the surprise of a value; 0 if it is known.
+    fn surprise(&mut self, value: u64, now: Time) -> f64 {
+        self.seen += 1.0;
+        let found = self.values.binary_search_by_key(&value, |known| known.hash);
+        match found {
+            Ok(at) => {
+                let Some(known) = self.values.get_mut(at) else {
+                    return 0.0;
+                };
+                known.last = known.last.max(now);
+                if now.seconds_since(known.first) >= PROBATION_SECONDS {
+                    return 0.0;
+                }
+            }
+            Err(at) => {
+                self.new += 1.0;
+                let newcomer = Value {
+                    hash: value,
+                    first: now,
+                    last: now,
+                };
+                self.values.insert(at, newcomer);
+                self.forget();
+            }
+        }
+        ln((self.seen + 100.0) / (self.new + 1.0))
+    }
+
+    fn forget(&mut self) {
+        if self.values.len() <= KNOWN {
+            return;
+        }
+        let ages = self.values.iter().enumerate();
+        if let Some((oldest, _)) = ages.min_by_key(|(_, value)| value.last) {
+            self.values.remove(oldest);
+        }
+    }
+}
+
+impl Stranger {
+    /// Starts without knowledge, at a time.
+    pub fn new(now: Time) -> Self {
+        let nothing = Known {
+            values: Vec::new(),
+            seen: 0.0,
+            new: 0.0,
+        };
+        Self {
+            kinds: vec![nothing; NAMES.len()],
+            began: now,
+            sum: 0.0,
+            deliveries: 0.0,
+            from: None,
+            news: [0.0; 4],
+        }
+    }
+
+    /// Takes a delivery with a valid signature.
+    pub fn signed(&mut self, now: Time, delivery: &Signed<'_>) {
+        let mut values = [None; 4];
+        values[NETWORK] = Some(delivery.network.key());
+        values[VERSION] = delivery.api_version.map(|text| hash(text.as_bytes()));
+        values[KIND] = Some(hash(delivery.type_name.as_bytes()));
+        values[ACCOUNT] = delivery.account.map(|text| hash(text.as_bytes()));
+        let mut surprises = [0.0; 4];
+        for ((surprise, value), known) in surprises.iter_mut().zip(values).zip(&mut self.kinds) {
+            if let Some(value) = value {
+                *surprise = known.surprise(value, now);
+            }
+        }
+        let news = surprises.iter().filter(|surprise| **surprise > 0.0).count();
+        let judged = now.seconds_since(self.began) >= LEARNING_SECONDS;
+        if !judged || (surprises[NETWORK] == 0.0 && news < 2) {
+            return;
+        }
+        self.sum = (self.sum + surprises.iter().sum::<f64>()).min(CAP);
+        self.deliveries += 1.0;
+        self.from = Some(delivery.network);
+        for (count, surprise) in self.news.iter_mut().zip(surprises) {
+            *count += f64::from(u8::from(surprise > 0.0));
+        }
+    }
+
+    /// Ends a tick; returns whom to suspect, if anybody.
+    pub fn tick(&mut self) -> Option<Suspicion> {
+        let suspicion = (self.sum >= THRESHOLD).then(|| Suspicion {
+            deliveries: self.deliveries,
+            from: self.from,
+            news: NAMES
+                .into_iter()
+                .zip(self.news)
+                .filter(|(_, count)| *count > 0.5 * self.deliveries)
+                .map(|(name, _)| name)
+                .collect(),
+            strength: self.sum / THRESHOLD,
+        });
+        self.sum *= FADE;
+        self.deliveries *= FADE;
+        for count in &mut self.news {
+            *count *= FADE;
+        }
+        suspicion
+    }
+}
