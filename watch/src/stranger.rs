@@ -31,9 +31,9 @@ const NAMES: [&str; 4] = ["network", "API version", "type", "account"];
 /// its network is new, or two others are, with the sum of −ln of how often such a new
 /// value comes (Shannon's self-information). The sum halves in ten minutes and alarms
 /// at 30: four deliveries from a network never seen, two where the account and the
-/// version are new too. Nothing alarms in the first week, and of a
-/// platform whose networks, versions, types and accounts stay nothing ever does. At most 512 values of each
-/// kind, the longest unseen go first: 50 KB.
+/// version are new too. Nothing alarms in the first week, nor while networks, versions,
+/// types and accounts stay those that were seen. At most 512 values of each kind, the
+/// longest unseen go first: 50 KB.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stranger {
     kinds: Vec<Known>,
