@@ -109,6 +109,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (0, &["event", "evt_1", "--log", log]),
         (1, &["event", "evt_9", "--log", log]),
         (1, &["tail", "--log", nowhere]),
+        (0, &["watch", "replay", "--log", log]),
+        (1, &["watch", "replay", "--log", nowhere]),
         (0, &["parked", "--log", log]),
         (1, &["parked", "--log", nowhere]),
         (0, &["review", "list", "--log", log]),
@@ -165,7 +167,10 @@ fn every_command_ends_with_the_codes_that_are_listed() {
     ] {
         let mut command = hookgate();
         command.args(arguments).stdout(Stdio::null());
-        let words = if arguments[0] == "review" { 2 } else { 1 };
+        let words = match arguments[0] {
+            "review" | "watch" => 2,
+            _ => 1,
+        };
         add(&arguments[..words].join(" "), expected, code(&mut command));
     }
     request.join().unwrap();
