@@ -35,7 +35,7 @@ pub(crate) use self::{
 };
 use crate::{
     log::LogAddress,
-    metrics::{AccountGroups, Scrape},
+    metrics::AccountGroups,
     secrets::Binding,
     telemetry::{LogFormat, otlp::Collector},
     verification::KeyringFile,
@@ -61,7 +61,7 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// Where Prometheus reads.
     #[serde(deserialize_with = "value::text")]
-    pub(crate) metrics: Option<Scrape>,
+    pub(crate) metrics: Option<Listen>,
     /// The gate's configuration, to verify by.
     pub(crate) gate: Option<PathBuf>,
     /// Files with the gate's keyrings.

@@ -28,7 +28,7 @@ use prometheus_client::{
 use self::{endpoint::Endpoint, family::Series, label::Names};
 pub(crate) use self::{
     group::AccountGroups,
-    page::{Scrape, routes},
+    page::routes,
     snapshot::{EndpointCounts, Snapshot, Waiting},
 };
 use crate::{

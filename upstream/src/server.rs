@@ -35,13 +35,14 @@ use tracing::{info, warn};
 use self::{answer::Refusal, intake::Intake, pages::Pages};
 pub(crate) use self::{appender::Appender, intake::Acceptance};
 use crate::{
+    config::Listen,
     console,
     deliver::{
         destination::Destination,
         engine::{Engine, Instruments, StartError},
     },
     log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
-    metrics::{AccountGroups, Metrics, Scrape},
+    metrics::{AccountGroups, Metrics},
     reconcile::{self, Repeating, Reports},
     telemetry::{
         otlp::{Collector, Reporting},
@@ -61,7 +62,7 @@ pub(crate) struct Settings {
     /// What is accepted.
     pub(crate) acceptance: Acceptance,
     /// Where Prometheus reads.
-    pub(crate) metrics: Scrape,
+    pub(crate) metrics: Listen,
     /// Where people look; `None`: nowhere.
     pub(crate) console: Option<console::Settings>,
     /// How accounts are grouped in metrics.

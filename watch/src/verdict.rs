@@ -3,7 +3,10 @@
 use alloc::{format, string::String};
 use core::fmt;
 
-use crate::{forgery::Forged, slow::HeldOpen, stranger::Suspicion, time::Time, upstream::Trouble};
+use crate::{
+    forgery::Forged, share::Excess, slow::HeldOpen, stranger::Suspicion, time::Time,
+    upstream::Trouble,
+};
 
 /// Why deliveries are unusual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +132,14 @@ pub(crate) fn of_held_open(held: &HeldOpen) -> String {
         held.open,
         figure(held.usual),
         figure(held.bytes_per_second)
+    )
+}
+
+pub(crate) fn of_share(what: &str, excess: &Excess) -> String {
+    format!(
+        "{} % of {what} against {} % usual",
+        figure(excess.share * 100.0),
+        figure(excess.usual * 100.0)
     )
 }
 

@@ -1,6 +1,6 @@
 //! All detectors together, and the table of causes over them.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use crate::{
     forgery::Forgery,
@@ -14,7 +14,7 @@ use crate::{
     stranger::{Signed, Stranger},
     time::Time,
     upstream::{Answer, Upstream},
-    verdict::{self, Cause, Verdict, figure, score},
+    verdict::{self, Cause, Verdict, score},
 };
 
 /// Seconds after trouble in which more deliveries are no spike.
@@ -236,11 +236,7 @@ impl Watch {
         if let Some(excess) = repeats
             && now.seconds_since(self.upstream_troubled) >= RETRIES_SECONDS
         {
-            let evidence = format!(
-                "{} % of deliveries are of known events against {} % usual",
-                figure(excess.share * 100.0),
-                figure(excess.usual * 100.0)
-            );
+            let evidence = verdict::of_share("deliveries are of known events", &excess);
             find(
                 Cause::DuplicateStorm,
                 None,
@@ -249,11 +245,7 @@ impl Watch {
             );
         }
         if let Some(excess) = self.overdue.tick() {
-            let evidence = format!(
-                "{} % of acknowledged events are overdue against {} % usual",
-                figure(excess.share * 100.0),
-                figure(excess.usual * 100.0)
-            );
+            let evidence = verdict::of_share("acknowledged events are overdue", &excess);
             find(
                 Cause::SilentFailure,
                 None,

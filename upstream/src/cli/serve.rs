@@ -7,7 +7,6 @@ use clap::Args;
 use super::{ArgumentError, LogArgs};
 use crate::{
     config::{BodyTimeout, Keep, Listen, MaxBodyBytes, Queue, Replicas, ToleranceTime},
-    metrics::Scrape,
     secrets::{Binding, BindingError},
     telemetry::{LogFormat, otlp::Collector},
     verification::KeyringFile,
@@ -102,7 +101,7 @@ pub(crate) struct ServeArgs {
     /// Where Prometheus reads /metrics; port 0 lets the system choose one; `off` for nowhere
     /// [default: 127.0.0.1:9464]
     #[arg(long, value_name = "IP:PORT", env = "HOOKGATE_METRICS")]
-    pub(crate) metrics: Option<Scrape>,
+    pub(crate) metrics: Option<Listen>,
     /// Where the console is; port 0 lets the system choose one; `off` for nowhere. Beyond loopback only
     /// with operators in the configuration [default: beside /metrics, if that is on loopback]
     #[arg(long, value_name = "IP:PORT", env = "HOOKGATE_CONSOLE")]

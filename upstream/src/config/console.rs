@@ -30,7 +30,7 @@ pub(crate) struct Console {
     pub(crate) proxy: Option<Proxy>,
 }
 
-/// Says where the console listens.
+/// Says where pages are: the console, or what Prometheus reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listen {
     /// Nowhere.

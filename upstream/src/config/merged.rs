@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    Approvals, BodyTimeout, Config, Console, Destination, Keep, MaxBodyBytes, Queue, Reconcile,
-    Replicas, ToleranceTime,
+    Approvals, BodyTimeout, Config, Console, Destination, Keep, Listen, MaxBodyBytes, Queue,
+    Reconcile, Replicas, ToleranceTime,
 };
 use crate::{
     cli::{ArgumentError, ServeArgs},
     log::LogAddress,
-    metrics::{AccountGroups, Scrape},
+    metrics::AccountGroups,
     secrets::Binding,
     telemetry::{LogFormat, otlp::Collector},
     verification::KeyringFile,
@@ -23,8 +23,8 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Where Prometheus reads if nothing is said.
-pub(crate) const DEFAULT_METRICS: Scrape =
-    Scrape::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464));
+pub(crate) const DEFAULT_METRICS: Listen =
+    Listen::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464));
 
 /// How log lines look if nothing is said.
 pub(crate) const DEFAULT_LOG_FORMAT: LogFormat = LogFormat::Text;
@@ -39,7 +39,7 @@ pub(crate) struct Merged {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// Where Prometheus reads.
-    pub(crate) metrics: Scrape,
+    pub(crate) metrics: Listen,
     /// Where people look, and who they are.
     pub(crate) console: Console,
     /// How accounts are grouped in metrics.

@@ -1,7 +1,7 @@
 //! The commented file is the documentation: it can't differ from the types.
 
 use super::{
-    Approvals, BodyTimeout, Config, Destination, Keep, MaxBodyBytes, Queue, Replicas,
+    Approvals, BodyTimeout, Config, Destination, Keep, Listen, MaxBodyBytes, Queue, Replicas,
     ToleranceTime,
     merged::{DEFAULT_LISTEN, DEFAULT_LOG_FORMAT, DEFAULT_METRICS},
     reconcile::Api,
@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     deliver::{health::Breaking, retry::RetryPolicy},
-    metrics::Scrape,
     telemetry::LogFormat,
 };
 
@@ -156,7 +155,7 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
             ))
         }};
     }
-    let Scrape::At(metrics) = DEFAULT_METRICS else {
+    let Listen::At(metrics) = DEFAULT_METRICS else {
         panic!("metrics are on")
     };
     assert_eq!(DEFAULT_LOG_FORMAT, LogFormat::Text);

@@ -5,10 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::info;
 
 use super::access::{Hosts, Operators, OperatorsError, Policy, Proxy};
-use crate::{
-    config::{self, Listen, LocalReading},
-    metrics::Scrape,
-};
+use crate::config::{self, Listen, LocalReading};
 
 /// Sets where the console is, and who may come in.
 #[derive(Debug)]
@@ -45,14 +42,14 @@ impl Settings {
     /// [`SettingsError`].
     pub(crate) fn load(
         console: config::Console,
-        metrics: Scrape,
+        metrics: Listen,
     ) -> Result<Option<Self>, SettingsError> {
         let has_operators = !console.operators.is_empty();
         let listen = match (console.listen, metrics) {
-            (Some(Listen::Off), _) | (None, Scrape::Off) => return Ok(None),
+            (Some(Listen::Off), _) | (None, Listen::Off) => return Ok(None),
             (Some(Listen::At(listen)), _) => listen,
-            (None, Scrape::At(listen)) if listen.ip().is_loopback() || has_operators => listen,
-            (None, Scrape::At(_)) => {
+            (None, Listen::At(listen)) if listen.ip().is_loopback() || has_operators => listen,
+            (None, Listen::At(_)) => {
                 info!("no console: metrics are beyond loopback, and there are no operators");
                 return Ok(None);
             }

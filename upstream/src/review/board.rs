@@ -5,10 +5,10 @@
 mod queue;
 mod retry;
 
-use std::{num::NonZeroUsize, path::Path, time::Duration};
+use std::{num::NonZeroUsize, path::Path};
 
 use hookgate_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub(crate) use self::{
     queue::{Cursor, QueuePage},
@@ -16,7 +16,10 @@ pub(crate) use self::{
 };
 use super::{
     case::PastAttempt,
-    desk::{ReviewError, rows},
+    desk::{
+        ReviewError,
+        rows::{self, attempt},
+    },
 };
 use crate::{
     deliver::schedule::sqlite::{
@@ -236,16 +239,4 @@ impl Board {
         let entry = found.into_iter().find(|it| it.sequence == sequence);
         Ok(entry.and_then(|it| it.entry.ok()))
     }
-}
-
-fn attempt(row: &Row<'_>) -> rusqlite::Result<PastAttempt> {
-    Ok(PastAttempt {
-        number: row.get(0)?,
-        at: Timestamp::from_unix_millis(unsigned(row.get(1)?)),
-        via: row.get(2)?,
-        outcome: row.get(3)?,
-        status: row.get(4)?,
-        latency: Duration::from_millis(unsigned(row.get(5)?)),
-        answer: String::from_utf8_lossy(&row.get::<_, Vec<u8>>(6)?).into_owned(),
-    })
 }

@@ -9,9 +9,10 @@ use tracing::info;
 
 use super::{ServeError, connections};
 use crate::{
+    config::Listen,
     console::{self, Console},
     log::LogAddress,
-    metrics::{self, Metrics, Scrape},
+    metrics::{self, Metrics},
 };
 
 /// Holds the ports, on which nothing is answered yet.
@@ -44,13 +45,13 @@ impl Pages {
     /// # Errors
     /// [`ServeError::Metrics`], [`ServeError::Console`].
     pub(super) async fn bind(
-        metrics: Scrape,
+        metrics: Listen,
         console: Option<console::Settings>,
     ) -> Result<Self, ServeError> {
         let mut shared = None;
         let metrics = match metrics {
-            Scrape::Off => None,
-            Scrape::At(listen) => {
+            Listen::Off => None,
+            Listen::At(listen) => {
                 shared = Some(listen);
                 let port = Port::bind(listen).await;
                 let port = port.map_err(|source| ServeError::Metrics { listen, source })?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hookgate_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     deliver::{
@@ -183,18 +183,21 @@ pub(in crate::review) fn attempts(
             "SELECT number, at, via, outcome, status, latency, answer FROM attempt
              WHERE destination = ?1 AND sequence = ?2 ORDER BY number",
         )?
-        .query_map(params![name, signed(sequence)], |row| {
-            Ok(PastAttempt {
-                number: row.get(0)?,
-                at: Timestamp::from_unix_millis(unsigned(row.get(1)?)),
-                via: row.get(2)?,
-                outcome: row.get(3)?,
-                status: row.get(4)?,
-                latency: Duration::from_millis(unsigned(row.get(5)?)),
-                answer: String::from_utf8_lossy(&row.get::<_, Vec<u8>>(6)?).into_owned(),
-            })
-        })?
+        .query_map(params![name, signed(sequence)], attempt)?
         .collect()
+}
+
+/// Reads the columns number, at, via, outcome, status, latency and answer.
+pub(in crate::review) fn attempt(row: &Row<'_>) -> rusqlite::Result<PastAttempt> {
+    Ok(PastAttempt {
+        number: row.get(0)?,
+        at: Timestamp::from_unix_millis(unsigned(row.get(1)?)),
+        via: row.get(2)?,
+        outcome: row.get(3)?,
+        status: row.get(4)?,
+        latency: Duration::from_millis(unsigned(row.get(5)?)),
+        answer: String::from_utf8_lossy(&row.get::<_, Vec<u8>>(6)?).into_owned(),
+    })
 }
 
 /// Tells whether what keeps the trail's records from being changed is there.
