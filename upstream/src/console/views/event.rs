@@ -58,7 +58,7 @@ pub(in crate::console) async fn event(
     let (names, approvals) = (names(&console), console.approvals);
     // A payload may take long to write, too.
     let show = move |runtime: &Handle| {
-        let events = read(runtime, &log, &id, source.as_ref())?;
+        let events = read(runtime, &log, &id, source.as_ref(), &names)?;
         if events.is_empty() {
             let page = page::no_event(&caller, &id);
             return Ok(answer::page(StatusCode::NOT_FOUND, page));
@@ -74,6 +74,7 @@ fn read(
     log: &LogAddress,
     id: &str,
     source: Option<&Source>,
+    names: &[String],
 ) -> Result<Vec<Event>, Problem> {
     let found = wait(runtime, async {
         Reader::open(log).await?.event(id, source).await
@@ -96,7 +97,7 @@ fn read(
                     event.records.retain(|record| record.sequence == sequence);
                 }
             }
-            LogAddress::Nats(_) => decided_on_a_stream(log, &mut event)?,
+            LogAddress::Nats(_) => life_on_a_stream(log, &mut event, names)?,
             other => {
                 let limit = other.require(Capability::Deliveries).err();
                 event.limit = limit.map_or_else(String::new, |limit| limit.to_string());
@@ -107,28 +108,33 @@ fn read(
     Ok(events)
 }
 
-/// Adds what a stream tells of one event: where it is parked, and what people
-/// decided.
-fn decided_on_a_stream(log: &LogAddress, event: &mut Event) -> Result<(), Problem> {
-    "On this log attempts are shown where an event is parked.".clone_into(&mut event.limit);
+/// Adds what a stream tells of one event: each attempt, where it is parked, and
+/// what people decided.
+fn life_on_a_stream(log: &LogAddress, event: &mut Event, names: &[String]) -> Result<(), Problem> {
     let desk = match Desk::open(log) {
         // Nothing was delivered yet.
         Err(ReviewError::NotServed) => return Ok(()),
         desk => desk?,
     };
-    let attributes = &event.entry.attributes;
+    let (attributes, sequence) = (&event.entry.attributes, event.entry.sequence);
     let cases = desk.cases(&attributes.id, Some(&attributes.source))?;
-    let parked = cases.into_iter().map(|case| Life {
-        destination: case.parked.destination,
-        waits: Waits::ForPerson {
-            reason: case.parked.reason,
-        },
-        attempts: case.attempts,
-        is_ahead: false,
-    });
-    event.lives = parked.collect();
+    for name in names {
+        let attempts = desk.attempts(name, sequence)?;
+        let parked = cases.iter().map(|case| &case.parked);
+        let parked = { parked }.find(|it| it.destination == *name && it.sequence == sequence);
+        if attempts.is_empty() && parked.is_none() {
+            continue;
+        }
+        event.lives.push(Life {
+            destination: name.clone(),
+            waits: parked.map_or(Waits::Not, |it| Waits::ForPerson {
+                reason: it.reason.clone(),
+            }),
+            attempts,
+            is_ahead: false,
+        });
+    }
     event.records = desk.about(&attributes.id)?;
-    let sequence = event.entry.sequence;
     event.records.retain(|record| record.sequence == sequence);
     Ok(())
 }

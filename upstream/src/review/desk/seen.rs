@@ -12,6 +12,7 @@ use crate::{
     log::{Capability, Entry, LogAddress},
     review::{
         audit::{self, Action, Record, Row, TrailError},
+        case::PastAttempt,
         operator::{Batch, Operator},
         outcome::Item,
     },
@@ -83,6 +84,21 @@ impl Desk {
         match self {
             Self::File(desk) => desk.look(look),
             Self::Stream(desk, blocking) => blocking.on(desk.note(look)),
+        }
+    }
+
+    /// Returns the attempts to deliver an event to a destination, the first one first.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn attempts(
+        &self,
+        destination: &str,
+        sequence: u64,
+    ) -> Result<Vec<PastAttempt>, ReviewError> {
+        match self {
+            Self::File(desk) => desk.attempts(destination, sequence),
+            Self::Stream(desk, blocking) => blocking.on(desk.attempts(destination, sequence)),
         }
     }
 

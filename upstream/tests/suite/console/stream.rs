@@ -23,7 +23,12 @@ fn an_event_on_nats_is_approved_by_whose_session_it_is_and_once() {
     assert_eq!(trail.len(), 1);
     assert_eq!(trail[0]["by"], "ada");
     ada.get("/audit").says(200, "INC-7: mended");
-    ada.get("/event?id=evt_n00001").says(200, "INC-7: mended");
+    let page = ada.get("/event?id=evt_n00001");
+    page.says(200, "INC-7: mended");
+    until("its life has both attempts", || {
+        let life = ada.get("/event?id=evt_n00001").body;
+        (life.contains("Attempt 1 at") && life.contains("Attempt 2 at")).then_some(())
+    });
 }
 
 #[test]

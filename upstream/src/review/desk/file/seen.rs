@@ -10,7 +10,8 @@ use crate::{
     deliver::schedule::sqlite,
     review::{
         audit::{Record, Row},
-        desk::{ReviewError, records, seen::Look},
+        case::PastAttempt,
+        desk::{ReviewError, records, rows, seen::Look},
         outcome::Item,
     },
 };
@@ -67,6 +68,18 @@ impl FileDesk {
         let (record, link) = look.record(self.id, newest, before.is_some());
         records::append(&transaction, &record, link)?;
         Ok(transaction.commit()?)
+    }
+
+    /// See [`super::super::Desk::attempts`].
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(in crate::review::desk) fn attempts(
+        &self,
+        destination: &str,
+        sequence: u64,
+    ) -> Result<Vec<PastAttempt>, ReviewError> {
+        Ok(rows::attempts(&self.connection, destination, sequence)?)
     }
 
     /// See [`super::super::Desk::about`].

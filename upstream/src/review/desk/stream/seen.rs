@@ -7,6 +7,7 @@ use crate::{
     clock,
     review::{
         audit::{Record, Row},
+        case::PastAttempt,
         desk::{ReviewError, seen::Look},
         ledger::LedgerError,
         outcome::Item,
@@ -61,6 +62,18 @@ impl StreamDesk {
                 appended => return Ok(appended?),
             }
         }
+    }
+
+    /// See [`super::super::Desk::attempts`].
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(in crate::review::desk) async fn attempts(
+        &self,
+        destination: &str,
+        sequence: u64,
+    ) -> Result<Vec<PastAttempt>, ReviewError> {
+        Ok(self.beside.attempts(destination, sequence).await?)
     }
 
     /// See [`super::super::Desk::about`].
