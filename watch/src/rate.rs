@@ -5,6 +5,7 @@ use crate::{
     float::{ln, sqrt},
     season::{Hour, Season},
     state::persist,
+    swing::Swing,
     time::{TICK_SECONDS, Time},
     verdict::{figure, score},
 };
@@ -13,9 +14,9 @@ use alloc::{format, string::String};
 /// Where the sum towards twice the rate alarms: it gains faster than the other.
 const UP_THRESHOLD: f64 = 15.0;
 /// Seconds over which counts are added up to measure their dispersion.
-const SUM_SECONDS: f64 = 300.0;
+pub(crate) const SUM_SECONDS: f64 = 300.0;
 /// Sums over which the dispersion fades: a week of five minutes.
-const SUMS: f64 = 2_016.0;
+pub(crate) const SUMS: f64 = 2_016.0;
 /// Hours over which the dispersion of hours fades: two weeks.
 const HOUR_SUMS: f64 = 336.0;
 /// Squared standard deviations that a sum or an hour teaches at most.
@@ -65,6 +66,7 @@ pub struct Rate {
     lately: f64,
     lately_expected: f64,
     newest: Counted,
+    swing: Swing,
 }
 
 persist!(Rate {
@@ -83,6 +85,7 @@ persist!(Rate {
     lately,
     lately_expected,
     newest,
+    swing,
 });
 
 /// What a series does.
@@ -198,6 +201,7 @@ impl Rate {
             lately: 0.0,
             lately_expected: 0.0,
             newest: Counted::default(),
+            swing: Swing::new(),
         }
     }
 
@@ -283,9 +287,10 @@ impl Rate {
     /// Returns the dispersion of sums as long as a decision takes at a rate: noise that
     /// lasts adds up. Half the rate is told after D·h/(λ·(½ − ln 2/2)) seconds.
     fn dispersion_at(&self, rate: f64) -> f64 {
-        let seconds = self.dispersion * THRESHOLD / (0.153 * rate.max(1e-9));
+        let short = self.swing.dispersion();
+        let seconds = short * THRESHOLD / (0.153 * rate.max(1e-9));
         let long = (ln(seconds / SHORT_SECONDS) / ln(4.0)).clamp(0.0, 1.0);
-        self.dispersion + long * (self.hour_dispersion - self.dispersion).max(0.0)
+        short + long * (self.hour_dispersion - short).max(0.0)
     }
 
     fn restart(&mut self, now: Time) {
@@ -296,15 +301,19 @@ impl Rate {
         self.down.reset();
         (self.sum, self.sum_expected, self.sum_seconds) = (0.0, 0.0, 0.0);
         (self.lately, self.lately_expected) = (0.0, 0.0);
+        self.swing.restart();
     }
 
     fn take(&mut self, now: Time, seconds: f64, events: f64, all: Counted) {
         let expected = self.season.rate(now) * seconds;
         if self.is_known() {
+            let now_expected = expected * self.swing.ratio();
             let dispersion = self.dispersion_at(expected / seconds);
-            self.newest = Counted { events, expected };
+            self.newest = Counted { events, expected: now_expected };
             self.up.observe(self.newest, seconds, dispersion, all);
             self.down.observe(self.newest, seconds, dispersion, all);
+            let begun = self.up.has_begun() || self.down.has_begun();
+            self.swing.observe(self.newest, expected, seconds, self.dispersion, begun);
             self.disperse(expected, seconds, events);
             let memory = LATELY_SECONDS.max(seconds * LATELY_EVENTS / expected.max(0.01));
             let fade = 1.0 - (seconds / memory).min(1.0);
@@ -370,7 +379,7 @@ impl Rate {
 }
 
 /// Learns Pearson's dispersion from one sum; never under 1, that of a Poisson process.
-fn learn_dispersion(dispersion: &mut f64, events: f64, expected: f64, memory: f64) {
+pub(crate) fn learn_dispersion(dispersion: &mut f64, events: f64, expected: f64, memory: f64) {
     if expected <= 0.0 {
         return;
     }
