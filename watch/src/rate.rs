@@ -11,8 +11,16 @@ use crate::{
 };
 use alloc::{format, string::String};
 
-/// Where the sum towards twice the rate alarms: it gains faster than the other.
-const UP_THRESHOLD: f64 = 15.0;
+/// Where the sums towards twice and half the rate alarm: what swings for half an hour is
+/// less than chance alone, which [`THRESHOLD`] is for.
+const UP_THRESHOLD: f64 = 18.0;
+const DOWN_THRESHOLD: f64 = 17.5;
+/// What one expected event adds to these sums on average while the rate is twice or half.
+const UP_GAIN: f64 = 0.386;
+const DOWN_GAIN: f64 = 0.153;
+/// An hour's dispersion is between a quarter and four times of an average hour's.
+const LEAST_SCALE: f64 = 0.25;
+const MOST_SCALE: f64 = 4.0;
 /// Seconds over which counts are added up to measure their dispersion.
 pub(crate) const SUM_SECONDS: f64 = 300.0;
 /// Sums over which the dispersion fades: a week of five minutes.
@@ -40,11 +48,12 @@ const LEAST_RATE: f64 = 1.0 / 50_000.0;
 
 /// Rate detector of one series.
 ///
-/// Counts are compared with the expectation of hour-of-week profile × level by two
-/// Poisson cumulative sums, towards half and towards twice the rate, divided by the
-/// dispersion D of sums around their expectation (never under 1), of five minutes where
-/// a decision takes minutes and of an hour where it takes hours; thresholds 15
-/// and 14. Silence is an expectation since the last event of more than 14·√D.
+/// Counts are compared with the expectation of hour-of-week profile × level × swing (how
+/// far the series is from its profile just now) by two Poisson cumulative sums, towards
+/// half and towards twice the rate, divided by the dispersion D of sums around their
+/// expectation (never under 1), of five minutes where a decision takes minutes and of an
+/// hour around profile × level where it takes hours; thresholds 17.5 and 18. Silence is
+/// an expectation of the profile since the last event of more than 14·√D.
 /// Nothing alarms in the first week. Noise of 15 % that lasts for half an hour is worth a
 /// word ([`Reading::is_notable`]) about once in 30 days (`docs/anomaly.md`). 1.7 KB.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,7 +200,7 @@ impl Rate {
             dispersion: 1.0,
             hour_dispersion: 1.0,
             up: Poisson::new(2.0, UP_THRESHOLD),
-            down: Poisson::new(0.5, THRESHOLD),
+            down: Poisson::new(0.5, DOWN_THRESHOLD),
             missed: 0.0,
             last_event: Time::default(),
             last: Time::default(),
@@ -275,7 +284,7 @@ impl Rate {
     /// Returns what was expected since the last event over what alarms, 14·√D.
     pub(crate) fn missed(&self) -> f64 {
         let rate = self.season.rate(self.last);
-        self.missed / (THRESHOLD * sqrt(self.dispersion_at(rate)))
+        self.missed / (THRESHOLD * sqrt(self.dispersion_at(rate, DOWN_GAIN)))
     }
 
     /// Returns how near it is to saying something, 1 and more where it does.
@@ -284,13 +293,18 @@ impl Rate {
         sums.max(self.missed())
     }
 
-    /// Returns the dispersion of sums as long as a decision takes at a rate: noise that
-    /// lasts adds up. Half the rate is told after D·h/(λ·(½ − ln 2/2)) seconds.
-    fn dispersion_at(&self, rate: f64) -> f64 {
-        let short = self.swing.dispersion();
-        let seconds = short * THRESHOLD / (0.153 * rate.max(1e-9));
+    /// Returns the dispersion of sums as long as a decision takes at a rate, after
+    /// D·h/(λ·gain) seconds: noise that lasts adds up. What a dispersion has over that of
+    /// chance, 1, is in proportion to the rate.
+    fn dispersion_at(&self, rate: f64, gain: f64) -> f64 {
+        let rate = rate.max(1e-9);
+        let scale = (rate / self.season.level().max(1e-9)).clamp(LEAST_SCALE, MOST_SCALE);
+        let scaled = |dispersion: f64| 1.0 + (dispersion - 1.0) * scale;
+        let short = scaled(self.swing.dispersion());
+        let hour = scaled(self.hour_dispersion);
+        let seconds = short * DOWN_THRESHOLD / (gain * rate);
         let long = (ln(seconds / SHORT_SECONDS) / ln(4.0)).clamp(0.0, 1.0);
-        short + long * (self.hour_dispersion - short).max(0.0)
+        short + long * (hour - short).max(0.0)
     }
 
     fn restart(&mut self, now: Time) {
@@ -305,22 +319,25 @@ impl Rate {
     }
 
     fn take(&mut self, now: Time, seconds: f64, events: f64, all: Counted) {
-        let expected = self.season.rate(now) * seconds;
+        let profile = self.season.rate(now) * seconds;
         if self.is_known() {
-            let now_expected = expected * self.swing.ratio();
-            let dispersion = self.dispersion_at(expected / seconds);
-            self.newest = Counted { events, expected: now_expected };
-            self.up.observe(self.newest, seconds, dispersion, all);
-            self.down.observe(self.newest, seconds, dispersion, all);
-            let begun = self.up.has_begun() || self.down.has_begun();
-            self.swing.observe(self.newest, expected, seconds, self.dispersion, begun);
-            self.disperse(expected, seconds, events);
-            let memory = LATELY_SECONDS.max(seconds * LATELY_EVENTS / expected.max(0.01));
+            let expected = profile * self.swing.ratio();
+            self.newest = Counted { events, expected };
+            let dispersion = |gain| self.dispersion_at(profile / seconds, gain);
+            let (up, down) = (dispersion(UP_GAIN), dispersion(DOWN_GAIN));
+            self.up.observe(self.newest, seconds, up, all);
+            self.down.observe(self.newest, seconds, down, all);
+            let under_way = self.up.has_begun() || self.down.has_begun();
+            let dispersion = self.dispersion;
+            self.swing
+                .observe(self.newest, profile, seconds, dispersion, under_way);
+            self.disperse(profile, seconds, events);
+            let memory = LATELY_SECONDS.max(seconds * LATELY_EVENTS / profile.max(0.01));
             let fade = 1.0 - (seconds / memory).min(1.0);
             self.lately = self.lately * fade + events;
-            self.lately_expected = self.lately_expected * fade + expected;
+            self.lately_expected = self.lately_expected * fade + profile;
         }
-        self.missed += expected;
+        self.missed += profile;
         if events > 0.0 {
             self.missed = 0.0;
             self.last_event = now;

@@ -9,6 +9,12 @@ use crate::{
 
 /// Seconds that a swing lasts: what differs from the profile is like this for half an hour.
 const LASTS_SECONDS: f64 = 1_800.0;
+/// Seconds after which what came is of no use any more.
+const LONGEST_SECONDS: f64 = 4.0 * LASTS_SECONDS;
+/// Least rate, and least and greatest variance of swings, that are counted with.
+const LEAST_RATE: f64 = 1e-9;
+const LEAST_VARIANCE: f64 = 1e-6;
+const MOST_VARIANCE: f64 = 1.0;
 /// Standard deviations of usual swings that a swing is believed to have at most.
 const MOST: f64 = 2.0;
 
@@ -77,20 +83,22 @@ impl Swing {
         profile: f64,
         seconds: f64,
         dispersion: f64,
-        begun: bool,
+        under_way: bool,
     ) {
         self.disperse(counted, seconds);
-        let rate = (profile / seconds).max(1e-9);
-        let variance = ((dispersion - 1.0) / (rate * SUM_SECONDS)).clamp(1e-6, 1.0);
-        let memory = if begun {
+        let rate = (profile / seconds).max(LEAST_RATE);
+        let variance =
+            ((dispersion - 1.0) / (rate * SUM_SECONDS)).clamp(LEAST_VARIANCE, MOST_VARIANCE);
+        let memory = if under_way {
             LASTS_SECONDS
         } else {
-            sqrt(LASTS_SECONDS / (2.0 * variance * rate)).min(LASTS_SECONDS * 4.0)
+            // Where a swing moves as much as chance does.
+            sqrt(LASTS_SECONDS / (2.0 * variance * rate)).min(LONGEST_SECONDS)
         };
         let fade = 1.0 - (seconds / memory).min(1.0);
         self.events *= fade;
         self.expected *= fade;
-        if !begun {
+        if !under_way {
             self.events += counted.events;
             self.expected += profile;
         }
