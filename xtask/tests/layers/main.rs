@@ -6,12 +6,16 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 9] = [
+const INSIDE: [(&str, &[&str]); 10] = [
     ("hookgate-core", &[]),
     ("hookgate-watch", &[]),
+    ("hookgate-doctor", &["hookgate-core"]),
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
-    ("hookgate-upstream", &["hookgate-core", "hookgate-watch"]),
+    (
+        "hookgate-upstream",
+        &["hookgate-core", "hookgate-watch", "hookgate-doctor"],
+    ),
     ("hookgate-consumer", &["hookgate-core"]),
     ("hookgate-host-tests", &["hookgate-core"]),
     ("xtask", &[]),
