@@ -6,11 +6,12 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 9] = [
+const INSIDE: [(&str, &[&str]); 10] = [
     ("hookgate-core", &[]),
     ("hookgate-watch", &[]),
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
+    ("hookgate-edge-bindgen", &[]),
     ("hookgate-upstream", &["hookgate-core", "hookgate-watch"]),
     ("hookgate-consumer", &["hookgate-core"]),
     ("hookgate-host-tests", &["hookgate-core"]),
@@ -19,13 +20,14 @@ const INSIDE: [(&str, &[&str]); 9] = [
 ];
 
 /// Who of the workspace may see these, directly or through others.
-const OUTSIDE: [(&str, &[&str]); 7] = [
+const OUTSIDE: [(&str, &[&str]); 8] = [
     ("proxy-wasm", &["hookgate-plugin"]),
     // OpenTelemetry brings it along, for another target.
     (
         "wasm-bindgen",
         &["hookgate-edge", "hookgate-upstream", "hookgate-host-tests"],
     ),
+    ("wasm-bindgen-cli-support", &["hookgate-edge-bindgen"]),
     (
         "tokio",
         &[
