@@ -75,12 +75,12 @@ impl Step {
                 whole(schema(workspace.cargo().arg("clippy")).args(strict))
             }
             Self::ClippyWasm => {
-                tools::wasm_target::ensure()?;
+                tools::wasm_target::ensure(WASM_TARGET)?;
                 whole(wasm(workspace.cargo().arg("clippy")).args(["--", "-D", "warnings"]))
             }
             Self::Docs => whole(documenting(native(workspace.cargo().arg("doc")))),
             Self::DocsWasm => {
-                tools::wasm_target::ensure()?;
+                tools::wasm_target::ensure(WASM_TARGET)?;
                 whole(documenting(wasm(workspace.cargo().arg("doc"))))
             }
             Self::Unit => {
