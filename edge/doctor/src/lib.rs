@@ -31,7 +31,9 @@ pub fn read_saved(bytes: &[u8]) -> Option<SavedRequest> {
     let delivery = match saved::read(bytes) {
         Ok(delivery) => delivery,
         // A request all the same: what is missing, the diagnosis says.
-        Err(SavedError::NoSignature | SavedError::TooLong { .. } | SavedError::Form) => return None,
+        Err(SavedError::NoSignature | SavedError::TooLong { .. } | SavedError::Form) => {
+            return None;
+        }
     };
     let lines = delivery.head.iter();
     let lines = lines.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)));
@@ -134,7 +136,11 @@ mod tests {
 
     #[test]
     fn answers_as_json_whatever_is_given() {
-        for (head, own, now) in [("", "", f64::NAN), ("t=1", "whsec_a", -1.0), ("\0", "\n", 1e300)] {
+        for (head, own, now) in [
+            ("", "", f64::NAN),
+            ("t=1", "whsec_a", -1.0),
+            ("\0", "\n", 1e300),
+        ] {
             let answer = look(head, b"\xff", own, vec!["x".into(); 9], now);
             let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
             assert!(answer["verdict"].is_string() || answer["problem"].is_string());

@@ -13,7 +13,10 @@ const INSIDE: [(&str, &[&str]); 12] = [
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
     ("hookgate-edge-bindgen", &[]),
-    ("hookgate-doctor-page", &["hookgate-core", "hookgate-doctor"]),
+    (
+        "hookgate-doctor-page",
+        &["hookgate-core", "hookgate-doctor"],
+    ),
     (
         "hookgate-upstream",
         &["hookgate-core", "hookgate-watch", "hookgate-doctor"],
