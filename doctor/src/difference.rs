@@ -80,8 +80,8 @@ fn beginning(text: &[u8]) -> String {
     shown
 }
 
-/// Shows bytes, invisible characters too: `·` for a space, `␊` for a line end,
-/// `⟨BOM⟩`, `⟨E4⟩` for a byte that isn't UTF-8.
+/// Shows bytes, invisible characters too: `·` for a space, `⟨LF⟩` for a line
+/// end, `⟨BOM⟩`, `⟨E4⟩` for a byte that isn't UTF-8.
 #[must_use]
 pub fn show(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
@@ -89,9 +89,9 @@ pub fn show(bytes: &[u8]) -> String {
         for character in chunk.valid().chars() {
             match character {
                 ' ' => shown.push('·'),
-                '\n' => shown.push('␊'),
-                '\r' => shown.push('␍'),
-                '\t' => shown.push('␉'),
+                '\n' => shown.push_str("⟨LF⟩"),
+                '\r' => shown.push_str("⟨CR⟩"),
+                '\t' => shown.push_str("⟨TAB⟩"),
                 '\u{feff}' => shown.push_str("⟨BOM⟩"),
                 '\u{a0}' => shown.push_str("⟨NBSP⟩"),
                 // What has no width, or turns the direction of what follows.
@@ -123,9 +123,9 @@ mod tests {
         let found = Difference::between(signed, b"{\n \"id\": 1\n}").unwrap();
         assert_eq!((found.offset, found.line, found.column), (3, 2, 2));
         assert_eq!((found.signed_bytes, found.given_bytes), (13, 12));
-        assert_eq!(found.before, "{␊·");
-        assert_eq!(found.signed, "·\"id\":·1␊}⟨end⟩");
-        assert_eq!(found.given, "\"id\":·1␊}⟨end⟩");
+        assert_eq!(found.before, "{⟨LF⟩·");
+        assert_eq!(found.signed, "·\"id\":·1⟨LF⟩}⟨end⟩");
+        assert_eq!(found.given, "\"id\":·1⟨LF⟩}⟨end⟩");
         assert_eq!(Difference::between(signed, signed), None);
     }
 
@@ -133,7 +133,7 @@ mod tests {
     fn shows_what_nobody_sees_and_never_half_a_character() {
         assert_eq!(
             show("\u{feff}\u{202e}\r\t\u{a0}ü".as_bytes()),
-            "⟨BOM⟩⟨U+202E⟩␍␉⟨NBSP⟩ü"
+            "⟨BOM⟩⟨U+202E⟩⟨CR⟩⟨TAB⟩⟨NBSP⟩ü"
         );
         assert_eq!(show(b"\xe4\x00"), "⟨E4⟩⟨U+0000⟩");
         let found = Difference::between("aü".as_bytes(), "aä".as_bytes()).unwrap();
@@ -142,6 +142,6 @@ mod tests {
             ("a", "ü⟨end⟩", "ä⟨end⟩")
         );
         let found = Difference::between(b"{}", b"{}\n").unwrap();
-        assert_eq!((&*found.signed, &*found.given), ("⟨end⟩", "␊⟨end⟩"));
+        assert_eq!((&*found.signed, &*found.given), ("⟨end⟩", "⟨LF⟩⟨end⟩"));
     }
 }

@@ -85,7 +85,7 @@
         "soft",
         `Byte ${found.offset.toLocaleString("en")}, line ${found.line}, column ${found.column}; ` +
           `${found.signed_bytes.toLocaleString("en")} bytes were signed, ${found.given_bytes.toLocaleString("en")} given. ` +
-          "· is a space, ␊ a line feed, ␍ a carriage return, ␉ a tab.",
+          "· is a space, ⟨LF⟩ and ⟨CR⟩ are line ends.",
       ),
       list,
     ];

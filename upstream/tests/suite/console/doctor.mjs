@@ -13,7 +13,7 @@ const puppeteer = require("puppeteer-core");
 const axe = require("axe-core");
 
 const PHONE = { width: 380, height: 800 };
-const DESK = { width: 1280, height: 1000 };
+const DESK = { width: 1180, height: 860 };
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const EVENT = {
   id: "evt_1TestDoctor000000000001",

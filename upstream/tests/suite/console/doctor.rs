@@ -128,7 +128,10 @@ fn the_console_does_not_start_with_a_page_that_is_another() {
         let mut command = serve(&backend.address());
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let said = failure(command.arg("--doctor-page").arg(path));
-        assert!(said.contains("doctor's page") || said.contains("page of the doctor"), "{said}");
+        assert!(
+            said.contains("doctor's page") || said.contains("page of the doctor"),
+            "{said}"
+        );
     }
 }
 
