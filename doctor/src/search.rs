@@ -90,10 +90,14 @@ impl Search {
     fn run(&mut self, scheme: &Scheme, delivery: &Delivery, secrets: &[Secret]) {
         let payload = delivery.payload.as_slice();
         let any = usize::MAX;
+        if self.doors.iter().all(|door| door.keys.is_empty()) {
+            self.other_times(scheme, delivery, secrets);
+            return;
+        }
         if self.attempt(&[], payload, any) {
             return;
         }
-        let steps = undo(payload);
+        let steps = self.undo(payload);
         for (step, bytes) in &steps {
             if self.attempt(&[Cause::Payload(*step)], bytes, any) {
                 return;
@@ -103,7 +107,7 @@ impl Search {
             return;
         }
         for (step, bytes) in &steps {
-            for (earlier, bytes) in undo(bytes) {
+            for (earlier, bytes) in self.undo(bytes) {
                 let causes = [Cause::Payload(*step), Cause::Payload(earlier)];
                 if self.attempt(&causes, &bytes, 1) {
                     return;
@@ -125,6 +129,17 @@ impl Search {
                 return;
             }
         }
+    }
+
+    /// Undoes single steps, within what may be spent.
+    fn undo(&mut self, payload: &[u8]) -> Vec<(Step, Vec<u8>)> {
+        if self.spent >= MAX_BYTES {
+            return Vec::new();
+        }
+        let steps = undo(payload);
+        let bytes = steps.iter().map(|(_, bytes)| bytes.len());
+        self.spent += bytes.sum::<usize>();
+        steps
     }
 
     /// Tries every form of a JSON payload; true once there is nothing more to do.
@@ -182,40 +197,34 @@ impl Search {
         key_changes: usize,
     ) -> bool {
         for door in self.doors.iter().skip(first) {
-            let keys = || {
-                let keys = door.keys.iter();
-                keys.filter(move |key| key.changes.len() <= key_changes)
-            };
-            let count = keys().count();
-            if count == 0 {
-                continue;
-            }
-            self.spent += count * (payload.len() + OVERHEAD_BYTES);
-            if self.spent >= MAX_BYTES {
-                return true;
-            }
-            self.tries += u64::try_from(count).unwrap_or(u64::MAX);
-            let matches = |key: &Key| {
+            // The first of them has the fewest changes.
+            for key in &door.keys {
+                if key.changes.len() > key_changes {
+                    continue;
+                }
+                self.spent += payload.len() + OVERHEAD_BYTES;
+                if self.spent >= MAX_BYTES {
+                    return true;
+                }
+                self.tries += 1;
                 let mut verifier = door.signed.verifier([&key.signer].into_iter());
                 verifier.update(payload);
-                verifier.finish().is_ok()
-            };
-            // The first of them has the fewest changes.
-            let Some(key) = keys().find(|key| matches(key)) else {
-                continue;
-            };
-            let head = door.given.changes.iter().copied().map(Cause::Head);
-            let secret = key.changes.iter().copied().map(Cause::Secret);
-            self.found = Some(Match {
-                causes: head.chain(secret).chain(causes.iter().copied()).collect(),
-                scheme: door.given.scheme.clone(),
-                head: door.given.head.clone(),
-                payload: payload.to_vec(),
-                signed_at: door.signed.signed_at(),
-                secret: key.secret,
-                signer: key.signer.clone(),
-            });
-            return true;
+                if verifier.finish().is_err() {
+                    continue;
+                }
+                let head = door.given.changes.iter().copied().map(Cause::Head);
+                let secret = key.changes.iter().copied().map(Cause::Secret);
+                self.found = Some(Match {
+                    causes: head.chain(secret).chain(causes.iter().copied()).collect(),
+                    scheme: door.given.scheme.clone(),
+                    head: door.given.head.clone(),
+                    payload: payload.to_vec(),
+                    signed_at: door.signed.signed_at(),
+                    secret: key.secret,
+                    signer: key.signer.clone(),
+                });
+                return true;
+            }
         }
         false
     }

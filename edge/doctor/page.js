@@ -118,10 +118,14 @@
     const own = it("secret").value;
     const others = [...document.querySelectorAll(".other")].map((other) => other.value);
     const bytes = payload();
-    if (head === "" && bytes.length === 0 && own === "") return show();
-    if ((head === "" && bytes.length === 0) || (own === "" && others.every((other) => other === ""))) return show();
+    const isGiven = head !== "" || bytes.length > 0;
+    const hasSecret = [own, ...others].some((secret) => secret !== "");
+    if (!isGiven || !hasSecret) return show();
     show(JSON.parse(wasm_bindgen.look(head, bytes, own, others, now())));
   }
+
+  // As much as the doctor reads of a saved request.
+  const MOST_BYTES = 16 * 1_048_576;
 
   let timer;
   function soon() {
@@ -131,6 +135,7 @@
 
   /** Takes a file: a saved request, or else a payload. */
   async function take(file) {
+    if (file.size > MOST_BYTES) return show({ problem: `${file.name} is larger than 16 MiB.` });
     const bytes = new Uint8Array(await file.arrayBuffer());
     const saved = wasm_bindgen.readSaved(bytes);
     if (saved) {
