@@ -5,8 +5,6 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::time::Duration;
-
 use hookgate_core::{
     request::RequestHead,
     scheme::Scheme,
@@ -17,6 +15,7 @@ use hookgate_core::{
 use serde::Serialize;
 
 use crate::{
+    age::Age,
     difference::Difference,
     fix::Remedy,
     head::Head,
@@ -74,21 +73,6 @@ pub struct SignatureLine {
     pub name: String,
     /// The label of the secret that it matches.
     pub matches: Option<String>,
-}
-
-/// Says how old a signature is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Age {
-    /// When it was signed, in RFC 3339.
-    pub signed_at: String,
-    /// How long ago, in seconds; negative for the future.
-    pub seconds: i64,
-    /// How far that may be, in seconds.
-    pub tolerance_seconds: u64,
-    /// Whether it is no farther.
-    pub is_within: bool,
-    /// The same in words.
-    pub says: String,
 }
 
 /// Holds all that was found out about a delivery.
@@ -321,62 +305,6 @@ fn lines(
         lines.push(SignatureLine { name, matches });
     }
     lines
-}
-
-impl Age {
-    fn of(signed_at: Timestamp, now: Timestamp, tolerance: Tolerance) -> Self {
-        let (at, now) = (signed_at.unix_seconds(), now.unix_seconds());
-        let distance = at.abs_diff(now);
-        let allowed = if at > now {
-            tolerance.future
-        } else {
-            tolerance.past
-        };
-        let signed = i64::try_from(distance).unwrap_or(i64::MAX);
-        let is_within = distance <= allowed.as_secs();
-        let span = span(distance);
-        let when = if at > now {
-            format!("{span} in the future")
-        } else {
-            format!("{span} ago")
-        };
-        let verdict = if is_within { "within" } else { "beyond" };
-        Self {
-            signed_at: signed_at.to_string(),
-            seconds: if at > now { -signed } else { signed },
-            tolerance_seconds: allowed.as_secs(),
-            is_within,
-            says: format!(
-                "It was signed {when}, {verdict} the tolerance of {}.",
-                self::span(allowed.as_secs())
-            ),
-        }
-    }
-}
-
-/// Names a span of time by its two largest units.
-fn span(seconds: u64) -> String {
-    let units = [
-        (Duration::from_hours(24 * 365), "years"),
-        (Duration::from_hours(24), "days"),
-        (Duration::from_hours(1), "h"),
-        (Duration::from_mins(1), "min"),
-        (Duration::from_secs(1), "s"),
-    ];
-    let mut rest = seconds;
-    let mut parts = Vec::new();
-    for (unit, name) in units {
-        let count = rest / unit.as_secs();
-        rest %= unit.as_secs();
-        if count > 0 {
-            parts.push(format!("{count} {name}"));
-        }
-    }
-    parts.truncate(2);
-    if parts.is_empty() {
-        return "0 s".to_string();
-    }
-    parts.join(" ")
 }
 
 fn headline(diagnosis: &Diagnosis) -> String {

@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+pub mod age;
 pub mod diagnosis;
 pub mod difference;
 pub mod fix;

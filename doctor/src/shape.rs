@@ -12,7 +12,7 @@ use crate::{
     diagnosis::{Certainty, Finding},
     fix::Remedy,
     input::{Delivery, Secret},
-    payload::is_cut_off,
+    payload::{is_cut_off, unlike_stripe},
 };
 
 /// Lengths at which logs, columns, buffers and previews are cut, in bytes.
@@ -39,10 +39,19 @@ pub(crate) fn findings(scheme: &Scheme, delivery: &Delivery, secrets: &[Secret])
         ));
     }
     payload(delivery, &mut found);
-    let has_reason = !found.is_empty();
-    if !has_reason {
-        found.push(other_secret(delivery));
+    if *scheme == Scheme::Stripe
+        && let Some(how) = unlike_stripe(&delivery.payload)
+    {
+        found.push(finding(
+            "payload_reserialised",
+            Certainty::Likely,
+            &format!("The payload isn't in the form in which Stripe sends events: {how}."),
+            "It looks as if it had been parsed and written again; what was signed could not be \
+             brought back, so this isn't proven.",
+            Remedy::RawBody,
+        ));
     }
+    found.push(other_secret(delivery));
     // Beside what is certain a likelihood only distracts.
     if found
         .iter()

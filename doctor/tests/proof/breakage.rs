@@ -355,7 +355,7 @@ fn with_payload(event: &Event, payload: Vec<u8>) -> Event {
 fn with_text(event: &Event, text: &str) -> Event {
     let mut json: Json = event.json.clone();
     json.describe(text);
-    let json = json.as_stripe_orders();
+    let json = json.ordered_by_stripe();
     Event {
         name: event.name.clone(),
         payload: json.pretty("  "),

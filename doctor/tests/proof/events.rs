@@ -39,7 +39,7 @@ pub(crate) fn all(form: Form) -> Vec<Event> {
             }
             match form {
                 Form::AsStripeSends => {
-                    json = json.as_stripe_orders();
+                    json = json.ordered_by_stripe();
                     payload = json.pretty("  ");
                 }
                 Form::AsKept if round > 0 => payload = json.pretty("  "),

@@ -29,7 +29,7 @@ impl Json {
     }
 
     /// Puts keys in the order of Stripe's: `id`, `object`, then by name.
-    pub(crate) fn as_stripe_orders(self) -> Self {
+    pub(crate) fn ordered_by_stripe(self) -> Self {
         self.ordered(&|key| match key {
             "id" => 0,
             "object" => 1,

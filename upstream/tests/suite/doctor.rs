@@ -91,7 +91,7 @@ fn the_doctor_says_why_a_signature_does_not_verify_and_what_to_write() {
         "proven: payload_reserialised\n",
         "What to do:\n",
         "v1 number 1: matches STRIPE_WEBHOOK_SECRET\n",
-        "The first difference is at byte 1, line 1, column 2; 43 bytes were signed, 31 given:\n",
+        "The first difference is at byte 1, line 1, column 2; 40 bytes were signed, 31 given:\n",
         "  signed: ⟨LF⟩··\"id\":",
         "In Rails:\n",
         "request.raw_post",

@@ -52,7 +52,9 @@ async function open(browser, { viewport = DESK, scheme = "light" } = {}) {
     if (!request.url.startsWith("data:")) page.asked.push(request.url);
   });
   devtools.on("Network.webSocketCreated", ({ url }) => page.asked.push(url));
-  page.on("console", (message) => page.said.push(message.text()));
+  page.on("console", (message) => {
+    if (["error", "warn"].includes(message.type())) page.said.push(message.text());
+  });
   page.on("pageerror", (error) => page.said.push(`page error: ${error.message}`));
   await page.goto(DOCTOR_URL, { waitUntil: "load" });
   await page.waitForSelector("html[data-ready]");
