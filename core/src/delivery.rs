@@ -77,7 +77,10 @@ pub enum Origin {
 }
 
 /// Drives one delivery.
-#[derive(Default)]
+///
+/// A host whose shared store takes its time clones one, lets the clone ask the
+/// store, and calls again with the answer: nothing but what it is given decides.
+#[derive(Clone, Default)]
 pub struct Delivery {
     endpoint: Option<Rc<Endpoint>>,
     state: State,
@@ -87,7 +90,7 @@ pub struct Delivery {
     calls_itself_grpc: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 enum State {
     #[default]
     New,

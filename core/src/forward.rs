@@ -25,10 +25,10 @@ pub(crate) const AUTHORIZATION: &str = "authorization";
 const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
 
 /// Chooses among Envoy's routes for one path.
-const ROUTE_HEADER: &str = "x-hookgate-route";
+pub const ROUTE_HEADER: &str = "x-hookgate-route";
 
 /// Tells Envoy how long the upstream may take, in milliseconds.
-const TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
+pub const TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
 
 /// Says how to change the request before it goes to the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,26 @@ fn is_of_trace(name: &str) -> bool {
 }
 
 /// Holds what the headers of one forwarded delivery are made of.
+pub(crate) struct Directions<'a> {
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) trace: &'a TraceParent,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) upstream_timeout_millis: Option<u128>,
+}
+
+impl Directions<'_> {
+    /// Returns the headers to set.
+    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = self.attributes.headers();
+        headers.push(("traceparent", self.trace.as_str().into()));
+        headers.extend(self.route.map(|route| (ROUTE_HEADER, route.into())));
+        let timeout = self.upstream_timeout_millis;
+        headers.extend(timeout.map(|millis| (TIMEOUT_HEADER, millis.to_string())));
+        headers
+    }
+}
+
+/// Holds what the CloudEvents attributes of one event are made of.
 pub(crate) struct Attributes<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) secret_name: &'a str,
@@ -77,13 +97,10 @@ pub(crate) struct Attributes<'a> {
     pub(crate) delivery_id: &'a str,
     pub(crate) signed_at: Option<Timestamp>,
     pub(crate) received_at: Timestamp,
-    pub(crate) trace: &'a TraceParent,
-    pub(crate) route: Option<&'a str>,
-    pub(crate) upstream_timeout_millis: Option<u128>,
 }
 
 impl Attributes<'_> {
-    /// Returns the headers to set.
+    /// Returns the attributes as headers, each named `ce-` and its name.
     pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
         let config = &self.endpoint.config;
         let mut headers = Vec::with_capacity(16);
@@ -102,13 +119,9 @@ impl Attributes<'_> {
         headers.push(("ce-secretname", self.secret_name.into()));
         headers.extend(self.signed_at.map(|at| ("ce-signedat", at.to_string())));
         headers.push(("ce-receivedat", self.received_at.to_string()));
-        headers.push(("traceparent", self.trace.as_str().into()));
         if self.event.unsigned_attributes {
             headers.push(("ce-unsigned", "type account".into()));
         }
-        headers.extend(self.route.map(|route| (ROUTE_HEADER, route.into())));
-        let timeout = self.upstream_timeout_millis;
-        headers.extend(timeout.map(|millis| (TIMEOUT_HEADER, millis.to_string())));
         headers
     }
 }

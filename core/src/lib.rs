@@ -27,6 +27,7 @@ pub mod event;
 mod few;
 pub mod forward;
 pub mod gate;
+pub mod genuine;
 pub mod identity;
 pub mod keyring;
 pub mod metric;

@@ -16,6 +16,15 @@ use serde::{
 /// from an object only.
 pub(crate) struct Objects<T>(pub(crate) T);
 
+/// Asks for a value by its kind.
+macro_rules! by_kind {
+    ($($deserialize:ident),+) => {
+        $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$deserialize(Objects(visitor))
+        })+
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     type Error = D::Error;
 
@@ -45,9 +54,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         self.0.deserialize_enum(name, variants, Objects(visitor))
     }
 
+    // What configurations are made of, each by its kind: code for every kind at
+    // every field is a tenth of a module.
+    by_kind!(
+        deserialize_bool,
+        deserialize_u64,
+        deserialize_string,
+        deserialize_seq
+    );
+    by_kind!(deserialize_map, deserialize_identifier);
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char str bytes byte_buf unit
+        unit_struct newtype_struct tuple tuple_struct ignored_any
     }
 }
 

@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod decision;
+mod doctor;
 mod entry;
 mod explanation;
 mod flow;
@@ -33,6 +34,7 @@ use axum::{
 
 use self::{
     access::{Policy, Sessions, Throttle},
+    doctor::DoctorPage,
     flow::Flow,
     pool::Pool,
 };
@@ -53,6 +55,7 @@ pub(crate) struct Console {
     approvals: u32,
     metrics: Metrics,
     flow: Flow,
+    doctor: Option<DoctorPage>,
     running: OnceLock<Running>,
 }
 
@@ -67,13 +70,14 @@ struct Running {
 impl Console {
     /// Makes one; `listen` is where it is served.
     pub(crate) fn new(
-        settings: Settings,
+        mut settings: Settings,
         listen: SocketAddr,
         log: LogAddress,
         approvals: u32,
         metrics: Metrics,
     ) -> Self {
         Self {
+            doctor: settings.doctor.take(),
             policy: settings.policy(listen.ip()),
             sessions: Sessions::default(),
             throttle: Throttle::new(),
@@ -147,6 +151,7 @@ pub(crate) fn routes(console: Arc<Console>) -> Router {
         .route("/search", get(views::search))
         .route("/reconciliation", get(views::reconciliation))
         .route("/audit", get(views::audit))
+        .route("/doctor", get(doctor::show))
         .route("/login", get(login::form).post(login::begin))
         .route("/logout", post(login::end))
         .route("/assets/console.css", get(answer::style))

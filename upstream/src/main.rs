@@ -3,6 +3,7 @@
 //! `serve` takes verified events from the gate, appends them to a durable log
 //! and acknowledges only what the log confirmed; `send` signs and sends events
 //! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
+//! `doctor` says why a signature doesn't verify;
 //! `events` and `event` show what the log holds; `review` and `redeliver` decide
 //! about what can't be delivered, `audit` says who did;
 //! `head` and `verify-log` prove it; `redact` removes a payload;
@@ -17,6 +18,7 @@ mod config;
 mod console;
 mod decide;
 mod deliver;
+mod doctor;
 mod evidence;
 mod gate_token;
 mod http_client;
@@ -50,6 +52,7 @@ use crate::{
     check::CheckError,
     cli::{Cli, Command, ReviewCommand, WatchCommand},
     config::{Keep, Merged},
+    doctor::DoctorError,
     gate_token::GateTokens,
     keep::VerifyLogError,
     log::Limits,
@@ -111,6 +114,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 ExitCode::from(NOT_READ)
             }
             Err(error) => return Err(error.into()),
+        }),
+        Command::Doctor(args) => Ok(match doctor::doctor(&args) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            // Whoever reads us has read enough.
+            Err(DoctorError::Print(error)) => return Err(error.into()),
+            Err(error) => {
+                complain(&error);
+                ExitCode::from(NOT_READ)
+            }
         }),
         Command::Events(args) => {
             runtime()?.block_on(show::events(&args))?;

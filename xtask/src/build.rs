@@ -11,7 +11,7 @@ use crate::workspace::{WASM_TARGET, Workspace};
 /// # Errors
 /// If the Wasm target can't be had or one of the two doesn't build.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    tools::wasm_target::ensure()?;
+    tools::wasm_target::ensure(WASM_TARGET)?;
     eprintln!("build: module ({WASM_TARGET}, release)");
     process::run(
         workspace.cargo().args([

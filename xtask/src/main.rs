@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod build;
 mod container;
+mod edge;
 mod host;
 mod process;
 mod soak;
@@ -34,6 +35,10 @@ enum Task {
     Test(test::Options),
     /// Builds the module and the upstream
     Build,
+    /// Builds the npm package in edge/
+    Edge,
+    /// Builds the signature doctor's page, target/doctor/doctor.html
+    Doctor,
     /// Fetches what building and testing need: Wasm target, Envoy, brokers, Node packages
     Tools,
     /// Audits what takes long: the dependencies, the fuzz targets, the mutants of core
@@ -61,6 +66,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Up(options) => return up::run(&workspace, &options),
         Task::Test(options) => return test::run(&workspace, &options),
         Task::Build => build::run(&workspace)?,
+        Task::Edge => edge::run(&workspace)?,
+        Task::Doctor => {
+            let page = edge::doctor_page(&workspace)?;
+            println!("{}", page.display());
+        }
         Task::Tools => tools::all(&workspace)?,
         Task::Audit(options) => return audit::run(&workspace, &options),
         Task::Soak => return soak::run(&workspace),

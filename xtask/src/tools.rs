@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::workspace::Workspace;
+use crate::workspace::{WASM_TARGET, Workspace};
 
 pub(crate) use chromium::ensure as chromium;
 pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
@@ -79,7 +79,7 @@ pub(crate) fn console_node(workspace: &Workspace) -> Result<PathBuf> {
 /// # Errors
 /// As [`all`].
 pub(crate) fn host(workspace: &Workspace) -> Result<Tools> {
-    wasm_target::ensure()?;
+    wasm_target::ensure(WASM_TARGET)?;
     Ok(Tools {
         envoy: envoy::ensure(workspace)?,
         nats_server: nats_server::ensure(workspace)?,

@@ -10,6 +10,9 @@ use cargo_metadata::MetadataCommand;
 /// The target of the proxy-wasm module.
 pub(crate) const WASM_TARGET: &str = "wasm32-wasip1";
 
+/// The target of the npm package's Wasm.
+pub(crate) const EDGE_TARGET: &str = "wasm32-unknown-unknown";
+
 /// The workspace that this program was started in.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -51,6 +54,20 @@ impl Workspace {
             .join("hookgate.wasm")
     }
 
+    /// Returns where the Wasm of the doctor's page is left, before what wasm-bindgen
+    /// makes of it.
+    pub(crate) fn doctor_module(&self) -> PathBuf {
+        self.target
+            .join(EDGE_TARGET)
+            .join("edge")
+            .join("hookgate_doctor_page.wasm")
+    }
+
+    /// Returns where the doctor's page is left.
+    pub(crate) fn doctor_page(&self) -> PathBuf {
+        self.target.join("doctor").join("doctor.html")
+    }
+
     /// Returns the folder in which the module that traps on demand is built.
     pub(crate) fn trap_target(&self) -> PathBuf {
         self.target.join("trap")
@@ -72,6 +89,15 @@ impl Workspace {
     /// Returns the folder in which mutants are built, and listed.
     pub(crate) fn mutants_target(&self) -> PathBuf {
         self.target.join("mutants")
+    }
+
+    /// Returns where the npm package's Wasm is left, before what wasm-bindgen
+    /// makes of it.
+    pub(crate) fn edge_module(&self) -> PathBuf {
+        self.target
+            .join(EDGE_TARGET)
+            .join("edge")
+            .join("hookgate_edge.wasm")
     }
 
     /// Returns where `cargo xtask build` leaves the upstream's binary.

@@ -78,6 +78,7 @@ fn tests() -> Result<BTreeSet<String>> {
     for package in [
         "core",
         "watch",
+        "doctor",
         "plugin",
         "upstream",
         "examples",

@@ -57,6 +57,13 @@ impl ConfigError {
         }
     }
 
+    /// Says what is wrong at a place that nobody keeps track of, so that it may
+    /// be one near secrets.
+    #[cfg(not(feature = "paths"))]
+    pub(super) fn unplaced(problem: &str) -> Self {
+        Self::near_secrets("configuration", problem)
+    }
+
     /// Whatever stands near secrets may be one, of any form: the name of a field
     /// too, which the parser makes the path's last part.
     fn near_secrets(path: &str, problem: &str) -> Self {

@@ -119,9 +119,13 @@ const fn default_upstream_timeout_seconds() -> u64 {
 impl Config {
     pub(super) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         let mut parser = serde_json::Deserializer::from_slice(json);
+        #[cfg(feature = "paths")]
         let config = serde_path_to_error::deserialize(Objects(&mut parser)).map_err(|error| {
             ConfigError::shape(&error.path().to_string(), &error.inner().to_string())
         })?;
+        #[cfg(not(feature = "paths"))]
+        let config = Self::deserialize(Objects(&mut parser))
+            .map_err(|error| ConfigError::unplaced(&error.to_string()))?;
         parser
             .end()
             .map_err(|error| ConfigError::shape(".", &error.to_string()))?;

@@ -30,12 +30,14 @@ const NO_ENDPOINT: &str = "_";
 
 /// Charges the failures of one sender at one endpoint; knows whether it is worth
 /// writing down that it has verified.
+#[derive(Clone)]
 pub(super) struct Sender {
     failures: Account,
     wants_vouching: bool,
 }
 
 /// Is what a quota is kept for.
+#[derive(Clone, Copy)]
 struct Account {
     kind: QuotaKind,
     quota: config::Quota,

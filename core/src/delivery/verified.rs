@@ -10,7 +10,7 @@ use super::{
 use crate::{
     dedup::{Reserved, Token},
     event::Event,
-    forward::{Attributes, Forward},
+    forward::{Attributes, Directions, Forward},
     gate::{Endpoint, Settings},
     identity::Fingerprint,
     keyring::Signer,
@@ -40,6 +40,7 @@ pub struct Identified {
 }
 
 /// Holds a delivery whose headers are admitted and whose payload arrives.
+#[derive(Clone)]
 pub(super) struct Verifying {
     pub(super) endpoint: Rc<Endpoint>,
     pub(super) sender: Option<Sender>,
@@ -212,13 +213,15 @@ impl Wanted {
             Kind::Decision => None,
             Kind::Reserved(_) | Kind::Unreserved => Some(self.settings.upstream_timeout_millis),
         };
-        let set = Attributes {
-            endpoint: &self.endpoint,
-            secret_name: self.signer.secret.name(),
-            event: &self.event,
-            delivery_id: &self.identified.event_id,
-            signed_at: self.signed_at,
-            received_at: self.received_at,
+        let set = Directions {
+            attributes: Attributes {
+                endpoint: &self.endpoint,
+                secret_name: self.signer.secret.name(),
+                event: &self.event,
+                delivery_id: &self.identified.event_id,
+                signed_at: self.signed_at,
+                received_at: self.received_at,
+            },
             trace: &self.identified.trace,
             route,
             upstream_timeout_millis: timeout,

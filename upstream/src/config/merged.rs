@@ -116,6 +116,7 @@ impl Merged {
             metrics: args.metrics.or(config.metrics).unwrap_or(DEFAULT_METRICS),
             console: Console {
                 listen: args.console.or(config.console.listen),
+                doctor: args.doctor_page.clone().or(config.console.doctor),
                 ..config.console
             },
             account_groups: config.telemetry.account_groups,

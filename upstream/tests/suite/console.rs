@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod decisions;
+mod doctor;
 mod forged;
 mod masking;
 mod pages;

@@ -35,6 +35,7 @@ mod console;
 mod contract;
 mod delivery;
 mod destinations;
+mod doctor;
 mod door;
 mod evidence;
 mod exit;

@@ -1,4 +1,4 @@
-//! The standard library for the module's target.
+//! The standard library for a Wasm target.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,33 +7,32 @@ use anyhow::{Result, bail};
 
 use super::say;
 use crate::process;
-use crate::workspace::WASM_TARGET;
 
-/// Installs the Wasm target through rustup unless the compiler has it.
+/// Installs a Wasm target through rustup unless the compiler has it.
 ///
 /// # Errors
 /// If it is missing and rustup is not there or can't add it.
-pub(crate) fn ensure() -> Result<()> {
-    if installed() {
-        say(WASM_TARGET, "target", "installed");
+pub(crate) fn ensure(target: &str) -> Result<()> {
+    if installed(target) {
+        say(target, "target", "installed");
         return Ok(());
     }
     if !process::succeeds(Command::new("rustup").arg("--version")) {
         bail!(
-            "the Rust target {WASM_TARGET} is missing: install rustup (rustup.rs), or your system's package of that target"
+            "the Rust target {target} is missing: install rustup (rustup.rs), or your system's package of that target"
         );
     }
-    say(WASM_TARGET, "target", "rustup target add");
+    say(target, "target", "rustup target add");
     process::run(
-        Command::new("rustup").args(["target", "add", WASM_TARGET]),
+        Command::new("rustup").args(["target", "add", target]),
         "adding the Wasm target",
     )
 }
 
 /// Asks the compiler rather than rustup: a system's own Rust package has no rustup.
-fn installed() -> bool {
+fn installed(target: &str) -> bool {
     process::output(
-        Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]),
+        Command::new("rustc").args(["--print", "target-libdir", "--target", target]),
         "rustc",
     )
     .is_ok_and(|folder| Path::new(folder.trim()).is_dir())

@@ -6,12 +6,21 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 9] = [
+const INSIDE: [(&str, &[&str]); 12] = [
     ("hookgate-core", &[]),
     ("hookgate-watch", &[]),
+    ("hookgate-doctor", &["hookgate-core"]),
     ("hookgate-plugin", &["hookgate-core"]),
     ("hookgate-edge", &["hookgate-core"]),
-    ("hookgate-upstream", &["hookgate-core", "hookgate-watch"]),
+    ("hookgate-edge-bindgen", &[]),
+    (
+        "hookgate-doctor-page",
+        &["hookgate-core", "hookgate-doctor"],
+    ),
+    (
+        "hookgate-upstream",
+        &["hookgate-core", "hookgate-watch", "hookgate-doctor"],
+    ),
     ("hookgate-consumer", &["hookgate-core"]),
     ("hookgate-host-tests", &["hookgate-core"]),
     ("xtask", &[]),
@@ -19,13 +28,19 @@ const INSIDE: [(&str, &[&str]); 9] = [
 ];
 
 /// Who of the workspace may see these, directly or through others.
-const OUTSIDE: [(&str, &[&str]); 7] = [
+const OUTSIDE: [(&str, &[&str]); 8] = [
     ("proxy-wasm", &["hookgate-plugin"]),
     // OpenTelemetry brings it along, for another target.
     (
         "wasm-bindgen",
-        &["hookgate-edge", "hookgate-upstream", "hookgate-host-tests"],
+        &[
+            "hookgate-edge",
+            "hookgate-doctor-page",
+            "hookgate-upstream",
+            "hookgate-host-tests",
+        ],
     ),
+    ("wasm-bindgen-cli-support", &["hookgate-edge-bindgen"]),
     (
         "tokio",
         &[

@@ -22,12 +22,12 @@ const SHOWN: &str = "../docs/console";
 const MOST_BYTES: u64 = 150_000;
 
 /// Chromium, where its variable says or as Debian has it.
-fn chromium() -> PathBuf {
+pub(super) fn chromium() -> PathBuf {
     tool_at("CHROMIUM_PATH", Path::new("/usr/bin/chromium"))
 }
 
 /// The folder whose `node_modules` drives it.
-fn packages() -> PathBuf {
+pub(super) fn packages() -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/console-node");
     let folder = env::var_os("HOOKGATE_CONSOLE_NODE").map_or(fetched, PathBuf::from);
     for package in ["puppeteer-core", "axe-core"] {

@@ -1,0 +1,186 @@
+// Whether a delivery is genuine.
+
+import { load, type Scheme, type Secrets } from './config.js';
+import { head, pairs, type HeadersLike } from './headers.js';
+import { refusal, write, type CoreGate } from './wasm.js';
+
+/** Is a payload as it came: the very bytes, or those bytes read as UTF-8. */
+export type Payload = string | ArrayBuffer | ArrayBufferView;
+
+/** Says how deliveries are signed. */
+export interface VerifyOptions {
+  /** The signing secret, or all of them while they rotate. */
+  readonly secret: Secrets;
+  /** Default: `stripe`. */
+  readonly scheme?: Scheme;
+  /** How many seconds a signature may be old, or ahead. Default: 300. */
+  readonly tolerance?: number;
+  /** Largest payload in bytes. Default: 2 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Name of the endpoint in the attributes. Default: the scheme's. */
+  readonly endpoint?: string;
+}
+
+/** Says when a delivery came, in milliseconds since 1970. Default: now. */
+export interface Time {
+  readonly now?: number;
+}
+
+/** Names why a delivery isn't genuine: codes of the gate's own table. */
+export type Reason =
+  | 'signature_missing'
+  | 'signature_malformed'
+  | 'timestamp_out_of_tolerance'
+  | 'signature_mismatch'
+  | 'payload_invalid'
+  | 'payload_too_large'
+  | 'secret_scope'
+  | 'unavailable';
+
+/** Holds a genuine event. Its payload is yours to parse, now that it is. */
+export interface Event {
+  readonly id: string;
+  readonly type: string;
+  /** The connected account, if there is one. */
+  readonly account: string | null;
+  /** Live or test mode, where the payload says. */
+  readonly livemode: boolean | null;
+  /** When it happened, in unix seconds, where the payload says. */
+  readonly created: number | null;
+  /** When it was signed, in unix seconds, where the scheme signs that. */
+  readonly signedAt: number | null;
+  /** Name of the secret that signed. */
+  readonly secret: string;
+  /** Whether type and account come from headers that nobody signed. */
+  readonly unsigned: boolean;
+  /** Its CloudEvents attributes, as the gate forwards them. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Says that a delivery is genuine, or why it isn't. */
+export type Outcome =
+  | { readonly ok: true; readonly event: Event }
+  | {
+      readonly ok: false;
+      readonly reason: Reason;
+      /** The status with which the gate answers. */
+      readonly status: number;
+      /** What it means and what to do; nothing of the delivery is in it. */
+      readonly detail: string;
+    };
+
+/** Verifies deliveries under one set of options, checked once. */
+export class Verifier {
+  readonly #gate: CoreGate;
+  readonly #maxBodyBytes: number;
+
+  /** @throws ConfigError if the options can't be used. */
+  constructor(options: VerifyOptions) {
+    const { secret, scheme = 'stripe', tolerance, maxBodyBytes, endpoint } = options;
+    const named = typeof scheme === 'string' ? scheme.replaceAll('_', '-') : 'hmac';
+    const name = endpoint ?? named;
+    const config = {
+      name,
+      path: '/',
+      scheme,
+      ...(tolerance !== undefined && {
+        tolerance_past_seconds: tolerance,
+        tolerance_future_seconds: tolerance,
+      }),
+      ...(maxBodyBytes !== undefined && { max_body_bytes: maxBodyBytes }),
+    };
+    this.#gate = load({ endpoints: [config] }, { [name]: secret });
+    this.#maxBodyBytes = this.#gate.maxBodyBytes;
+  }
+
+  /** Verifies a delivery; never throws, whatever came. */
+  verify(payload: Payload, headers: HeadersLike, { now = Date.now() }: Time = {}): Outcome {
+    const bytes = bytesOf(payload);
+    if (bytes === undefined) {
+      const refused = JSON.parse(refusal('payload_invalid')) as Outcome;
+      const detail = 'The payload is neither a string nor bytes: give the body as it came, unparsed.';
+      return { ...refused, detail } as Outcome;
+    }
+    if (bytes.length > this.#maxBodyBytes) return JSON.parse(refusal('payload_too_large')) as Outcome;
+    const [headBytes, payloadBytes] = write(head(pairs(headers)), bytes);
+    const outcome = JSON.parse(this.#gate.verify(headBytes, payloadBytes, now)) as Outcome;
+    if (outcome.ok) {
+      const event = outcome.event as { created: number | null; signedAt: number | null };
+      if (event.created !== null) event.created /= 1_000;
+      if (event.signedAt !== null) event.signedAt /= 1_000;
+    }
+    return outcome;
+  }
+
+  /** Signs as the sender does, for tests: the headers to send beside `headers`. */
+  sign(
+    payload: Payload,
+    headers: HeadersLike = {},
+    { now = Date.now() }: Time = {},
+  ): Record<string, string> {
+    const bytes = bytesOf(payload);
+    if (bytes === undefined) throw new TypeError('the payload is neither a string nor bytes');
+    const [headBytes, payloadBytes] = write(head(pairs(headers)), bytes);
+    const signed = JSON.parse(this.#gate.sign(headBytes, payloadBytes, now)) as [string, string][];
+    return Object.fromEntries(signed);
+  }
+
+  /** Gives its memory back at once; without it, it goes with the object. */
+  free(): void {
+    this.#gate.free();
+  }
+}
+
+/** Verifiers of options that came lately, so that each is checked once. */
+const lately = new Map<string, Verifier>();
+const MAX_LATELY = 16;
+
+/**
+ * Verifies a delivery; never throws for what came.
+ *
+ * @throws ConfigError if the options can't be used.
+ */
+export function verify(
+  payload: Payload,
+  headers: HeadersLike,
+  options: VerifyOptions & Time,
+): Outcome {
+  return verifierOf(options).verify(payload, headers, options);
+}
+
+/**
+ * Signs a payload as the sender does, for tests: the headers to send.
+ *
+ * @throws ConfigError if the options can't be used.
+ */
+export function sign(
+  payload: Payload,
+  options: VerifyOptions & Time & { readonly headers?: HeadersLike },
+): Record<string, string> {
+  return verifierOf(options).sign(payload, options.headers, options);
+}
+
+function verifierOf(options: VerifyOptions): Verifier {
+  const { secret, scheme = 'stripe', tolerance = '', maxBodyBytes = '', endpoint = '' } = options;
+  const isPlain = typeof secret === 'string' && typeof scheme === 'string';
+  const whose = isPlain ? `${scheme}\n${secret}` : JSON.stringify([scheme, secret]);
+  const key = `${tolerance}\n${maxBodyBytes}\n${endpoint}\n${whose}`;
+  const known = lately.get(key);
+  if (known !== undefined) return known;
+  const verifier = new Verifier(options);
+  if (lately.size >= MAX_LATELY) {
+    const [oldest] = lately;
+    lately.delete(oldest![0]);
+    oldest![1].free();
+  }
+  lately.set(key, verifier);
+  return verifier;
+}
+
+function bytesOf(payload: unknown): string | Uint8Array | undefined {
+  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload;
+  if (ArrayBuffer.isView(payload)) {
+    return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+  }
+  return payload instanceof ArrayBuffer ? new Uint8Array(payload) : undefined;
+}
