@@ -6,7 +6,7 @@ use hookgate_core::{
     delivery::{Delivery, Step},
     gate::Endpoint,
     genuine::Genuine,
-    reply::{CONTENT_TYPE, Code},
+    reply::{CONTENT_TYPE, Code, Reply},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -113,19 +113,21 @@ impl Next {
         match step {
             // `Gate` refuses the setting that lets anything pass.
             Step::Hold | Step::Pass { .. } => Self::Hold,
-            Step::Reply(reply) => {
-                let mut headers = vec![("content-type", CONTENT_TYPE.to_owned())];
-                headers.extend(reply.headers);
-                Self::Reply {
-                    status: reply.code.status(),
-                    headers,
-                    body: reply.code.problem_json(),
-                }
-            }
+            Step::Reply(reply) => Self::reply(reply),
             Step::Forward(forward) => Self::Forward {
                 remove: forward.remove,
                 set: forward.set,
             },
+        }
+    }
+
+    pub(crate) fn reply(reply: Reply) -> Self {
+        let mut headers = vec![("content-type", CONTENT_TYPE.to_owned())];
+        headers.extend(reply.headers);
+        Self::Reply {
+            status: reply.code.status(),
+            headers,
+            body: reply.code.problem_json(),
         }
     }
 }

@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;
 
 use crate::{
-    answer::{self, Refusal, Verdict},
+    answer::{self, Next, Refusal, Verdict},
     input,
 };
 
@@ -62,6 +62,12 @@ impl Gate {
     /// What is wrong with the keyring; the secrets before stay in use.
     pub fn rotate(&self, keyring: String) -> Result<(), String> {
         self.refresh(Zeroizing::new(keyring))
+    }
+
+    /// Returns the answer to a sender whose event the upstream has not answered.
+    #[must_use]
+    pub fn unavailable(&self) -> String {
+        answer::json(&Next::reply(Code::Unavailable.into()))
     }
 
     /// Returns the most bytes that any endpoint's payload may have.
