@@ -130,12 +130,16 @@ export class Gate {
     const { headers, route, timeout } = forwarded(request.headers, forward, options.headers);
     const upstream = route === undefined ? options.upstream : options.routes?.[route];
     if (upstream === undefined) return this.#unanswered(delivery, UNAVAILABLE);
-    const signal = timeout === undefined ? null : AbortSignal.timeout(timeout);
+    const late = new AbortController();
+    const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout);
+    const { signal } = late;
     let response: Response;
     try {
       response = await ask(upstream, { headers, payload, signal });
     } catch {
-      return this.#unanswered(delivery, signal?.aborted ? GATEWAY_TIMEOUT : UNAVAILABLE);
+      return this.#unanswered(delivery, signal.aborted ? GATEWAY_TIMEOUT : UNAVAILABLE);
+    } finally {
+      clearTimeout(timer);
     }
     // What a browser's rules hide says nothing.
     if (response.status < 200) return this.#unanswered(delivery, UNAVAILABLE);
@@ -172,7 +176,7 @@ function discard(body: { cancel(): Promise<void> } | null | undefined): void {
 
 async function ask(
   upstream: Upstream,
-  sent: { headers: Headers; payload: Uint8Array; signal: AbortSignal | null },
+  sent: { headers: Headers; payload: Uint8Array; signal: AbortSignal },
 ): Promise<Response> {
   const { headers, payload, signal } = sent;
   const url = typeof upstream === 'function' ? 'https://upstream/' : upstream;
@@ -185,7 +189,6 @@ async function ask(
     signal,
   });
   if (typeof upstream !== 'function') return fetch(request);
-  if (signal === null) return upstream(request);
   // A function may never look at the signal.
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error));
