@@ -1,5 +1,6 @@
 // One delivery at a gate: the core decides, this asks the store for it.
 
+import type { Ended } from './ended.js';
 import { CoreDelivery, write, type Bytes, type CoreGate } from './wasm.js';
 import type { Store } from './store.js';
 
@@ -25,22 +26,6 @@ export interface Forward {
   readonly next: 'forward';
   readonly remove: string[];
   readonly set: [string, string][];
-}
-
-/** Says how a delivery ended and what it was about. */
-export interface Ended {
-  /** Name of the endpoint, if there is one. */
-  readonly endpoint: string | null;
-  /** The kind of end, as in the gate's metrics: `committed`, `refused`, … */
-  readonly outcome: string | null;
-  /** Why, as in the gate's metrics: `stored`, `signature_mismatch`, … */
-  readonly reason: string | null;
-  readonly id: string | null;
-  readonly type: string | null;
-  readonly account: string | null;
-  /** Name of the secret that signed. */
-  readonly secret: string | null;
-  readonly traceId: string | null;
 }
 
 /** Drives a delivery of the core over a store. */

@@ -1,10 +1,12 @@
 // A whole gateway for webhooks, from a `Request` to a `Response`.
 
-import { keyring, load, type GateConfig, type Secrets } from './config.js';
-import { Delivery, type Ended, type Forward, type Reply } from './delivery.js';
+import type { GateConfig, Secrets } from './config.js';
+import { Delivery, type Forward, type Reply } from './delivery.js';
+import type { Ended } from './ended.js';
 import { checked } from './error.js';
 import { forwarded, passedOn } from './forward.js';
 import { head } from './headers.js';
+import { keyring, load } from './load.js';
 import { memoryStore, type Store } from './store.js';
 import type { CoreGate } from './wasm.js';
 

@@ -18,7 +18,7 @@ export {
   type HandleOptions,
   type Upstream,
 } from './gate.js';
-export type { Ended } from './delivery.js';
+export type { Ended } from './ended.js';
 export { memoryStore, type Bucket, type Store } from './store.js';
 export {
   HookgateBucket,

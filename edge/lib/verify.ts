@@ -1,7 +1,8 @@
 // Whether a delivery is genuine.
 
-import { load, type Scheme, type Secrets } from './config.js';
+import type { Scheme, Secrets } from './config.js';
 import { head, pairs, type HeadersLike } from './headers.js';
+import { load } from './load.js';
 import { refusal, write, type CoreGate } from './wasm.js';
 
 /** Is a payload as it came: the very bytes, or those bytes read as UTF-8. */
