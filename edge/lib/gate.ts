@@ -133,11 +133,20 @@ export class Gate {
     const upstream = route === undefined ? options.upstream : options.routes?.[route];
     if (upstream === undefined) return this.#unanswered(delivery, UNAVAILABLE);
     const late = new AbortController();
-    const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout);
     const { signal } = late;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // A function may never look at the signal. Nothing listens to it here: in Node
+    // a listener that leads to the request keeps both for ever.
+    const waited = new Promise<never>((_, giveUp) => {
+      const end = () => {
+        late.abort();
+        giveUp(signal.reason as Error);
+      };
+      timer = timeout === undefined ? undefined : setTimeout(end, timeout);
+    });
     let response: Response;
     try {
-      response = await ask(upstream, { headers, payload, signal });
+      response = await Promise.race([ask(upstream, { headers, payload, signal }), waited]);
     } catch {
       return this.#unanswered(delivery, signal.aborted ? GATEWAY_TIMEOUT : UNAVAILABLE);
     } finally {
@@ -190,12 +199,7 @@ async function ask(
     redirect: 'manual',
     signal,
   });
-  if (typeof upstream !== 'function') return fetch(request);
-  // A function may never look at the signal.
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error));
-    Promise.resolve(upstream(request)).then(resolve, reject);
-  });
+  return typeof upstream === 'function' ? upstream(request) : fetch(request);
 }
 
 function answer({ status, headers, body }: Reply): Response {

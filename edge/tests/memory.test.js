@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { Gate, sign, verify } from 'hookgate';
 
@@ -11,12 +14,29 @@ import { SECRET, endpoints, event, request, secrets } from './support/delivery.j
 const CALLS = process.env.HOOKGATE_SOAK ? 1_000_000 : 20_000;
 const options = { secret: SECRET };
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
+
+/** What JavaScript keeps may differ by this much by itself. */
+const HEAP_BYTES = 4_000_000;
+
 /** Returns how many bytes the Wasm has grown by while something was done often. */
 async function growth(warm, calls, work) {
   for (let i = 0; i < warm; i += 1) await work(i);
   const before = memory.buffer.byteLength;
+  const heap = await heapUsed();
   for (let i = 0; i < calls; i += 1) await work(i);
+  const grown = (await heapUsed()) - heap;
+  assert.ok(grown < HEAP_BYTES, `${grown} bytes of heap`);
   return memory.buffer.byteLength - before;
+}
+
+async function heapUsed() {
+  collect();
+  // What is freed with an object is freed in a turn of its own.
+  await setImmediate();
+  collect();
+  return process.memoryUsage().heapUsed;
 }
 
 test('calls of verify take no memory that is not used again', async () => {
