@@ -96,3 +96,4 @@ test('on KV racing deliveries may both be forwarded, and what failed is no dupli
   assert.equal((await deliver(take)).status, 200);
   assert.equal(got.length, 1);
   assert.deepEqual(await problem(await deliver(take)), { status: 200, code: 'duplicate' });
+});
