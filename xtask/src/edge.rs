@@ -39,6 +39,19 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Builds the package and measures it beside Stripe's own SDK.
+///
+/// # Errors
+/// If it doesn't build or the measurement fails.
+pub(crate) fn bench(workspace: &Workspace) -> Result<()> {
+    process::run(
+        Command::new("npm")
+            .args(["run", "bench"])
+            .current_dir(workspace.path("edge")),
+        "bench",
+    )
+}
+
 /// Builds the Wasm with its ES module and its types into a folder: `core_bg.wasm`,
 /// `core_bg.js` and `core_bg.d.ts`.
 ///

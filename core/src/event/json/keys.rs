@@ -27,7 +27,7 @@ impl<'de> Keys<'de> {
     }
 
     /// Adds a key; `false` if it is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(&mut self, key: Cow<'de, str>) -> bool {
         if self.few.iter().take(self.count).any(|known| *known == key) {
             return false;
