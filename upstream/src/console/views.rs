@@ -3,7 +3,7 @@
 mod event;
 mod search;
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -12,6 +12,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 use hookgate_core::{identity::Source, policy::TypePattern};
+use tokio::runtime::Handle;
 
 pub(super) use self::{
     event::{Event, event},
@@ -24,20 +25,16 @@ use super::{
     flow::Came,
     form::Fields,
     page,
-    pool::wait,
 };
 use crate::{
     clock,
-    deliver::{
-        engine::Standing,
-        schedule::{self, Parked},
-    },
+    deliver::engine::Standing,
     log::{LogAddress, sqlite::SqliteReader},
     metrics::Snapshot,
     reconcile::Report,
     review::{
-        Board, Cursor, Desk, Failure, LatestFailure, QueuePage, Retry, ReviewError, Selection,
-        TrailPage,
+        self, Board, Cursor, Desk, Failure, LatestFailure, QueuePage, Retry, ReviewError,
+        Selection, TrailPage,
     },
 };
 
@@ -91,7 +88,7 @@ impl Console {
         let standings = self.watched().iter().map(|it| it.standing(now)).collect();
         let flow = self.flow.of(std::mem::take(&mut counts.endpoints));
         let reports = self.reports();
-        let files = match &self.log {
+        let files = match self.log.address() {
             LogAddress::Sqlite(path) => {
                 let path = path.clone();
                 self.pool.run(move |_| Files::read(&path)).await??
@@ -184,7 +181,7 @@ pub(super) async fn destination(
         ..Selection::default()
     };
     shown.queue = queue(&console, selection, None).await?;
-    if let LogAddress::Sqlite(path) = &console.log {
+    if let LogAddress::Sqlite(path) = console.log.address() {
         let path = path.clone();
         let read = move |_: &_| {
             let Some(board) = Board::open(&path)? else {
@@ -225,25 +222,9 @@ async fn queue(
     after: Option<Cursor>,
 ) -> Result<QueuePage, Problem> {
     let log = console.log.clone();
-    let read = move |runtime: &tokio::runtime::Handle| match &log {
-        LogAddress::Sqlite(path) => {
-            let Some(board) = Board::open(path)? else {
-                return Ok(QueuePage::default());
-            };
-            Ok(board.queue(&selection, after.as_ref(), ROWS)?)
-        }
-        // A stream lists what is parked from its beginning.
-        other => {
-            let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
-            let wanted = |parked: &Parked| selection.chooses_parked(parked);
-            let destination = selection.destination.as_deref();
-            let parked = schedule::parked(other, destination, limit, wanted);
-            let parked = wait(runtime, parked)??;
-            let next = None;
-            Ok(QueuePage { parked, next })
-        }
-    };
-    console.pool.run(read).await?
+    let read =
+        move |runtime: &Handle| review::queue(&log, runtime, &selection, after.as_ref(), ROWS);
+    Ok(console.pool.run(read).await??)
 }
 
 fn names(console: &Console) -> Vec<String> {
@@ -263,9 +244,13 @@ pub(super) fn selection(fields: &Fields) -> Result<Selection, Problem> {
     let type_name = fields.parsed("type", TypePattern::new);
     let is_account = crate::deliver::destination::is_account;
     let account = fields.parsed("account", |text| is_account(text).then(|| text.to_owned()));
+    let destination = fields.parsed("destination", |text| {
+        Source::new(text).is_ok().then(|| text.to_owned())
+    });
     Ok(Selection {
         ids: fields.get("id").map(str::to_owned).into_iter().collect(),
-        destination: fields.get("destination").map(str::to_owned),
+        // Of a source's form, and part of a subject.
+        destination: destination.map_err(of_form("a destination: 1 to 64 of a-z, 0-9 and -"))?,
         source: source.map_err(of_form("a source: 1 to 64 of a-z, 0-9 and -"))?,
         type_name: type_name.map_err(of_form(
             "an event type, * for any characters, such as invoice.*",
@@ -303,13 +288,13 @@ pub(super) async fn audit(
     let before =
         before.map_err(|_| Problem::Malformed("This is no page of the trail.".to_owned()))?;
     let log = console.log.clone();
-    let read = move |_: &_| {
-        if let LogAddress::Sqlite(path) = &log
+    let read = move |runtime: &Handle| {
+        if let LogAddress::Sqlite(path) = log.address()
             && Board::open(path)?.is_none()
         {
             return Ok(TrailPage::default());
         }
-        match Desk::open(&log) {
+        match Desk::kept(&log, runtime) {
             Err(ReviewError::NotServed) => Ok(TrailPage::default()),
             desk => desk?.page(before, ROWS),
         }

@@ -29,7 +29,7 @@ use crate::{
         pool::wait,
     },
     deliver::destination::is_account,
-    log::{Found, LogAddress, Reader, Sought},
+    log::{Found, LogAddress, Sought},
 };
 
 /// How long a search may look through the log for one page.
@@ -57,7 +57,7 @@ pub(in crate::console) async fn search(
     };
     let log = console.log.clone();
     let look = move |runtime: &tokio::runtime::Handle| {
-        let budget = if matches!(log, LogAddress::Sqlite(_)) {
+        let budget = if matches!(log.address(), LogAddress::Sqlite(_)) {
             BUDGET
         } else {
             BROKER_BUDGET
@@ -65,7 +65,7 @@ pub(in crate::console) async fn search(
         let until = Instant::now() + budget;
         let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
         let found = wait(runtime, async {
-            let reader = Reader::open(&log).await?;
+            let reader = log.reader().await?;
             reader.backwards(before, &sought, limit, until).await
         });
         Ok::<_, Problem>(found??)

@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_nats::{
+    Client,
     datetime::DateTime,
     jetstream::{
         self,
@@ -79,6 +80,18 @@ impl NatsReader {
     /// [`ReadError`].
     pub(crate) async fn open(server: &Servers) -> Result<Self, ReadError> {
         let client = connection::connect(server).await?;
+        Self::over(client, server).await
+    }
+
+    /// Finds the stream over a connection that is kept.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn kept(connection: &connection::Kept) -> Result<Self, ReadError> {
+        Self::over(connection.client().await?, connection.server()).await
+    }
+
+    async fn over(client: Client, server: &Servers) -> Result<Self, ReadError> {
         let context = jetstream::context::ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .build(client);
@@ -362,6 +375,6 @@ impl Seen {
     }
 }
 
-pub(super) fn timestamp(nanos: i128) -> Timestamp {
+pub(crate) fn timestamp(nanos: i128) -> Timestamp {
     Timestamp::from_unix_millis(u64::try_from(nanos / 1_000_000).unwrap_or_default())
 }

@@ -138,9 +138,14 @@ fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
     client
         .get("/review?account=a%20b")
         .says(400, "`account`: expected");
+    for after in ["x", "7"] {
+        client
+            .get(&format!("/review?after={after}"))
+            .says(400, "no page of the queue");
+    }
     client
-        .get("/review?after=x")
-        .says(400, "no page of the queue");
+        .get("/review?destination=a.b")
+        .says(400, "`destination`: expected a destination");
 }
 
 #[test]

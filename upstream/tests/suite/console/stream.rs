@@ -1,4 +1,8 @@
-//! Decisions and looks beside a JetStream log.
+//! Pages, decisions and looks beside a JetStream log.
+
+mod life;
+mod outage;
+mod queue;
 
 use super::{
     ADA, BEN, EVE, Scene,
