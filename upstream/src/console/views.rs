@@ -11,7 +11,7 @@ use axum::{
     http::Uri,
     response::{Html, IntoResponse as _, Response},
 };
-use hookgate_core::{identity::Source, policy::TypePattern};
+use hookgate_core::{identity::Source, policy::TypePattern, time::Timestamp};
 use tokio::runtime::Handle;
 
 pub(super) use self::{
@@ -244,6 +244,10 @@ pub(super) fn selection(fields: &Fields) -> Result<Selection, Problem> {
     let type_name = fields.parsed("type", TypePattern::new);
     let is_account = crate::deliver::destination::is_account;
     let account = fields.parsed("account", |text| is_account(text).then(|| text.to_owned()));
+    let time = |name| {
+        let time = fields.parsed(name, Timestamp::parse_rfc3339);
+        time.map_err(of_form("a time, such as 2026-11-26T14:00:00Z"))
+    };
     let destination = fields.parsed("destination", |text| {
         Source::new(text).is_ok().then(|| text.to_owned())
     });
@@ -257,8 +261,8 @@ pub(super) fn selection(fields: &Fields) -> Result<Selection, Problem> {
         ))?,
         account: account.map_err(of_form("a connected account's ID, such as acct_1"))?,
         reason: fields.get("parked_for").map(str::to_owned),
-        since: None,
-        until: None,
+        since: time("since")?,
+        until: time("until")?,
     })
 }
 

@@ -35,7 +35,7 @@ use crate::{
 /// How long a search may look through the log for one page.
 const BUDGET: Duration = Duration::from_millis(25);
 
-/// As [`BUDGET`], where each event comes over a network.
+/// As [`BUDGET`], where each event comes whole over a network.
 const BROKER_BUDGET: Duration = Duration::from_secs(2);
 
 /// Digits of a trace ID.
@@ -57,10 +57,9 @@ pub(in crate::console) async fn search(
     };
     let log = console.log.clone();
     let look = move |runtime: &tokio::runtime::Handle| {
-        let budget = if matches!(log.address(), LogAddress::Sqlite(_)) {
-            BUDGET
-        } else {
-            BROKER_BUDGET
+        let budget = match log.address() {
+            LogAddress::Sqlite(_) | LogAddress::Nats(_) => BUDGET,
+            _ => BROKER_BUDGET,
         };
         let until = Instant::now() + budget;
         let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);

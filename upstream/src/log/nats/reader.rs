@@ -148,8 +148,17 @@ impl NatsReader {
     }
 
     /// Reads the events from `start` to before `end`, without payloads.
-    async fn chunk(&self, start: u64, end: u64) -> Result<Vec<Entry>, reader::ReadError> {
-        let mut messages = self.walk(start).headers_only();
+    ///
+    /// # Errors
+    /// [`reader::ReadError`].
+    pub(crate) async fn chunk(
+        &self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, reader::ReadError> {
+        let count = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let most = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        let mut messages = self.walk(start).headers_only().at_most(most);
         let mut seen = Seen::default();
         let last = end.saturating_sub(1);
         while let Some((sequence, message)) = read(messages.next(last).await)? {

@@ -143,9 +143,28 @@ fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
             .get(&format!("/review?after={after}"))
             .says(400, "no page of the queue");
     }
+    // When it was tried last.
+    let after = page_of("evt_other", &client);
+    let (_, at) = after
+        .split_once("data-label=\"Last attempt\"><time datetime=\"")
+        .unwrap();
+    let at = at.split('"').next().unwrap();
+    client
+        .get(&format!("/review?since={at}"))
+        .says(200, "evt_other");
+    let before = client.get(&format!("/review?until={at}&type=charge.*"));
+    before.says(200, "Nothing is parked that this filter chooses.");
+    client
+        .get("/review?since=yesterday")
+        .says(400, "`since`: expected a time");
     client
         .get("/review?destination=a.b")
         .says(400, "`destination`: expected a destination");
+}
+
+/// The queue with one event.
+fn page_of(id: &str, client: &Client) -> String {
+    client.get(&format!("/review?id={id}")).body
 }
 
 #[test]
