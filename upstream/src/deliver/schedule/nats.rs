@@ -13,6 +13,7 @@ mod parked;
 mod place;
 mod position;
 mod queue;
+mod recent;
 mod records;
 mod rules;
 mod stage;
@@ -31,6 +32,7 @@ use tracing::warn;
 
 pub(crate) use beside::{Beside, Parking, Reached};
 pub(crate) use parked::parked;
+pub(crate) use recent::Attempted;
 pub(crate) use rules::Rules;
 pub(crate) use stage::Stage;
 pub(crate) use streams::OpenError;

@@ -6,13 +6,13 @@ use std::{num::NonZeroU64, time::Duration};
 use hookgate_core::time::Timestamp;
 use tokio::runtime::Handle;
 
-use super::{Desk, FileDesk, ReviewError};
+use super::{Desk, FileDesk, ReviewError, stream::Recent};
 use crate::{
     clock,
     evidence::{Chain, Link, LogId},
     log::{Capability, Entry, Kept, LogAddress},
     review::{
-        Life, QueuePage, Selection,
+        Failure, LatestFailure, Life, QueuePage, Retry, Selection,
         audit::{self, Action, Record, Row, TrailError},
         operator::{Batch, Operator},
         outcome::Item,
@@ -104,6 +104,61 @@ impl Desk {
         match self {
             Self::File(_) => Ok(Vec::new()),
             Self::Stream(desk, blocking) => blocking.on(desk.lives(event, records, destinations)),
+        }
+    }
+
+    /// Returns the last thousand attempts beside a stream; beside a file a
+    /// [`Board`](crate::review::Board) says what failed, here and below.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn recent(&self) -> Result<Recent, ReviewError> {
+        match self {
+            Self::File(_) => Ok(Recent::default()),
+            Self::Stream(desk, blocking) => blocking.on(desk.recent()),
+        }
+    }
+
+    /// Returns the newest of these attempts that failed at a destination.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn failures(
+        &self,
+        recent: &Recent,
+        destination: &str,
+    ) -> Result<Vec<Failure>, ReviewError> {
+        match self {
+            Self::File(_) => Ok(Vec::new()),
+            Self::Stream(desk, blocking) => blocking.on(desk.failures(recent, destination)),
+        }
+    }
+
+    /// Returns the newest attempt that failed at each destination: among these, and
+    /// of what was parked last.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn latest_failures(
+        &self,
+        recent: &Recent,
+        destinations: &[String],
+    ) -> Result<Vec<LatestFailure>, ReviewError> {
+        match self {
+            Self::File(_) => Ok(Vec::new()),
+            Self::Stream(desk, blocking) => blocking.on(desk.latest_failures(recent, destinations)),
+        }
+    }
+
+    /// Returns what waits for another attempt at a destination, the one first that
+    /// is due first: ten at most; `None` if too many wait to tell.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn retries(&self, destination: &str) -> Result<Option<Vec<Retry>>, ReviewError> {
+        match self {
+            Self::File(_) => Ok(None),
+            Self::Stream(desk, blocking) => blocking.on(desk.retries(destination)),
         }
     }
 

@@ -6,6 +6,7 @@
 //! refuses it, and all of it is looked up and judged anew.
 
 mod facts;
+mod failures;
 mod hearing;
 mod known;
 mod life;
@@ -18,6 +19,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hookgate_core::identity::Source;
 use tokio::{join, time::sleep};
 
+pub(in crate::review::desk) use self::failures::Recent;
 use self::{facts::Facts, hearing::Hearing, known::Known};
 use super::{CHUNK, Decision, Request, ReviewError, Run, is_one_of};
 use crate::{

@@ -14,7 +14,15 @@ use crate::{
 
 #[test]
 fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
-    let scene = Scene::start(3);
+    late_payments(&Scene::start(3));
+}
+
+#[test]
+fn from_late_payments_to_the_parked_events_of_the_failing_destination_on_nats() {
+    late_payments(&Scene::on_nats(3));
+}
+
+fn late_payments(scene: &Scene) {
     let client = scene.client();
     until("the overview says so", || {
         let page = client.get("/");
@@ -26,6 +34,8 @@ fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
     page.says(200, "href=\"/destination?name=orders\"");
     let page = client.get("/destination?name=orders");
     page.says(200, "Parked here");
+    page.says(200, "unknown currency");
+    assert!(!page.body.contains("None among the last"), "{}", page.body);
     for id in ["evt_n00000", "evt_n00001", "evt_n00002"] {
         page.says(200, &format!("href=\"/event?id={id}&amp;source=stripe\""));
     }

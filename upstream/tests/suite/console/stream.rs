@@ -1,5 +1,6 @@
 //! Pages, decisions and looks beside a JetStream log.
 
+mod failing;
 mod life;
 mod outage;
 mod queue;

@@ -38,7 +38,7 @@ pub(crate) struct Beside {
     pub(super) log: Stream,
     pub(super) retry: Stream,
     pub(super) review: Stream,
-    attempts: Stream,
+    pub(super) attempts: Stream,
 }
 
 /// Is one stay of an event in review.

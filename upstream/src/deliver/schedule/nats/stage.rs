@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) enum Stage {
     /// It waits for a person.
-    Parked(Parking),
+    Parked(Box<Parking>),
     /// It is tried again at this time; or has been due since.
     Due {
         /// When.
@@ -62,7 +62,7 @@ impl Beside {
         if let Some(message) = parked {
             let parked = records::read_parked(destination, sequence, &message.headers);
             let number = message.sequence;
-            return Ok(Stage::Parked(Parking { number, parked }));
+            return Ok(Stage::Parked(Box::new(Parking { number, parked })));
         }
         if let Some(at) = scheduled.and_then(|it| records::scheduled_for(&it.headers)) {
             return Ok(Stage::Due { at });
