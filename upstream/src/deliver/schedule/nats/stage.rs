@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     deliver::schedule::ReadError,
-    log::{
-        Entry,
-        nats::{subjects_of, timestamp},
-    },
+    log::{Entry, nats::timestamp},
 };
 
 /// Says where an event is on its way to a destination.
@@ -41,7 +38,7 @@ pub(crate) enum Stage {
 }
 
 impl Beside {
-    /// Says where an event is. What moves on while this is asked may be missed:
+    /// Says where an event is that the destination's filter chooses. What moves on while this is asked may be missed:
     /// [`Stage::Settled`] is nothing's proof.
     ///
     /// # Errors
@@ -101,9 +98,6 @@ impl Beside {
             }
             Err(error) => return Err(refused(error)),
         };
-        if !hands_out(&info.config, event) {
-            return Ok(Stage::Settled);
-        }
         let (given, settled) = (
             info.delivered.stream_sequence,
             info.ack_floor.stream_sequence,
@@ -119,14 +113,6 @@ impl Beside {
         }
         Ok(Stage::Settled)
     }
-}
-
-/// Tells whether a consumer hands out what has an event's subject.
-fn hands_out(config: &consumer::Config, event: &Entry) -> bool {
-    let subjects = subjects_of(event.attributes.source.as_str());
-    let one = Some(&config.filter_subject).filter(|it| !it.is_empty());
-    let mut all = config.filter_subjects.iter().chain(one).peekable();
-    all.peek().is_none() || all.any(|it| *it == subjects)
 }
 
 fn stored_at(message: &StreamMessage) -> Timestamp {
