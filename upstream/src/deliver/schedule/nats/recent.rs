@@ -49,11 +49,10 @@ impl Beside {
         let walk = Walk::start(&self.attempts, first.max(state.first_sequence), largest);
         let mut walk = walk.headers_only().at_most(MOST);
         let mut recent = Vec::new();
-        while state.messages > 0 {
-            let next = walk.next(last).await.map_err(ReadError::Nats)?;
-            let Some((number, message)) = next.filter(|(number, _)| *number <= last) else {
-                break;
-            };
+        if state.messages == 0 {
+            return Ok(recent);
+        }
+        while let Some((number, message)) = walk.next(last).await.map_err(ReadError::Nats)? {
             let place = records::place(&message.subject);
             let attempt = message.headers.as_ref().and_then(records::read_attempt);
             if let Some(((destination, sequence), attempt)) = place.zip(attempt) {
@@ -63,7 +62,7 @@ impl Beside {
                     attempt,
                 });
             }
-            if number == last {
+            if number >= last {
                 break;
             }
         }

@@ -1,7 +1,7 @@
 //! What an event waits for at a destination, as far as the streams and the
 //! destination's consumer say it.
 
-use async_nats::jetstream::{consumer, context::ConsumerInfoErrorKind, message::StreamMessage};
+use async_nats::jetstream::{context::ConsumerInfoErrorKind, message::StreamMessage};
 use futures_util::TryStreamExt as _;
 use hookgate_core::time::Timestamp;
 use tokio::try_join;
