@@ -125,7 +125,7 @@ pub(super) fn parked(caller: &Caller, queue: &QueuePage, now: Timestamp) -> Mark
         "Answer",
     ];
     html! {
-        div.cards { (table("Parked events, the one that was tried longest ago first", &head, &body)) }
+        div.cards { (table("Parked events, the one that was parked longest ago first", &head, &body)) }
         @if !caller.operates() {
             p.note { "Who has the role operate decides about them." }
         }
