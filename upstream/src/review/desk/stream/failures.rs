@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::StreamDesk;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{AT_ONCE, StreamDesk};
 use crate::{
     deliver::{job::Outcome, schedule::nats::Attempted},
     review::{Failure, LatestFailure, Retry, desk::ReviewError},
@@ -102,17 +104,21 @@ impl StreamDesk {
         scheduled.truncate(SHOWN);
         let sequences = scheduled.iter().map(|it| it.sequence).collect();
         let events = self.events(sequences).await?;
-        let mut retries = Vec::new();
-        for (it, (_, event)) in scheduled.into_iter().zip(events) {
-            let attempts = self.beside.attempts(destination, it.sequence).await?;
-            retries.push(Retry {
-                sequence: it.sequence,
-                entry: event.map(|(entry, _)| entry),
-                attempts: it.attempts,
-                at: it.at,
-                last: attempts.into_iter().last(),
+        let retries = scheduled
+            .into_iter()
+            .zip(events)
+            .map(async |(it, (_, event))| {
+                let attempts = self.beside.attempts(destination, it.sequence).await?;
+                Ok::<_, ReviewError>(Retry {
+                    sequence: it.sequence,
+                    entry: event.map(|(entry, _)| entry),
+                    attempts: it.attempts,
+                    at: it.at,
+                    last: attempts.into_iter().last(),
+                })
             });
-        }
-        Ok(Some(retries))
+        let retries: Vec<_> = retries.collect();
+        let retries = stream::iter(retries).buffered(AT_ONCE);
+        Ok(Some(retries.try_collect().await?))
     }
 }
