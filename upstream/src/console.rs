@@ -40,7 +40,10 @@ use self::{
 };
 pub(crate) use self::{entry::Peer, settings::Settings};
 use crate::{
-    deliver::engine::Watched, log::LogAddress, metrics::Metrics, reconcile::Reports,
+    deliver::engine::Watched,
+    log::{Kept, LogAddress},
+    metrics::Metrics,
+    reconcile::Reports,
     server::Appender,
 };
 
@@ -51,7 +54,7 @@ pub(crate) struct Console {
     sessions: Sessions,
     throttle: Throttle,
     pool: Pool,
-    log: LogAddress,
+    log: Kept,
     approvals: u32,
     metrics: Metrics,
     flow: Flow,
@@ -82,7 +85,7 @@ impl Console {
             sessions: Sessions::default(),
             throttle: Throttle::new(),
             pool: Pool::new(),
-            log,
+            log: Kept::new(log),
             approvals,
             flow: Flow::new(metrics.clone()),
             metrics,

@@ -5,6 +5,7 @@ mod appender;
 mod claim;
 mod connections;
 mod intake;
+mod open_files;
 mod pages;
 mod subject;
 mod waiting;
@@ -154,6 +155,7 @@ pub(crate) enum ServeError {
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Settings { listen, .. } = settings;
     demand(&settings)?;
+    open_files::raise();
     let verification = &settings.acceptance.verification;
     let has_tokens = settings.acceptance.gate_tokens.is_some();
     if !verification.is_strict() {
@@ -223,7 +225,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let intake = Arc::new(intake);
     let max_payload_bytes = settings.limits.max_payload_bytes;
     let reconcile = settings.reconcile;
-    let reports = reconcile.as_ref().map(|it| Reports::new(it.every));
+    let reports = reconcile.as_ref().map(Reports::open);
     if let Some(console) = console {
         console.attach(&appender, engine.watched(), reports.clone());
     }

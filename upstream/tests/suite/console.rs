@@ -193,9 +193,14 @@ impl Scene {
 
     /// The same beside a JetStream log.
     pub(crate) fn on_nats(parked: usize) -> Self {
+        Self::on_nats_with(parked, "")
+    }
+
+    /// `more` are other destinations.
+    pub(crate) fn on_nats_with(parked: usize, more: &str) -> Self {
         let nats = Nats::new();
         let log = nats.address();
-        Self::beside(log, Box::new(nats), parked, OPERATORS)
+        Self::beside(log, Box::new(nats), parked, &(more.to_owned() + OPERATORS))
     }
 
     fn beside(log: String, backend: Box<dyn Any>, parked: usize, more: &str) -> Self {

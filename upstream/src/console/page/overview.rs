@@ -124,8 +124,8 @@ struct Row<'a> {
     oldest: Option<Timestamp>,
     parked: u64,
     failure: Option<&'a LatestFailure>,
-    /// Whether the log keeps attempts.
-    is_kept: bool,
+    /// Whether the log says that now.
+    is_known: bool,
 }
 
 /// The worst first.
@@ -134,7 +134,7 @@ fn rows<'a>(overview: &'a Overview, now: Timestamp) -> Vec<Row<'a>> {
         let name = standing.name.as_str();
         let mut waiting = overview.counts.destinations.iter();
         let waiting = waiting.find(|it| *it.name == *name);
-        let mut failures = overview.failures.iter();
+        let mut failures = overview.failures.iter().flatten();
         let failure = failures.find(|it| it.destination == name);
         let oldest = waiting.and_then(|it| it.oldest);
         let parked = waiting.map_or(0, |it| it.parked);
@@ -147,7 +147,7 @@ fn rows<'a>(overview: &'a Overview, now: Timestamp) -> Vec<Row<'a>> {
             oldest,
             parked,
             failure,
-            is_kept: overview.stored.is_some(),
+            is_known: overview.failures.is_some(),
         }
     };
     let mut rows: Vec<Row<'a>> = overview.standings.iter().map(row).collect();
@@ -215,7 +215,7 @@ fn destinations(rows: &[Row<'_>], now: Timestamp) -> Markup {
                 td data-label="Oldest" { (row.oldest.map_or_else(|| "–".to_owned(), |at| age(at, now))) }
                 td data-label="Parked" { (number(row.parked)) }
                 td data-label="Last failure" {
-                    @if row.is_kept { (reason(row.failure.map(|it| &it.attempt), now)) } @else { "not kept on this log" }
+                    @if row.is_known { (reason(row.failure.map(|it| &it.attempt), now)) } @else { "not known now" }
                 }
             }
         }
