@@ -13,6 +13,7 @@
 //! | do known events come again, is what was acknowledged completed? | [`share`] |
 //! | who signs, with valid signatures? | [`stranger`] |
 //! | is something else new? | [`generic`] |
+//! | does what should follow an event follow it, in time? | [`expect`] |
 //!
 //! What they say becomes a [`verdict::Verdict`]. Figures measured of each are in
 //! `docs/anomaly.md`.
@@ -21,6 +22,7 @@
 extern crate alloc;
 
 mod cusum;
+pub mod expect;
 mod float;
 pub mod forgery;
 pub mod generic;

@@ -1,6 +1,10 @@
 //! Saving and restoring what was learnt.
 
-use alloc::{collections::VecDeque, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
 
 /// What a saved state begins with.
 const MAGIC: [u8; 4] = *b"HGWT";
@@ -239,6 +243,20 @@ impl<T: Persist> Persist for VecDeque<T> {
     }
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
         Vec::read(input).map(Self::from)
+    }
+}
+
+impl<K: Persist + Ord, V: Persist> Persist for BTreeMap<K, V> {
+    fn write(&self, out: &mut Vec<u8>) {
+        u32::try_from(self.len()).unwrap_or(u32::MAX).write(out);
+        for (key, value) in self {
+            key.write(out);
+            value.write(out);
+        }
+    }
+    fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let count = input.count()?;
+        (0..count).map(|_| Persist::read(input)).collect()
     }
 }
 
