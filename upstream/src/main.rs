@@ -18,6 +18,7 @@ mod console;
 mod decide;
 mod deliver;
 mod evidence;
+mod expect;
 mod gate_token;
 mod http_client;
 mod kafka;
@@ -144,6 +145,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(replay::replay(&args))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Watch(WatchCommand::Flags(args)) => {
+            show::flags(&args)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions(args) => {
             args.print()?;
             Ok(ExitCode::SUCCESS)
@@ -231,6 +236,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         )?),
         None => None,
     };
+    let expectations = expect::Settings::load(&merged.expectations, &merged.log)?;
     let console = console::Settings::load(merged.console, merged.metrics)?;
     Ok(Settings {
         listen: merged.listen,
@@ -254,6 +260,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         destinations,
         approvals: merged.approvals.as_count(),
         reconcile,
+        expectations,
         ready_file,
     })
 }

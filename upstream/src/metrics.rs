@@ -5,6 +5,7 @@
 //! verified events ([`label::MAX_NAMES`]).
 
 mod endpoint;
+mod expected;
 mod family;
 mod group;
 mod label;
@@ -25,7 +26,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{endpoint::Endpoint, family::Series, label::Names};
+use self::{endpoint::Endpoint, expected::Expected, family::Series, label::Names};
 pub(crate) use self::{
     group::AccountGroups,
     page::routes,
@@ -72,6 +73,7 @@ struct Counts {
     reconcile_events: Series<1, Counter>,
     reconcile_requests: Series<1, Counter>,
     reconcile_last: Gauge,
+    expected: Expected,
 }
 
 /// Says under which labels an event counts.
@@ -141,6 +143,7 @@ impl Metrics {
                 Counter::default,
             ),
             reconcile_last,
+            expected: Expected::new(&mut registry),
             registry,
         }))
     }

@@ -5,6 +5,7 @@ mod appender;
 mod claim;
 mod connections;
 mod intake;
+mod outcomes;
 mod pages;
 mod subject;
 mod waiting;
@@ -41,6 +42,7 @@ use crate::{
         destination::Destination,
         engine::{Engine, Instruments, StartError},
     },
+    expect::{self, Expecting, StoreError},
     log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
     metrics::{AccountGroups, Metrics},
     reconcile::{self, Repeating, Reports},
@@ -75,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) approvals: NonZeroU32,
     /// What is compared with Stripe's list of events.
     pub(crate) reconcile: Option<reconcile::Settings>,
+    /// What becomes of events that are not as expected.
+    pub(crate) expectations: expect::Settings,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -127,6 +131,9 @@ pub(crate) enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// What is expected can't be kept.
+    #[error(transparent)]
+    Expect(#[from] StoreError),
     /// Spans can't be reported.
     #[error("can't report spans: {0}. Check the OTEL_EXPORTER_OTLP_… variables")]
     Otlp(#[from] ExporterBuildError),
@@ -218,6 +225,12 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         announce(path, address)?;
     }
 
+    let expecting = Expecting::start(
+        settings.expectations,
+        settings.log.clone(),
+        engine.reviewer(),
+        metrics.clone(),
+    )?;
     let appender = Arc::new(Appender::new(log, metrics, tracer, news));
     let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
     let intake = Arc::new(intake);
@@ -225,7 +238,12 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let reconcile = settings.reconcile;
     let reports = reconcile.as_ref().map(|it| Reports::new(it.every));
     if let Some(console) = console {
-        console.attach(&appender, engine.watched(), reports.clone());
+        console.attach(
+            &appender,
+            engine.watched(),
+            reports.clone(),
+            expecting.view(),
+        );
     }
     let repeating = reconcile.zip(reports).map(|(settings, reports)| {
         Repeating::start(settings, Arc::clone(&appender), max_payload_bytes, reports)
@@ -240,7 +258,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     connections::serve(
         listener,
-        routes(Arc::clone(&intake)),
+        routes(Arc::clone(&intake)).merge(outcomes::routes(expecting.reports())),
         connections::OF_THE_INTAKE,
         stop,
     )
@@ -248,6 +266,8 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Some(repeating) = repeating {
         repeating.stop().await;
     }
+    // Before deliveries, in whose queue it lets events wait.
+    expecting.stop().await;
     tokio::select! {
         () = engine.stop() => {}
         _ = terminate.recv() => warn!("SIGTERM again: deliveries under way come again"),

@@ -210,6 +210,11 @@ impl Expectations {
         found
     }
 
+    /// Returns the place of an event that waits, by the digest of its identity.
+    pub fn place_of(&self, event: u64) -> Option<u64> {
+        self.waits.sequence(event)
+    }
+
     /// Looks for what is overdue. `got` says since when a destination has an event; it is
     /// asked of what would be overdue otherwise.
     pub fn tick(&mut self, now_millis: u64, got: &mut dyn FnMut(u64, &str) -> Got) -> Vec<Finding> {

@@ -16,7 +16,7 @@ use crate::{
     clock,
     deliver::{
         destination::Destination,
-        job::{Attempt, Settlement},
+        job::{Attempt, ParkReason, Settlement},
         schedule::{Backlog, Due, ScheduleError},
     },
     log::{
@@ -45,6 +45,12 @@ pub(super) enum Command {
         sequence: u64,
         attempts: Vec<Attempt>,
         settlement: Settlement,
+        reply: oneshot::Sender<Result<(), ScheduleError>>,
+    },
+    Park {
+        destination: Arc<Destination>,
+        sequence: u64,
+        reason: ParkReason,
         reply: oneshot::Sender<Result<(), ScheduleError>>,
     },
     Backlog {
@@ -76,6 +82,7 @@ pub(super) struct Worker {
 enum Answer {
     Due(oneshot::Sender<Result<Due, ScheduleError>>, Due),
     Settled(oneshot::Sender<Result<(), ScheduleError>>, Handed),
+    Parked(oneshot::Sender<Result<(), ScheduleError>>),
     Backlog(oneshot::Sender<Result<Backlog, ScheduleError>>, Backlog),
 }
 
@@ -188,6 +195,15 @@ impl Worker {
                     places::settle(&transaction, name, sequence, &attempts, settlement)?;
                     Answer::Settled(reply, Handed(name.clone(), sequence))
                 }
+                Command::Park {
+                    destination,
+                    sequence,
+                    reason,
+                    reply,
+                } => {
+                    places::park(&transaction, &destination.name, sequence, reason, now)?;
+                    Answer::Parked(reply)
+                }
                 Command::Backlog { destination, reply } => {
                     places::prune(&transaction, now)?;
                     let step = Step::new(&transaction, &self.log, &destination, now);
@@ -207,6 +223,9 @@ impl Worker {
             }
             Answer::Settled(reply, handed) => {
                 self.take_back(&handed);
+                let _ = reply.send(Ok(()));
+            }
+            Answer::Parked(reply) => {
                 let _ = reply.send(Ok(()));
             }
             Answer::Backlog(reply, backlog) => {
