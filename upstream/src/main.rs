@@ -19,6 +19,7 @@ mod decide;
 mod deliver;
 mod evidence;
 mod gate_token;
+mod gate_watch;
 mod http_client;
 mod kafka;
 mod keep;

@@ -130,9 +130,16 @@ pub(super) const RECONCILE_LAST: Family = Family {
     help: "Unix time at which the last comparison with Stripe ended whole; until there is one, when the server began; 0 where none is configured",
 };
 
+/// What gates' watches said.
+pub(super) const VERDICTS: Family = Family {
+    name: "hookgate_verdicts_total",
+    labels: &["kind"],
+    help: "verdicts that gates' watches told (`/v1/watch/verdicts`), by cause",
+};
+
 /// All of them, in the order of the documentation.
 #[cfg(test)]
-pub(super) const ALL: [&Family; 15] = [
+pub(super) const ALL: [&Family; 16] = [
     &APPEND_SECONDS,
     &APPENDS,
     &EVENTS,
@@ -148,6 +155,7 @@ pub(super) const ALL: [&Family; 15] = [
     &RECONCILE_EVENTS,
     &RECONCILE_REQUESTS,
     &RECONCILE_LAST,
+    &VERDICTS,
 ];
 
 impl Family {
