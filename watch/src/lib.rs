@@ -14,12 +14,15 @@
 //! | who signs, with valid signatures? | [`stranger`] |
 //! | is something else new? | [`generic`] |
 //!
+//! A gate of several workers counts in a [`tally`] each; one [`worker`] has the watch.
+//!
 //! What they say becomes a [`verdict::Verdict`]. Figures measured of each are in
 //! `docs/anomaly.md`.
 #![no_std]
 
 extern crate alloc;
 
+pub mod alert;
 mod cusum;
 mod float;
 pub mod forgery;
@@ -37,7 +40,9 @@ pub mod source;
 mod standing;
 pub mod state;
 pub mod stranger;
+pub mod tally;
 pub mod time;
 pub mod upstream;
 pub mod verdict;
 pub mod watch;
+pub mod worker;
