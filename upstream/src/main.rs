@@ -20,6 +20,7 @@ mod deliver;
 mod evidence;
 mod expect;
 mod gate_token;
+mod gate_watch;
 mod http_client;
 mod kafka;
 mod keep;

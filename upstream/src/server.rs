@@ -4,6 +4,7 @@ mod answer;
 mod appender;
 mod claim;
 mod connections;
+mod gate_watch;
 mod intake;
 mod outcomes;
 mod pages;
@@ -231,7 +232,10 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         engine.reviewer(),
         metrics.clone(),
     )?;
-    let appender = Arc::new(Appender::new(log, metrics, tracer, news));
+    let appender = Arc::new(Appender::new(log, metrics.clone(), tracer, news));
+    let door = gate_watch::Door::new(settings.acceptance.gate_tokens.clone(), listen.ip());
+    let kept = gate_watch::Kept::beside(&settings.log, metrics);
+    let watch_routes = gate_watch::routes(door, kept);
     let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
     let intake = Arc::new(intake);
     let max_payload_bytes = settings.limits.max_payload_bytes;
@@ -258,7 +262,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     connections::serve(
         listener,
-        routes(Arc::clone(&intake)).merge(outcomes::routes(expecting.reports())),
+        routes(Arc::clone(&intake))
+            .merge(watch_routes)
+            .merge(outcomes::routes(expecting.reports())),
         connections::OF_THE_INTAKE,
         stop,
     )

@@ -15,12 +15,15 @@
 //! | is something else new? | [`generic`] |
 //! | does what should follow an event follow it, in time? | [`expect`] |
 //!
+//! A gate of several workers counts in a [`tally`] each; one [`worker`] has the watch.
+//!
 //! What they say becomes a [`verdict::Verdict`]. Figures measured of each are in
 //! `docs/anomaly.md`.
 #![no_std]
 
 extern crate alloc;
 
+pub mod alert;
 mod cusum;
 pub mod expect;
 mod float;
@@ -39,7 +42,9 @@ pub mod source;
 mod standing;
 pub mod state;
 pub mod stranger;
+pub mod tally;
 pub mod time;
 pub mod upstream;
 pub mod verdict;
 pub mod watch;
+pub mod worker;

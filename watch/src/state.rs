@@ -112,6 +112,24 @@ pub(crate) fn restore<T: Persist>(bytes: &[u8]) -> Result<T, StateError> {
     }
 }
 
+/// Checks that bytes are a whole saved state of some version, and reads nothing of it:
+/// for whoever keeps it for a watch.
+///
+/// # Errors
+/// [`StateError::Magic`], [`StateError::Length`], [`StateError::Checksum`].
+pub fn check(bytes: &[u8]) -> Result<(), StateError> {
+    let mut input = Input { bytes, at: 0 };
+    if input.take("the magic bytes")? != MAGIC {
+        return Err(StateError::Magic);
+    }
+    let _version: [u8; 2] = input.take("a version")?;
+    let expected = u64::from_le_bytes(input.take("a checksum")?);
+    match bytes.get(input.at..).map(checksum) {
+        Some(found) if found == expected => Ok(()),
+        _ => Err(StateError::Checksum),
+    }
+}
+
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

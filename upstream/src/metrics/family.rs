@@ -130,6 +130,13 @@ pub(super) const RECONCILE_LAST: Family = Family {
     help: "Unix time at which the last comparison with Stripe ended whole; until there is one, when the server began; 0 where none is configured",
 };
 
+/// What gates' watches said.
+pub(super) const VERDICTS: Family = Family {
+    name: "hookgate_verdicts_total",
+    labels: &["kind"],
+    help: "verdicts that gates' watches told (`/v1/watch/verdicts`), by cause",
+};
+
 /// What is not as expected.
 pub(super) const FLAGS: Family = Family {
     name: "hookgate_flags_total",
@@ -167,7 +174,7 @@ pub(super) const FORECAST: Family = Family {
 
 /// All of them, in the order of the documentation.
 #[cfg(test)]
-pub(super) const ALL: [&Family; 20] = [
+pub(super) const ALL: [&Family; 21] = [
     &APPEND_SECONDS,
     &APPENDS,
     &EVENTS,
@@ -183,6 +190,7 @@ pub(super) const ALL: [&Family; 20] = [
     &RECONCILE_EVENTS,
     &RECONCILE_REQUESTS,
     &RECONCILE_LAST,
+    &VERDICTS,
     &FLAGS,
     &OVERDUE,
     &EXPECTING,

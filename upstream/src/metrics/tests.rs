@@ -40,6 +40,7 @@ fn exercised() -> Metrics {
         },
     );
     metrics.reconciling(NOW);
+    metrics.told("slow_loris");
     metrics
 }
 

@@ -40,6 +40,7 @@ mod evidence;
 mod exit;
 mod gate;
 mod gate_token;
+mod gate_watch;
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;
