@@ -22,8 +22,8 @@ pub(crate) use self::{
     reporters::Reports,
     run::{Expecting, Reviewer},
     series::ALL,
-    settings::{Settings, SettingsError, state_of},
+    settings::{Settings, state_of},
     store::{Hour, Report, Reported, Store, StoreError},
-    told::{Told, duration},
+    told::Told,
     view::{Forecast, Shown, View},
 };

@@ -32,6 +32,7 @@ use crate::{
         engine::Standing,
         schedule::{self, Parked},
     },
+    expect::{Shown, View},
     log::{LogAddress, sqlite::SqliteReader},
     metrics::Snapshot,
     reconcile::Report,
@@ -60,6 +61,8 @@ pub(super) struct Overview {
     /// Events in the log, and those of the last day; where the log counts without
     /// gaps.
     pub(super) stored: Option<(u64, u64)>,
+    /// What is expected, and what is told.
+    pub(super) expected: Shown,
     /// The last comparison with Stripe; `None` where none is configured.
     pub(super) reconciled: Option<Option<Report>>,
 }
@@ -105,6 +108,7 @@ impl Console {
             standings,
             failures: files.failures,
             stored: files.stored,
+            expected: self.expected().map(View::shown).unwrap_or_default(),
             reconciled: reports.map(|reports| reports.newest().into_iter().next()),
         })
     }

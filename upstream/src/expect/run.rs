@@ -28,6 +28,7 @@ use super::{
 use crate::{
     clock,
     deliver::{destination::Destination, job::ParkReason, schedule::Schedule},
+    gate_watch,
     log::{Entry, LogAddress, ReadError, Reader},
     metrics::Metrics,
 };
@@ -44,6 +45,11 @@ const IDLE: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Time between two savings of what was learnt.
 const SAVE: Duration = Duration::from_mins(5);
+
+/// Time between two looks at what gates told.
+const GATES: Duration = Duration::from_secs(5);
+/// How far back that goes, in seconds.
+const WEEK: u64 = 7 * 86_400;
 
 /// Says why a look failed; the next one goes on there.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +94,7 @@ impl Expecting {
             store: Arc::clone(&store),
             reporters: Arc::new(settings.reporters),
         };
+        let verdicts = gate_watch::Store::beside(&log).ok();
         let (learner, has_learnt) = Learner::restore(store, Deliveries::of(&log))?;
         let view = View::default();
         let (told, hours) = {
@@ -106,6 +113,8 @@ impl Expecting {
             view: view.clone(),
             metrics,
             forecast_at: 0,
+            verdicts,
+            verdicts_at: Instant::now(),
             found: VecDeque::new(),
         };
         let (stop, stopped) = oneshot::channel();
@@ -148,6 +157,9 @@ struct Runner {
     metrics: Metrics,
     /// The hour that forecasts were made in.
     forecast_at: u64,
+    /// What gates tell; `None` beside a log that keeps nothing of them.
+    verdicts: Option<gate_watch::Store>,
+    verdicts_at: Instant,
     /// What was found and isn't told yet.
     found: VecDeque<Finding>,
 }
@@ -213,6 +225,7 @@ impl Runner {
             self.learner.come_to(now.unix_millis())?;
         }
         self.tell(reader).await?;
+        self.look_at_gates(now).await;
         self.show(more);
         Ok(more)
     }
@@ -263,6 +276,22 @@ impl Runner {
         }
     }
 
+    /// Takes what gates told in the last week; what can't be read now is when it can.
+    async fn look_at_gates(&mut self, now: Timestamp) {
+        let Some(store) = &self.verdicts else {
+            return;
+        };
+        if self.verdicts_at > Instant::now() {
+            return;
+        }
+        self.verdicts_at = Instant::now() + GATES;
+        let since = Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(WEEK));
+        if let Ok(verdicts) = store.since(since).await {
+            let verdicts = verdicts.into_iter().map(Told::from).collect();
+            self.view.change(|shown| shown.verdicts = verdicts);
+        }
+    }
+
     async fn tell(&mut self, reader: &Reader) -> Result<(), LookError> {
         let found = self.learner.found();
         for hour in found.hours {
@@ -299,7 +328,7 @@ impl Runner {
 
     fn say(&mut self, told: Told) -> Result<(), StoreError> {
         if self.learner.store().tell(&told)? {
-            self.metrics.told(&told);
+            self.metrics.flagged(&told);
             self.view.change(|shown| shown.add(told));
         }
         Ok(())
@@ -319,7 +348,7 @@ impl Runner {
             account: entry.attributes.account.clone(),
         });
         let mut told = Told {
-            at: told::time(flag.at_millis),
+            at: Timestamp::from_unix_millis(flag.at_millis),
             kind: flag.kind.name().to_owned(),
             type_name: flag.type_name.clone(),
             expected: flag.expected.clone(),
@@ -328,6 +357,7 @@ impl Runner {
             probability: flag.probability,
             similar,
             review: None,
+            gate: None,
             came: None,
         };
         if self.learner.store().told(&told.key())?.is_some() {

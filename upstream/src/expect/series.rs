@@ -1,5 +1,6 @@
 //! How many events come: rates of the log, their hours and what is expected next.
 
+use hookgate_core::time::Timestamp;
 use hookgate_watch::{
     time::{TICK_SECONDS, Time},
     verdict::Verdict,
@@ -155,7 +156,7 @@ const fn time(second: u64) -> Time {
 
 fn told(verdict: Verdict) -> Told {
     Told {
-        at: super::told::time(verdict.at.as_unix_seconds() * 1_000),
+        at: Timestamp::from_unix_seconds(verdict.at.as_unix_seconds()),
         kind: verdict.cause.name().to_owned(),
         type_name: verdict.subject.unwrap_or_default(),
         expected: String::new(),
@@ -164,6 +165,7 @@ fn told(verdict: Verdict) -> Told {
         probability: 1.0 - verdict.score,
         similar: Vec::new(),
         review: None,
+        gate: None,
         came: None,
     }
 }

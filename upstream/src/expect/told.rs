@@ -2,13 +2,16 @@
 
 use hookgate_core::time::Timestamp;
 use hookgate_watch::expect::{Flag, Kind};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::gate_watch::Verdict;
 
 /// A flag, or a verdict on how many events come, with why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Told {
     /// When it was found.
-    pub(crate) at: String,
+    #[serde(serialize_with = "write_time", deserialize_with = "read_time")]
+    pub(crate) at: Timestamp,
     /// What is wrong: of the names of [`Kind`], or a cause of the watch.
     pub(crate) kind: String,
     /// The type of the event, or what a verdict is about; empty if it is about all.
@@ -26,6 +29,9 @@ pub(crate) struct Told {
     pub(crate) similar: Vec<String>,
     /// The destination in whose review queue the event waits for a person.
     pub(crate) review: Option<String>,
+    /// The gate whose watch told it; `None`: found in the log.
+    #[serde(default)]
+    pub(crate) gate: Option<String>,
     /// When it came after all.
     pub(crate) came: Option<String>,
 }
@@ -55,6 +61,24 @@ impl Told {
         match &self.event {
             Some(event) => format!("{} {} {}", self.kind, event.sequence, self.expected),
             None => format!("{} {} {}", self.kind, self.at, self.type_name),
+        }
+    }
+}
+
+impl From<Verdict> for Told {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            at: verdict.at,
+            kind: verdict.kind,
+            type_name: verdict.subject.unwrap_or_default(),
+            expected: String::new(),
+            event: None,
+            evidence: verdict.evidence,
+            probability: 1.0 - verdict.score,
+            similar: Vec::new(),
+            review: None,
+            gate: Some(verdict.gate.as_str().to_owned()),
+            came: None,
         }
     }
 }
@@ -122,7 +146,7 @@ fn percent(share: f64) -> String {
 }
 
 /// Writes a duration of two units.
-pub(crate) fn duration(seconds: f64) -> String {
+fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     let (days, hours) = (whole / 86_400, whole / 3_600 % 24);
     let (minutes, rest) = (whole / 60 % 60, whole % 60);
@@ -134,9 +158,14 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// Writes a time of the watch.
-pub(super) fn time(millis: u64) -> String {
-    Timestamp::from_unix_millis(millis).to_string()
+fn write_time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let time = Timestamp::parse_rfc3339(&text);
+    time.ok_or_else(|| de::Error::custom("expected a time of RFC 3339"))
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ impl Forecast {
 pub(crate) struct Shown {
     /// What was told, the newest first.
     pub(crate) told: Vec<Told>,
+    /// What gates told in the last week.
+    pub(crate) verdicts: Vec<Told>,
     /// The last week, the oldest first; the last is under way.
     pub(crate) hours: Vec<Hour>,
     /// What is expected.

@@ -41,7 +41,7 @@ impl Expected {
 
 impl Metrics {
     /// Counts what was told. A verdict may be about an account, which is no label.
-    pub(crate) fn told(&self, told: &Told) {
+    pub(crate) fn flagged(&self, told: &Told) {
         let type_name = match (&*told.type_name, &told.event) {
             ("", _) => ALL.into(),
             (name, Some(_)) => self.0.types.of(name, Arc::clone),

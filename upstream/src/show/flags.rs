@@ -73,7 +73,7 @@ fn table(out: &mut impl Write, told: &[Told]) -> io::Result<()> {
             similar => format!("; similar: {}", similar.join(", ")),
         };
         table.add_row([
-            told.at.clone(),
+            told.at.to_string(),
             told.kind.clone(),
             about.to_owned(),
             event.map_or_else(String::new, |event| event.id.clone()),
