@@ -18,6 +18,11 @@ mod store;
 mod told;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(crate) use self::view::Slot;
 pub(crate) use self::{
     reporters::Reports,
     run::{Expecting, Reviewer},

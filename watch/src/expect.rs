@@ -70,7 +70,7 @@ pub struct Event<'a> {
     pub objects: &'a [u64],
     /// Its type.
     pub type_name: &'a str,
-    /// When the log took it, in milliseconds since 1970.
+    /// When it came, in milliseconds since 1970.
     pub at_millis: u64,
     /// Whether it was delivered when it happened; what was fetched later says nothing of
     /// delays.
@@ -97,7 +97,7 @@ pub struct Outcome<'a> {
 pub enum Got {
     /// Since this time, in milliseconds since 1970.
     At(u64),
-    /// Since the log took it, as far as is known.
+    /// Since it came, as far as is known.
     Unknown,
     /// It is on its way, or waits for a person.
     NotYet,

@@ -216,7 +216,8 @@ impl Schedule {
         }
     }
 
-    /// Lets an event wait for a person at a destination, unless it waits there already.
+    /// Lets an event wait for a person at a destination; returns `false` if it still is to be
+    /// delivered there.
     ///
     /// # Errors
     /// [`ScheduleError`].
@@ -225,10 +226,13 @@ impl Schedule {
         destination: &Arc<Destination>,
         sequence: u64,
         reason: ParkReason,
-    ) -> Result<(), ScheduleError> {
+    ) -> Result<bool, ScheduleError> {
         match self {
             Self::Sqlite(schedule) => schedule.park(destination, sequence, reason).await,
-            Self::Nats(schedule) => (schedule.park(&destination.name, sequence, &[], reason)).await,
+            Self::Nats(schedule) => {
+                let parked = schedule.park(&destination.name, sequence, &[], reason);
+                parked.await.map(|()| true)
+            }
         }
     }
 

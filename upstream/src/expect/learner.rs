@@ -102,7 +102,10 @@ impl Learner {
     /// [`StoreError`].
     pub(super) fn take(&mut self, entry: &Entry, payload: &[u8]) -> Result<(), StoreError> {
         let attributes = &entry.attributes;
-        let at_millis = entry.stored_at.unix_millis();
+        // When it came: an import stores later. A gate whose clock is ahead makes nothing
+        // overdue.
+        let at = attributes.received_at.min(entry.stored_at);
+        let at_millis = at.unix_millis();
         self.come_to(at_millis)?;
         let in_time = attributes.origin == Origin::Delivery;
         let objects = object::keys(attributes, payload);
@@ -117,7 +120,7 @@ impl Learner {
         self.found.findings.extend(findings);
         if in_time {
             let mut step = Step::default();
-            (self.rates).take(entry.stored_at.unix_seconds(), attributes, &mut step);
+            (self.rates).take(at.unix_seconds(), attributes, &mut step);
             self.keep(step);
         }
         self.sequence = entry.sequence;

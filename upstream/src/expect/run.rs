@@ -48,6 +48,8 @@ const SAVE: Duration = Duration::from_mins(5);
 
 /// Time between two looks at what gates told.
 const GATES: Duration = Duration::from_secs(5);
+/// Events that may wait for the end of their delivery before they are parked.
+const UNPARKED: usize = 10_000;
 /// How far back that goes, in seconds.
 const WEEK: u64 = 7 * 86_400;
 
@@ -78,6 +80,19 @@ pub(crate) struct Expecting {
     view: View,
 }
 
+impl Reviewer {
+    /// Chooses in whose queue an event waits: where its completion is overdue, or of the first
+    /// that gets such events.
+    fn destination(&self, told: &Told, entry: &Entry) -> Option<&Arc<Destination>> {
+        let mut destinations = self.destinations.iter();
+        if told.kind == Kind::OverdueCompletion.name() {
+            destinations.find(|it| it.name == told.expected)
+        } else {
+            destinations.find(|it| it.filter.matches(&entry.attributes))
+        }
+    }
+}
+
 impl Expecting {
     /// Begins where it ended; the past is read in the background.
     ///
@@ -101,10 +116,11 @@ impl Expecting {
             let store = learner.store();
             (store.newest(FLAGS)?, store.hours(HOURS)?)
         };
+        let before = told.clone();
         view.change(|shown| {
             (shown.told, shown.hours, shown.is_learning) = (told, hours, true);
         });
-        let runner = Runner {
+        let mut runner = Runner {
             log,
             learner,
             has_learnt,
@@ -116,7 +132,10 @@ impl Expecting {
             verdicts,
             verdicts_at: Instant::now(),
             found: VecDeque::new(),
+            unparked: VecDeque::new(),
         };
+        let unparked = before.into_iter().filter(|told| runner.is_for_review(told));
+        runner.unparked = unparked.collect();
         let (stop, stopped) = oneshot::channel();
         let runtime = Handle::current();
         let thread = tokio::task::spawn_blocking(move || runtime.block_on(runner.run(stopped)));
@@ -160,6 +179,8 @@ struct Runner {
     /// What gates tell; `None` beside a log that keeps nothing of them.
     verdicts: Option<gate_watch::Store>,
     verdicts_at: Instant,
+    /// What is to be parked.
+    unparked: VecDeque<Told>,
     /// What was found and isn't told yet.
     found: VecDeque<Finding>,
 }
@@ -225,6 +246,7 @@ impl Runner {
             self.learner.come_to(now.unix_millis())?;
         }
         self.tell(reader).await?;
+        self.park(reader).await?;
         self.look_at_gates(now).await;
         self.show(more);
         Ok(more)
@@ -329,6 +351,12 @@ impl Runner {
     fn say(&mut self, told: Told) -> Result<(), StoreError> {
         if self.learner.store().tell(&told)? {
             self.metrics.flagged(&told);
+            if self.is_for_review(&told) {
+                self.unparked.push_back(told.clone());
+                if self.unparked.len() > UNPARKED {
+                    self.unparked.pop_front();
+                }
+            }
             self.view.change(|shown| shown.add(told));
         }
         Ok(())
@@ -347,7 +375,7 @@ impl Runner {
             source: entry.attributes.source.as_str().to_owned(),
             account: entry.attributes.account.clone(),
         });
-        let mut told = Told {
+        let told = Told {
             at: Timestamp::from_unix_millis(flag.at_millis),
             kind: flag.kind.name().to_owned(),
             type_name: flag.type_name.clone(),
@@ -363,14 +391,6 @@ impl Runner {
         if self.learner.store().told(&told.key())?.is_some() {
             return Ok(());
         }
-        let is_overdue = matches!(flag.kind, Kind::OverdueCompletion | Kind::OverdueSuccessor);
-        let is_wanted = self.review.iter().any(|it| it.matches(&flag.type_name));
-        if is_overdue
-            && is_wanted
-            && let Some(entry) = &event
-        {
-            told.review = self.park(entry, &flag).await;
-        }
         if let Some(entry) = &event {
             let attributes = &entry.attributes;
             warn!(
@@ -385,20 +405,47 @@ impl Runner {
         Ok(self.say(told)?)
     }
 
-    /// Lets a person decide; returns at which destination.
-    async fn park(&self, entry: &Entry, flag: &Flag) -> Option<String> {
-        let reviewer = self.reviewer.as_ref()?;
-        let mut destinations = reviewer.destinations.iter();
-        let destination = match flag.kind {
-            Kind::OverdueCompletion => destinations.find(|it| it.name == flag.expected),
-            _ => destinations.find(|it| it.filter.matches(&entry.attributes)),
-        }?;
-        let parked = reviewer
-            .schedule
-            .park(destination, entry.sequence, ParkReason::Overdue);
-        // It has said why; the flag stands all the same.
-        parked.await.ok()?;
-        Some(destination.name.clone())
+    /// Lets people decide about what is overdue and moves money; what is still to be
+    /// delivered is looked at again later.
+    async fn park(&mut self, reader: &Reader) -> Result<(), LookError> {
+        let Some(reviewer) = self.reviewer.clone() else {
+            self.unparked.clear();
+            return Ok(());
+        };
+        for _ in 0..self.unparked.len() {
+            let Some(mut told) = self.unparked.pop_front() else {
+                break;
+            };
+            let sequence = told.event.as_ref().map(|event| event.sequence);
+            let Some(entry) = entry(reader, sequence.unwrap_or_default()).await? else {
+                continue;
+            };
+            let Some(destination) = reviewer.destination(&told, &entry) else {
+                continue;
+            };
+            let parked = (reviewer.schedule)
+                .park(destination, entry.sequence, ParkReason::Overdue)
+                .await;
+            // A schedule that fails has said why.
+            if parked != Ok(true) {
+                self.unparked.push_back(told);
+                continue;
+            }
+            told.review = Some(destination.name.clone());
+            self.learner.store().amend(&told)?;
+            self.view.change(|shown| shown.amend(&told));
+        }
+        Ok(())
+    }
+
+    /// Tells whether a person is to decide about it.
+    fn is_for_review(&self, told: &Told) -> bool {
+        let wanted = |it: &TypePattern| it.matches(&told.type_name);
+        told.is_overdue()
+            && told.review.is_none()
+            && told.came.is_none()
+            && told.event.is_some()
+            && self.review.iter().any(wanted)
     }
 
     fn show(&mut self, is_learning: bool) {

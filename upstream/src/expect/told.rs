@@ -183,7 +183,7 @@ mod tests {
             limit_seconds: 9_000.0,
             cases: 400,
             like_it: 1,
-            usual: 0.0025,
+            usual: 0.003,
             probability: 0.005,
             similar: Vec::new(),
         }

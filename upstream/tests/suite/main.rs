@@ -38,6 +38,7 @@ mod destinations;
 mod door;
 mod evidence;
 mod exit;
+mod expectations;
 mod gate;
 mod gate_token;
 mod gate_watch;

@@ -133,7 +133,7 @@ impl SqliteSchedule {
         destination: &Arc<Destination>,
         sequence: u64,
         reason: ParkReason,
-    ) -> Result<(), ScheduleError> {
+    ) -> Result<bool, ScheduleError> {
         let destination = Arc::clone(destination);
         self.ask(|reply| Command::Park {
             destination,

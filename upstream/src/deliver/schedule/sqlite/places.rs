@@ -204,15 +204,15 @@ pub(super) fn settle(
     }
 }
 
-/// Lets an event wait for a person that nothing waits for; one that has a row is left as it
-/// is.
+/// Lets an event wait for a person that waits for nothing; returns whether it waits for one
+/// then. One that is still to be delivered is left as it is.
 pub(super) fn park(
     connection: &Connection,
     name: &str,
     sequence: u64,
     reason: ParkReason,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "INSERT INTO job
@@ -227,7 +227,10 @@ pub(super) fn park(
             millis(now),
             reason.as_str()
         ])?;
-    Ok(())
+    let state: i64 = connection
+        .prepare_cached("SELECT state FROM job WHERE destination = ?1 AND sequence = ?2")?
+        .query_row(params![name, signed(sequence)], |row| row.get(0))?;
+    Ok(state == State::Parked as i64)
 }
 
 fn object(connection: &Connection, name: &str, sequence: u64) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -51,7 +51,7 @@ pub(super) enum Command {
         destination: Arc<Destination>,
         sequence: u64,
         reason: ParkReason,
-        reply: oneshot::Sender<Result<(), ScheduleError>>,
+        reply: oneshot::Sender<Result<bool, ScheduleError>>,
     },
     Backlog {
         destination: Arc<Destination>,
@@ -82,7 +82,7 @@ pub(super) struct Worker {
 enum Answer {
     Due(oneshot::Sender<Result<Due, ScheduleError>>, Due),
     Settled(oneshot::Sender<Result<(), ScheduleError>>, Handed),
-    Parked(oneshot::Sender<Result<(), ScheduleError>>),
+    Parked(oneshot::Sender<Result<bool, ScheduleError>>, bool),
     Backlog(oneshot::Sender<Result<Backlog, ScheduleError>>, Backlog),
 }
 
@@ -201,8 +201,9 @@ impl Worker {
                     reason,
                     reply,
                 } => {
-                    places::park(&transaction, &destination.name, sequence, reason, now)?;
-                    Answer::Parked(reply)
+                    let name = &destination.name;
+                    let waits = places::park(&transaction, name, sequence, reason, now)?;
+                    Answer::Parked(reply, waits)
                 }
                 Command::Backlog { destination, reply } => {
                     places::prune(&transaction, now)?;
@@ -225,8 +226,8 @@ impl Worker {
                 self.take_back(&handed);
                 let _ = reply.send(Ok(()));
             }
-            Answer::Parked(reply) => {
-                let _ = reply.send(Ok(()));
+            Answer::Parked(reply, waits) => {
+                let _ = reply.send(Ok(waits));
             }
             Answer::Backlog(reply, backlog) => {
                 let _ = reply.send(Ok(backlog));
