@@ -221,17 +221,17 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         &instruments,
     )
     .await?;
-    info!(%address, log = %settings.log, verified_sources = sources, "listening");
-    if let Some(path) = &settings.ready_file {
-        announce(path, address)?;
-    }
-
     let expecting = Expecting::start(
         settings.expectations,
         settings.log.clone(),
         engine.reviewer(),
         metrics.clone(),
     )?;
+    info!(%address, log = %settings.log, verified_sources = sources, "listening");
+    if let Some(path) = &settings.ready_file {
+        announce(path, address)?;
+    }
+
     let appender = Arc::new(Appender::new(log, metrics.clone(), tracer, news));
     let door = gate_watch::Door::new(settings.acceptance.gate_tokens.clone(), listen.ip());
     let kept = gate_watch::Kept::beside(&settings.log, metrics);

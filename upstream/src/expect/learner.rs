@@ -20,6 +20,10 @@ use crate::log::{Entry, Origin};
 
 /// Milliseconds between two looks for what is overdue.
 const TICK: u64 = 10_000;
+/// Milliseconds after which an event was stored that was imported.
+const IMPORTED: u64 = 7_200_000;
+/// Milliseconds without another one after which that is over.
+const IMPORTS_REST: u64 = 60_000;
 /// Reports that are read at once.
 const REPORTS: usize = 500;
 
@@ -44,6 +48,8 @@ pub(super) struct Learner {
     report: i64,
     reports: VecDeque<(i64, Report)>,
     ticked: u64,
+    /// Until when what came long ago is still being stored.
+    importing: u64,
     found: Found,
 }
 
@@ -65,6 +71,7 @@ impl Learner {
             report: 0,
             reports: VecDeque::new(),
             ticked: 0,
+            importing: 0,
             found: Found::default(),
         };
         let Some(learnt) = learner.store().learnt()? else {
@@ -107,6 +114,10 @@ impl Learner {
         let at = attributes.received_at.min(entry.stored_at);
         let at_millis = at.unix_millis();
         self.come_to(at_millis)?;
+        let stored = entry.stored_at.unix_millis();
+        if stored.saturating_sub(at_millis) > IMPORTED {
+            self.importing = stored.saturating_add(IMPORTS_REST);
+        }
         let in_time = attributes.origin == Origin::Delivery;
         let objects = object::keys(attributes, payload);
         let findings = self.expectations.observe(&Event {
@@ -125,6 +136,18 @@ impl Learner {
         }
         self.sequence = entry.sequence;
         Ok(())
+    }
+
+    /// Takes what was reported up to now, where the log was read to its end; nothing while
+    /// what came long ago is still being stored, of which the rest would seem overdue.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn come_to_now(&mut self, now_millis: u64) -> Result<(), StoreError> {
+        if now_millis < self.importing {
+            return Ok(());
+        }
+        self.come_to(now_millis)
     }
 
     /// Takes what was reported up to a time, and looks for what is overdue then.

@@ -243,7 +243,7 @@ impl Runner {
         }
         let more = events.len() >= BATCH.get();
         if !more {
-            self.learner.come_to(now.unix_millis())?;
+            self.learner.come_to_now(now.unix_millis())?;
         }
         self.tell(reader).await?;
         self.park(reader).await?;

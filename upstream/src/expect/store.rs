@@ -175,6 +175,9 @@ impl Store {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
         if is_ours(&connection).map_err(sqlite)? {
             Ok(Some(Self(connection)))
+        } else if tables(&connection).map_err(sqlite)? == 0 {
+            // A server is just making it.
+            Ok(None)
         } else {
             Err(StoreError::Foreign(path.into()))
         }
@@ -411,8 +414,7 @@ impl Store {
 
 fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables = tables(connection)?;
     if tables > 0 && !is_ours(connection)? {
         return Ok(false);
     }
@@ -425,6 +427,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
         ))?;
     }
     Ok(true)
+}
+
+fn tables(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
 }
 
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
