@@ -81,6 +81,44 @@ fn in_review(log: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Nine days of payments, more of them by day, and of payouts of which the last are late.
+pub(crate) fn history(log: &str) {
+    const MINUTE: i64 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[expectations]\nstate = \"{}\"\n",
+        folder.path().join("x").display()
+    );
+    let server = serve(log, &config, &folder);
+    let mut events = Vec::new();
+    for slot in 0..9 * 72_i64 {
+        let (ago, object) = ((9 * 1_440 - slot * 20) * MINUTE, format!("pi_h{slot}"));
+        events.push((ago, "payment_intent.created", object.clone()));
+        if (24..60).contains(&(slot % 72)) {
+            events.push((ago - 30, "payment_intent.succeeded", object));
+        }
+        if slot % 5 == 0 {
+            let object = format!("po_h{slot}");
+            events.push((ago, "payout.created", object.clone()));
+            if slot != 580 {
+                events.push((ago - 90 * MINUTE, "payout.paid", object));
+            }
+        }
+    }
+    events.retain(|(ago, ..)| *ago > 0);
+    events.sort_by_key(|(ago, ..)| -ago);
+    for (number, (ago, type_name, object)) in events.iter().enumerate() {
+        event(
+            &server,
+            &format!("evt_h{number:05}"),
+            type_name,
+            object,
+            *ago,
+        );
+    }
+    server.stop();
+}
+
 /// 120 payouts within ten days; that of number 100 is never paid.
 fn payouts(server: &Server) {
     const HOUR: i64 = 3_600;

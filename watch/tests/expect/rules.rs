@@ -91,6 +91,42 @@ fn what_never_follows_is_told_once_with_its_figures_and_when_it_comes_after_all(
     let late = |finding: &&Finding| matches!(finding, Finding::Late { sequence: it, .. } if *it == sequence);
     assert_eq!(found.iter().filter(late).count(), 1, "{found:?}");
     assert_eq!(flow.expectations.counts().overdue, 0);
+    // It counts as one that came, which the next one is told with.
+    let again = LATER + 6 * HOUR;
+    at(&mut flow, again, "payout.created", &[1 << 53], 1 << 53);
+    let found = (flow.expectations).tick(again + 40 * HOUR, &mut |_, _| Got::Never);
+    let [flag] = flags(found).try_into().unwrap();
+    assert_eq!((flag.cases, flag.like_it), (301, 0), "{flag:?}");
+}
+
+#[test]
+fn what_several_events_wait_for_is_told_of_the_newest() {
+    let mut flow = Flow::new(3);
+    for number in 0..300 {
+        let object = flow.object();
+        for (minutes, name) in [(0, "a"), (1, "b"), (2, "c"), (30, "d")] {
+            flow.event(START + (number * 5 + minutes) * 60_000, name, &[object]);
+        }
+    }
+    flow.run(START + 3_000 * 60_000);
+    assert_eq!(flow.flags, []);
+    for (minutes, name) in [(0, "a"), (1, "b"), (2, "c")] {
+        at(
+            &mut flow,
+            LATER + minutes * 60_000,
+            name,
+            &[1 << 50],
+            1 << 50 | minutes,
+        );
+    }
+    let found = flow
+        .expectations
+        .tick(LATER + 30 * HOUR, &mut |_, _| Got::Unknown);
+    let told: Vec<_> = flags(found)
+        .into_iter()
+        .map(|flag| flag.type_name)
+        .collect();
+    assert_eq!(told, ["c"]);
 }
 
 #[test]
