@@ -45,7 +45,7 @@ pub(crate) use self::{
     serve::ServeArgs,
     tail::TailArgs,
     transfer::{BackupArgs, ExportArgs, From, ImportArgs},
-    watch::{ReplayArgs, WatchCommand},
+    watch::{FlagsArgs, ReplayArgs, WatchCommand},
 };
 use crate::{
     config::ConfigError, deliver::destination::is_account, log::AddressError,

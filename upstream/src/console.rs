@@ -32,15 +32,20 @@ use axum::{
     routing::{get, post},
 };
 
+pub(crate) use self::{
+    access::{OperatorsError, token_digest},
+    entry::Peer,
+    settings::Settings,
+};
 use self::{
     access::{Policy, Sessions, Throttle},
     doctor::DoctorPage,
     flow::Flow,
     pool::Pool,
 };
-pub(crate) use self::{entry::Peer, settings::Settings};
 use crate::{
     deliver::engine::Watched,
+    expect::View,
     log::{Kept, LogAddress},
     metrics::Metrics,
     reconcile::Reports,
@@ -68,6 +73,7 @@ struct Running {
     appender: Weak<Appender>,
     watched: Vec<Watched>,
     reports: Option<Reports>,
+    expected: View,
 }
 
 impl Console {
@@ -99,12 +105,14 @@ impl Console {
         appender: &Arc<Appender>,
         watched: Vec<Watched>,
         reports: Option<Reports>,
+        expected: View,
     ) {
         let appender = Arc::downgrade(appender);
         let running = Running {
             appender,
             watched,
             reports,
+            expected,
         };
         // Once, when the server starts.
         let _ = self.running.set(running);
@@ -126,6 +134,11 @@ impl Console {
 
     fn reports(&self) -> Option<&Reports> {
         self.running.get()?.reports.as_ref()
+    }
+
+    /// What is expected, and what is told.
+    fn expected(&self) -> Option<&View> {
+        Some(&self.running.get()?.expected)
     }
 
     /// Tells whether an event could be confirmed now.

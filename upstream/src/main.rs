@@ -20,7 +20,9 @@ mod decide;
 mod deliver;
 mod doctor;
 mod evidence;
+mod expect;
 mod gate_token;
+mod gate_watch;
 mod http_client;
 mod kafka;
 mod keep;
@@ -157,6 +159,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(replay::replay(&args))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Watch(WatchCommand::Flags(args)) => {
+            show::flags(&args)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions(args) => {
             args.print()?;
             Ok(ExitCode::SUCCESS)
@@ -244,6 +250,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         )?),
         None => None,
     };
+    let expectations = expect::Settings::load(&merged.expectations, &merged.log)?;
     let console = console::Settings::load(merged.console, merged.metrics)?;
     Ok(Settings {
         listen: merged.listen,
@@ -267,6 +274,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         destinations,
         approvals: merged.approvals.as_count(),
         reconcile,
+        expectations,
         ready_file,
     })
 }

@@ -5,6 +5,7 @@ mod audit;
 mod decision;
 mod destination;
 mod event;
+mod expected;
 mod overview;
 mod queue;
 mod reconciliation;

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     clock,
     deliver::engine::Standing,
+    expect::{Shown, View},
     log::{LogAddress, sqlite::SqliteReader},
     metrics::Snapshot,
     reconcile::Report,
@@ -59,6 +60,8 @@ pub(super) struct Overview {
     /// Events in the log, and those of the last day; where the log counts without
     /// gaps.
     pub(super) stored: Option<(u64, u64)>,
+    /// What is expected, and what is told.
+    pub(super) expected: Shown,
     /// The last comparison with Stripe; `None` where none is configured.
     pub(super) reconciled: Option<Option<Report>>,
 }
@@ -110,6 +113,7 @@ impl Console {
             standings,
             failures,
             stored,
+            expected: self.expected().map(View::shown).unwrap_or_default(),
             reconciled: reports.map(|reports| reports.newest().into_iter().next()),
         })
     }

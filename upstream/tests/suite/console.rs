@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use crate::{
     contract::{Backend as _, Sqlite},
     destinations::{append, destination},
+    expectations::history,
     harness::{PATIENCE, Server, hookgate, output, until},
     nats_server::Nats,
     receiver::{Reaction, Receiver},
@@ -189,6 +190,20 @@ impl Scene {
         let backend = Sqlite::new();
         let log = backend.address();
         Self::beside(log, Box::new(backend), parked, more)
+    }
+
+    /// The same with a past, of which something is expected.
+    pub(crate) fn with_history(parked: usize, more: &str) -> Self {
+        let backend = Sqlite::new();
+        let log = backend.address();
+        history(&log);
+        let more = format!("[expectations]\nreview = []\n{more}");
+        let scene = Self::beside(log, Box::new(backend), parked, &more);
+        until("the past is learnt", || {
+            let page = scene.client().get("/").body;
+            (page.contains("Busiest hour") && page.contains("overdue successor")).then_some(())
+        });
+        scene
     }
 
     /// The same beside a JetStream log.

@@ -117,6 +117,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (1, &["tail", "--log", nowhere]),
         (0, &["watch", "replay", "--log", log]),
         (1, &["watch", "replay", "--log", nowhere]),
+        (0, &["watch", "flags", "--log", log]),
+        (1, &["watch", "flags", "--log", nowhere]),
         (0, &["parked", "--log", log]),
         (1, &["parked", "--log", nowhere]),
         (0, &["review", "list", "--log", log]),

@@ -39,8 +39,10 @@ mod doctor;
 mod door;
 mod evidence;
 mod exit;
+mod expectations;
 mod gate;
 mod gate_token;
+mod gate_watch;
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;

@@ -4,7 +4,7 @@ use hookgate_core::time::Timestamp;
 use maud::{Markup, html};
 
 use super::{
-    At, Kind, badge, layout, shortened, table,
+    At, Kind, badge, expected, layout, shortened, table,
     time::{age, ago, clock, counted, next, number, until},
 };
 use crate::{
@@ -52,7 +52,11 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
     html! {
         div #live {
             p.note { "As of " time #as-of datetime=(now) { (clock(now)) } span #held {} }
-            (summary(overview, &rows))
+            (summary(overview, &rows, now))
+            section aria-labelledby="told" {
+                h2 #told { "Not as expected" }
+                (expected::told(&overview.expected, now))
+            }
             section aria-labelledby="destinations" {
                 h2 #destinations { "Destinations" }
                 (destinations(&rows, now))
@@ -60,6 +64,14 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
             section aria-labelledby="flow" {
                 h2 #flow { "What came" }
                 (flow(&overview.flow))
+            }
+            section aria-labelledby="week" {
+                h2 #week { "The last week" }
+                (expected::week(&overview.expected))
+            }
+            section aria-labelledby="forecast" {
+                h2 #forecast { "The next 24 hours" }
+                (expected::forecast(&overview.expected))
             }
             section aria-labelledby="reconciliation" {
                 h2 #reconciliation { "Comparison with Stripe" }
@@ -69,7 +81,7 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
     }
 }
 
-fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
+fn summary(overview: &Overview, rows: &[Row<'_>], now: Timestamp) -> Markup {
     let failing = rows.iter().filter(|row| row.kind == Kind::Bad).count() as u64;
     let parked: u64 = overview
         .counts
@@ -89,6 +101,7 @@ fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
             number(today)
         )
     });
+    let unexpected = expected::tile(&overview.expected, now);
     let good_if = |good| if good { Kind::Good } else { Kind::Bad };
     html! {
         // One sentence, so that a screen reader says what changed and no more.
@@ -107,6 +120,9 @@ fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
             li { span.name { "Failing destinations" } (badge(good_if(failing == 0), &number(failing))) }
             li { span.name { "Waiting for a person" }
                 a href="/review" { strong { (number(parked)) " parked" } }
+            }
+            li { span.name { "Not as expected" }
+                a href="#told" { (badge(unexpected.0, &unexpected.1)) }
             }
             li { span.name { "Drift since the start" }
                 a href="/reconciliation" { (badge(good_if(overview.counts.missing == 0), &number(overview.counts.missing))) }

@@ -27,7 +27,7 @@ const FILTER: [&str; 8] = [
 ];
 
 /// Why an event may be parked.
-const REASONS: [&str; 4] = ["refused", "exhausted", "damaged", "requested"];
+const REASONS: [&str; 5] = ["refused", "exhausted", "damaged", "requested", "overdue"];
 
 /// The review queue.
 pub(in crate::console) fn review(

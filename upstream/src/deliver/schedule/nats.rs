@@ -311,7 +311,8 @@ impl NatsSchedule {
         Ok(())
     }
 
-    async fn park(
+    /// See [`super::Schedule::park`].
+    pub(super) async fn park(
         &self,
         name: &str,
         sequence: u64,
