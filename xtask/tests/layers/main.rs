@@ -9,11 +9,11 @@ use graph::Graph;
 const INSIDE: [(&str, &[&str]); 9] = [
     ("hookgate-core", &[]),
     ("hookgate-watch", &[]),
-    ("hookgate-plugin", &["hookgate-core"]),
+    ("hookgate-plugin", &["hookgate-core", "hookgate-watch"]),
     ("hookgate-edge", &["hookgate-core"]),
     ("hookgate-upstream", &["hookgate-core", "hookgate-watch"]),
     ("hookgate-consumer", &["hookgate-core"]),
-    ("hookgate-host-tests", &["hookgate-core"]),
+    ("hookgate-host-tests", &["hookgate-core", "hookgate-watch"]),
     ("xtask", &[]),
     ("hookgate-fuzz", &["hookgate-core"]),
 ];
