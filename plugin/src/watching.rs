@@ -143,6 +143,10 @@ impl Watching {
         let now_millis = now.unix_millis();
         let acts =
             with_worker(|worker| worker.tick(now_millis, number, !is_serving, &mut SharedData));
+        #[cfg(feature = "trap")]
+        if with_worker(|worker| worker.watch().is_some()) == Some(true) {
+            crate::trap::on_look();
+        }
         for act in acts.unwrap_or_default() {
             self.act(act, now);
         }

@@ -142,6 +142,7 @@ fn another_worker_looks_when_the_lease_ends() {
     let mut second = Worker::new(settings(false), 2);
     let mut idle = Worker::new(settings(false), 3);
     assert_eq!(first.tick(START, 0, false, &mut board), [Act::Taken]);
+    assert_eq!(idle.tick(START, 2, true, &mut board), []);
     for second_of in 1..=60 {
         let now = START + second_of * 1_000;
         first.tick(now, 0, false, &mut board);
@@ -151,14 +152,20 @@ fn another_worker_looks_when_the_lease_ends() {
     // The first one dies: its lease is renewed at half its time, which is 30 s.
     let took = (61..).find(|second_of| {
         let now = START + second_of * 1_000;
-        idle.tick(now, 2, true, &mut board);
         second.tick(now, 1, false, &mut board);
-        looks(&second)
+        idle.tick(now, 2, true, &mut board);
+        looks(&idle)
     });
     assert!((76..=91).contains(&took.unwrap()), "{took:?}");
-    assert!(!looks(&idle), "one without requests came first");
-    // It comes back, or was suspended: there is one that looks.
-    first.tick(START + 100_000, 0, false, &mut board);
+    assert!(!looks(&second), "one with requests came first");
+    // And if that one dies too, there is only one with requests.
+    let took = (took.unwrap()..).find(|second_of| {
+        second.tick(START + second_of * 1_000, 1, false, &mut board);
+        looks(&second)
+    });
+    assert!((121..=152).contains(&took.unwrap()), "{took:?}");
+    // The first one comes back, or was suspended: there is one that looks.
+    first.tick(START + 155_000, 0, false, &mut board);
     assert!(!looks(&first));
 }
 
