@@ -61,6 +61,8 @@ pub(crate) struct Watching {
     config: Watch,
     receivers: Vec<Receiver>,
     restoring: Cell<Option<u32>>,
+    /// Whether it was said that the upstream doesn't say what was saved.
+    is_unknown: Cell<bool>,
     saving: Cell<Option<u32>>,
 }
 
@@ -126,6 +128,7 @@ impl Watching {
             receivers: receivers.collect(),
             config,
             restoring: Cell::new(None),
+            is_unknown: Cell::new(false),
             saving: Cell::new(None),
         }))
     }
@@ -224,6 +227,7 @@ impl Watching {
             _ => Saved::Unknown,
         };
         let outcome = with_worker(|worker| worker.restored(saved));
+        let was_unknown = self.is_unknown.replace(saved == Saved::Unknown);
         match (saved, outcome) {
             (_, Some(Err(error))) => {
                 count("state_refused");
@@ -236,10 +240,12 @@ impl Watching {
             (Saved::Nothing, _) => info!("watch: nothing was saved yet"),
             (Saved::Unknown, _) => {
                 count("restore_failed");
-                warn!(
-                    "watch: the upstream doesn't say what was saved (status {}); asked again soon",
-                    answer.status
-                );
+                if !was_unknown {
+                    warn!(
+                        "watch: the upstream doesn't say what was saved (status {}); it is asked again and again",
+                        answer.status
+                    );
+                }
             }
         }
     }
