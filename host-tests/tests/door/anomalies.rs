@@ -418,3 +418,25 @@ async fn an_upstream_that_gives_back_nonsense_or_nothing_harms_nobody() -> Resul
     assert_eq!(envoy.admin().vm_reloads().await?, 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_client_cannot_speak_as_the_watch() -> Result<()> {
+    let keeper = Keeper::start().await?;
+    let mut configuration = gate(&json!({}));
+    configuration["pass_unknown_paths"] = true.into();
+    // A route that nobody should have: whatever is asked of the upstream.
+    let first = "              - match: {path: /webhooks/stripe}\n";
+    let open =
+        "              - match: {prefix: /v1/watch}\n                route: {cluster: upstream}\n";
+    let envoy = Setup::shipped()
+        .gate(configuration)
+        .edit(first, &format!("{open}{first}"))
+        .start(keeper.address())
+        .await?;
+    let event = json!({"data": {"kind": "slow_loris"}}).to_string();
+    let told = client::Delivery::post("/v1/watch/verdicts", event.into_bytes())
+        .header("x-hookgate-watch", "1")?;
+    assert_eq!(envoy.send(told).await?.status, 403);
+    assert_eq!(keeper.kept().told, []);
+    Ok(())
+}
