@@ -151,14 +151,19 @@ impl Door {
         assert!(score <= 100, "{score}");
         let told = wait::until("the verdict at the upstream", wait::PATIENCE, async || {
             let told = self.keeper.kept().told.clone();
-            Ok(told.into_iter().find(|(_, it)| it["data"]["kind"] == kind))
+            Ok(told
+                .into_iter()
+                .find(|(_, it)| it.pointer("/data/kind") == Some(&kind.into())))
         })
         .await?;
         let (path, event) = told;
         assert_eq!(path, "/v1/watch/verdicts");
-        assert_eq!(event["specversion"], "1.0");
-        assert_eq!(event["data"]["gate"], "edge");
-        let evidence = event["data"]["evidence"].as_str().context("evidence")?;
+        assert_eq!(event.pointer("/specversion"), Some(&"1.0".into()));
+        assert_eq!(event.pointer("/data/gate"), Some(&"edge".into()));
+        let evidence = event
+            .pointer("/data/evidence")
+            .and_then(Value::as_str)
+            .context("evidence")?;
         let line = format!("anomaly kind={kind} ");
         let log = self.envoy.output()?;
         let lines: Vec<&str> = log.lines().filter(|it| it.contains(&line)).collect();
@@ -217,7 +222,8 @@ impl Drop for Sender {
 }
 
 fn fresh(number: u64) -> Result<client::Delivery> {
-    let kind = TYPES[usize::from(number % 2 == 0)];
+    let [one, other] = TYPES;
+    let kind = if number.is_multiple_of(2) { one } else { other };
     PLATFORM.deliver(&Event::fresh_of_type(kind)?)
 }
 
@@ -226,8 +232,8 @@ fn forged(_: u64) -> Result<client::Delivery> {
 }
 
 fn known(number: u64) -> Result<client::Delivery> {
-    let id = format!("evt_storm{}", number % 3);
-    let Event { payload, .. } = Event::fresh_of_type(TYPES[0])?;
+    let ([known, _], id) = (TYPES, format!("evt_storm{}", number % 3));
+    let Event { payload, .. } = Event::fresh_of_type(known)?;
     let payload = payload::with_id(&payload, &id)?.into();
     PLATFORM.deliver(&Event { id, payload })
 }
@@ -333,7 +339,7 @@ async fn an_alert_that_was_refused_comes_again_and_once_to_each() -> Result<()> 
     let told = |path: &str| {
         let kept = door.keeper.kept();
         let told = kept.told.iter().filter(|(it, _)| it == path);
-        told.filter(|(_, event)| event["data"]["kind"] == "forged_signatures")
+        told.filter(|(_, event)| event.pointer("/data/kind") == Some(&"forged_signatures".into()))
             .count()
     };
     wait::until("the alert", wait::PATIENCE, async || {
@@ -423,7 +429,8 @@ async fn an_upstream_that_gives_back_nonsense_or_nothing_harms_nobody() -> Resul
 async fn a_client_cannot_speak_as_the_watch() -> Result<()> {
     let keeper = Keeper::start().await?;
     let mut configuration = gate(&json!({}));
-    configuration["pass_unknown_paths"] = true.into();
+    let fields = configuration.as_object_mut().context("a configuration")?;
+    fields.insert("pass_unknown_paths".to_owned(), true.into());
     // A route that nobody should have: whatever is asked of the upstream.
     let first = "              - match: {path: /webhooks/stripe}\n";
     let open =
