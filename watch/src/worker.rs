@@ -155,8 +155,8 @@ impl Worker {
     }
 
     /// Does what is due: call it several times a tick. `number` is this worker's own,
-    /// less than [`Settings::workers`]. One that has no requests (`is_idle`) looks only
-    /// if no other does.
+    /// less than [`Settings::workers`]. One that has requests waits a little for one that
+    /// has none (`is_idle`), which would delay nobody by looking.
     pub fn tick(
         &mut self,
         now_millis: u64,
@@ -297,7 +297,7 @@ impl Worker {
                 return true;
             }
         }
-        let patience = if is_idle { lasts } else { 0 };
+        let patience = if is_idle { 0 } else { lasts };
         let has_ended = lease.ends.saturating_add(patience) <= now
             || lease.ends > now.saturating_add(2 * lasts);
         if !is_own && !has_ended {

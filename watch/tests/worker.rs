@@ -26,8 +26,9 @@ const START: u64 = 1_760_000_000_000;
 struct Shared {
     values: BTreeMap<Place, (Vec<u8>, u32)>,
     taken: u64,
-    /// How many of the next writes somebody else comes before.
+    /// How many of the next puts somebody else comes before, and how many takes.
     conflicts: usize,
+    take_conflicts: usize,
 }
 
 impl Board for Shared {
@@ -40,6 +41,11 @@ impl Board for Shared {
         let is_put = matches!(place, Place::Counts(_)) && !bytes.is_empty();
         if is_put && self.conflicts > 0 {
             self.conflicts -= 1;
+            return false;
+        }
+        let is_take = matches!(place, Place::Counts(_)) && bytes.is_empty();
+        if is_take && self.take_conflicts > 0 {
+            self.take_conflicts -= 1;
             return false;
         }
         if found.map(|(_, version)| *version) != version {
@@ -136,12 +142,32 @@ fn what_workers_count_is_told_once_whoever_dies() {
 }
 
 #[test]
+fn what_was_not_taken_is_told_when_it_is() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(false), 1);
+    worker.tick(START, 0, false, &mut board);
+    worker.tally.refused(network(2), 5);
+    // Somebody puts while it takes: all of it is there the next time.
+    board.take_conflicts = 1;
+    worker.tick(START + 12_000, 0, false, &mut board);
+    let time = |ticks: u64| Time::from_unix_seconds(START / 1_000 + ticks * 10);
+    let mut expected = Watch::new(Time::from_unix_seconds(START / 1_000 - 10));
+    expected.tick(time(1));
+    assert_eq!(worker.watch(), Some(&expected));
+    worker.tick(START + 22_000, 0, false, &mut board);
+    expected.refused(network(2), 5);
+    expected.tick(time(2));
+    assert_eq!(worker.watch(), Some(&expected));
+}
+
+#[test]
 fn another_worker_looks_when_the_lease_ends() {
     let mut board = Shared::default();
     let mut first = Worker::new(settings(false), 1);
     let mut second = Worker::new(settings(false), 2);
     let mut idle = Worker::new(settings(false), 3);
     assert_eq!(first.tick(START, 0, false, &mut board), [Act::Taken]);
+    assert_eq!(idle.tick(START, 2, true, &mut board), []);
     for second_of in 1..=60 {
         let now = START + second_of * 1_000;
         first.tick(now, 0, false, &mut board);
@@ -151,14 +177,20 @@ fn another_worker_looks_when_the_lease_ends() {
     // The first one dies: its lease is renewed at half its time, which is 30 s.
     let took = (61..).find(|second_of| {
         let now = START + second_of * 1_000;
-        idle.tick(now, 2, true, &mut board);
         second.tick(now, 1, false, &mut board);
-        looks(&second)
+        idle.tick(now, 2, true, &mut board);
+        looks(&idle)
     });
     assert!((76..=91).contains(&took.unwrap()), "{took:?}");
-    assert!(!looks(&idle), "one without requests came first");
-    // It comes back, or was suspended: there is one that looks.
-    first.tick(START + 100_000, 0, false, &mut board);
+    assert!(!looks(&second), "one with requests came first");
+    // And if that one dies too, there is only one with requests.
+    let took = (took.unwrap()..).find(|second_of| {
+        second.tick(START + second_of * 1_000, 1, false, &mut board);
+        looks(&second)
+    });
+    assert!((121..=152).contains(&took.unwrap()), "{took:?}");
+    // The first one comes back, or was suspended: there is one that looks.
+    first.tick(START + 155_000, 0, false, &mut board);
     assert!(!looks(&first));
 }
 

@@ -10,7 +10,7 @@ const INSIDE: [(&str, &[&str]); 12] = [
     ("hookgate-core", &[]),
     ("hookgate-watch", &[]),
     ("hookgate-doctor", &["hookgate-core"]),
-    ("hookgate-plugin", &["hookgate-core"]),
+    ("hookgate-plugin", &["hookgate-core", "hookgate-watch"]),
     ("hookgate-edge", &["hookgate-core"]),
     ("hookgate-edge-bindgen", &[]),
     (
@@ -22,7 +22,7 @@ const INSIDE: [(&str, &[&str]); 12] = [
         &["hookgate-core", "hookgate-watch", "hookgate-doctor"],
     ),
     ("hookgate-consumer", &["hookgate-core"]),
-    ("hookgate-host-tests", &["hookgate-core"]),
+    ("hookgate-host-tests", &["hookgate-core", "hookgate-watch"]),
     ("xtask", &[]),
     ("hookgate-fuzz", &["hookgate-core"]),
 ];
