@@ -86,13 +86,14 @@ impl Report {
             .count()
     }
 
-    /// Verdicts in benign runs for each series and 30 days.
-    pub(crate) fn false_alarms(&self) -> f64 {
-        let benign = self.runs.iter().filter(|run| run.scenario.expect.is_none());
-        let (said, days) = benign.fold((0, 0.0), |(said, days), run| {
-            (said + run.said.len(), days + run.days)
-        });
-        said as f64 / (days * SERIES / 30.0)
+    /// Verdicts in benign runs at one base rate, for each series and 30 days.
+    pub(crate) fn false_alarms(&self, rate: usize) -> f64 {
+        per_series(self.benign(rate))
+    }
+
+    fn benign(&self, rate: usize) -> impl Iterator<Item = &Run> {
+        let benign = move |run: &&Run| run.scenario.expect.is_none() && run.rate == rate;
+        self.runs.iter().filter(benign)
     }
 
     /// Names each scenario and rate whose median delay is too long.
@@ -176,23 +177,12 @@ impl fmt::Display for Report {
             self.runs.len(),
             100.0 * self.accuracy(),
             self.attacks_seen_in_spikes(),
-            self.false_alarms()
+            per_series(self.runs.iter().filter(|run| run.scenario.expect.is_none()))
         )?;
         for (rate, name) in RATES.iter().enumerate() {
-            let benign = self.runs.iter();
-            let benign = benign.filter(|run| run.scenario.expect.is_none() && run.rate == rate);
-            let (said, days) = benign.fold((0, 0.0), |(said, days), run| {
-                (said + run.said.len(), days + run.days)
-            });
-            write!(
-                f,
-                "at {name}/s: {:.2}",
-                said as f64 / (days * SERIES / 30.0)
-            )?;
+            write!(f, "at {name}/s: {:.2}", self.false_alarms(rate))?;
             for cause in Cause::ALL {
-                let runs = self.runs.iter();
-                let benign = runs.filter(|run| run.scenario.expect.is_none() && run.rate == rate);
-                let said = benign.flat_map(|run| &run.said);
+                let said = self.benign(rate).flat_map(|run| &run.said);
                 let count = said.filter(|(_, verdict)| verdict.cause == cause).count();
                 if count > 0 {
                     write!(f, ", {count} {cause}")?;
@@ -202,4 +192,12 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// Verdicts of runs for each series and 30 days.
+fn per_series<'a>(runs: impl Iterator<Item = &'a Run>) -> f64 {
+    let (said, days) = runs.fold((0, 0.0), |(said, days), run| {
+        (said + run.said.len(), days + run.days)
+    });
+    said as f64 / (days * SERIES / 30.0)
 }
