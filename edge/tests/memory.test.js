@@ -62,6 +62,11 @@ test('a huge payload does not cost its size for ever', async () => {
   const headers = sign(huge, options);
   const work = () => assert.ok(verify(huge, headers, options).ok);
   assert.equal(await growth(5, 20, work), 0);
+  assert.ok(memory.buffer.byteLength < 10_000_000, `${memory.buffer.byteLength}`);
+  // And what is refused for its size isn't even copied.
+  const before = memory.buffer.byteLength;
+  assert.ok(!verify('x'.repeat(50_000_000), headers, options).ok);
+  assert.equal(memory.buffer.byteLength, before);
 });
 
 test('deliveries of a gate take no memory that is not used again', async () => {

@@ -1,6 +1,7 @@
 // verify() and sign(): what goes in, what comes out, and what never does.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 
@@ -139,6 +140,21 @@ test('a header cannot smuggle another one in', () => {
   const smuggled = { 'x-a': `1\0webhook-id\0msg_1`, ...genuine };
   assert.equal(reason(verify('{}', smuggled, webhooks)), 'signature_malformed');
   assert.equal(reason(verify('{}', { 'webhook-id': 'msg_1', ...genuine }, webhooks)), 'ok');
+});
+
+test('a header’s bytes are those that came, not those of its characters', () => {
+  const hmac = {
+    signature_header: 'x-signature',
+    encoding: 'hex',
+    signed: [{ header: 'x-note' }, { text: '.' }, 'body'],
+  };
+  const note = Buffer.from('caf\u00e9 \u20ac');
+  const signature = createHmac('sha256', secret).update(note).update('.{}').digest('hex');
+  // As Node and `Headers` show it: a character for each byte.
+  const came = { 'x-note': note.toString('latin1'), 'x-signature': signature };
+  assert.equal(reason(verify('{}', came, { scheme: { hmac }, secret })), 'ok');
+  const read = { ...came, 'x-note': note.toString('utf8') };
+  assert.equal(reason(verify('{}', read, { scheme: { hmac }, secret })), 'signature_mismatch');
 });
 
 const SCHEMES = {
