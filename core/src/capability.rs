@@ -45,7 +45,7 @@ const ALWAYS: [&str; 29] = [
 /// To read signing secrets from the environment.
 const ENVIRONMENT: [&str; 2] = ["environ_get", "environ_sizes_get"];
 
-/// To ask an HTTP API for a keyring.
+/// To ask an HTTP API for a keyring, or tell somebody what the watch says.
 const HTTP: [&str; 2] = ["proxy_http_call", "proxy_on_http_call_response"];
 
 /// Lists what a gate with this configuration calls and is called by.
@@ -57,10 +57,12 @@ pub fn needed(config: &Config) -> Vec<&'static str> {
         .keyrings
         .iter()
         .any(|it| matches!(it.source, KeyringSource::Http(_)));
+    let watch = config.watch.as_ref();
+    let tells = watch.is_some_and(|it| it.upstream.is_some() || it.alert.is_some());
     let mut needed = ALWAYS.to_vec();
     for (is_needed, names) in [
         (reads_environment, ENVIRONMENT.as_slice()),
-        (asks_over_http, HTTP.as_slice()),
+        (asks_over_http || tells, HTTP.as_slice()),
     ] {
         needed.extend(names.iter().filter(|_| is_needed));
     }
@@ -95,5 +97,19 @@ mod tests {
         let http = r#"{"name": "k", "http": {"cluster": "c", "authority": "a", "path": "/p"}}"#;
         let expected = ["proxy_http_call", "proxy_on_http_call_response"];
         assert_eq!(further(FILE, http), expected);
+        for (watch, expected) in [
+            ("{}", &none[..]),
+            (r#"{"upstream": {"cluster": "u"}}"#, &expected),
+            (
+                r#"{"alert": {"cluster": "a", "authority": "a", "path": "/"}}"#,
+                &expected,
+            ),
+        ] {
+            let gate = format!(
+                r#"{{"endpoints": [{{"name": "e", "path": "/e", {FILE}}}], "keyrings": [{STATE}], "watch": {watch}}}"#
+            );
+            let found = needed(&Config::from_json(gate.as_bytes()).unwrap());
+            assert_eq!(found[ALWAYS.len()..], *expected, "{watch}");
+        }
     }
 }

@@ -69,6 +69,9 @@ pub const REFRESH_SECONDS: RangeInclusive<u64> = 1..=3_600;
 /// Bounds of a keyring's `timeout_seconds`.
 pub const KEYRING_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=60;
 
+/// Bounds of `watch.tick_milliseconds`; the upper one is real time.
+pub const TICK_MILLISECONDS: RangeInclusive<u64> = 20..=10_000;
+
 /// Holds a checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -86,6 +89,41 @@ pub struct Config {
     pub pass_unknown_paths: bool,
     /// Whether a client's own `traceparent` and `tracestate` are kept.
     pub trust_traceparent: bool,
+    /// How deliveries are watched for anomalies, if they are.
+    pub watch: Option<Watch>,
+}
+
+/// Says how deliveries are watched for anomalies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The gate's name in what it saves and tells, `[a-z0-9-]{1,64}`.
+    pub gate: String,
+    /// How long a tick of the watch takes: ten seconds, less in tests.
+    pub tick: Duration,
+    /// The upstream that keeps what is learnt and said.
+    pub upstream: Option<WatchUpstream>,
+    /// Who else is told.
+    pub alert: Option<WatchAlert>,
+}
+
+/// Names the upstream that keeps what a watch learns and says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchUpstream {
+    /// Envoy cluster of `hookgate serve`.
+    pub cluster: String,
+    /// Value of the `host` header.
+    pub authority: String,
+}
+
+/// Names who is told verdicts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchAlert {
+    /// Envoy cluster of the receiver.
+    pub cluster: String,
+    /// Value of the `host` header.
+    pub authority: String,
+    /// Path, with a query if there is one.
+    pub path: String,
 }
 
 /// Holds one checked webhook endpoint.

@@ -39,6 +39,9 @@ pub struct Event {
     pub type_name: String,
     /// The connected account (`account`, or `context` of newer events).
     pub account: Option<String>,
+    /// The version of the sender's API that shaped the payload; `None` where it says
+    /// none, or one of another form: nothing is decided by it.
+    pub api_version: Option<String>,
     /// When it happened; `None` where the payload has no usable `created`.
     pub created: Option<Timestamp>,
     /// Live or test mode; `None` where the payload doesn't say.
@@ -74,10 +77,26 @@ impl Event {
     /// # Errors
     /// [`PayloadError`].
     pub fn from_payload(payload: &[u8]) -> Result<Self, PayloadError> {
-        let [id, type_name, object, account, context, created, livemode] = json::top_level(
+        let [
+            id,
+            type_name,
+            object,
+            account,
+            context,
+            api_version,
+            created,
+            livemode,
+        ] = json::top_level(
             payload,
             [
-                "id", "type", "object", "account", "context", "created", "livemode",
+                "id",
+                "type",
+                "object",
+                "account",
+                "context",
+                "api_version",
+                "created",
+                "livemode",
             ],
         )?;
         let form = match object.text() {
@@ -92,6 +111,7 @@ impl Event {
                 Some(account) => Some(account),
                 None => context.optional("context")?,
             },
+            api_version: api_version.optional("api_version").ok().flatten(),
             created: match created {
                 Scalar::Unsigned(seconds) => Some(Timestamp::from_unix_seconds(seconds)),
                 Scalar::Text(text) => Timestamp::parse_rfc3339(&text),

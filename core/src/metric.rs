@@ -82,6 +82,12 @@ families! {
         "Sizes of whole payloads, in bytes.";
     SIGNATURE_AGE_SECONDS = Histogram, "hookgate_signature_age_seconds", ["endpoint"],
         "How long before its arrival a delivery was signed, in seconds.";
+    ANOMALY = Gauge, "hookgate_anomaly", ["kind"],
+        "How sure the watch is of a verdict that stands, in hundredths: 50 at its threshold, 100 at most; 0 while it doesn't stand.";
+    VERDICTS = Counter, "hookgate_anomaly_verdicts", ["kind"],
+        "Verdicts that the watch told.";
+    WATCH = Counter, "hookgate_watch", ["result"],
+        "What the watch did: `ticked`, `taken` (another worker looks), `restored`, `saved`, `alerted`; and what came to nothing: `counts_refused`, `state_refused`, `restore_failed`, `save_failed`, `alert_failed`.";
     UPSTREAM_MILLISECONDS = Histogram, "hookgate_upstream_milliseconds", ["endpoint"],
         "How long the upstream took to answer, in milliseconds.";
 }

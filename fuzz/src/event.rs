@@ -93,6 +93,7 @@ pub(crate) fn expected(payload: &[u8]) -> Result<Event, PayloadError> {
             Some(account) => Some(account),
             None => attribute("context")?,
         },
+        api_version: attribute("api_version").ok().flatten(),
         created: match text("created")? {
             Some(text) => Timestamp::parse_rfc3339(&text),
             None => value("created")

@@ -24,6 +24,7 @@ pub mod envoy;
 pub mod event;
 pub mod frames;
 pub mod gate_token;
+pub mod keeper;
 pub mod keyring;
 pub mod load;
 pub mod log;

@@ -13,6 +13,7 @@ mod stream;
 #[cfg(feature = "trap")]
 mod trap;
 mod vm;
+mod watching;
 
 mod start {
     use proxy_wasm::types::LogLevel;

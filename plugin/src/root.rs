@@ -18,6 +18,7 @@ use crate::{
     keyrings::{self, Keyrings},
     stream::Stream,
     vm,
+    watching::{Answered, Watching},
 };
 
 /// How often a worker looks whether there is something to do.
@@ -38,6 +39,7 @@ pub(crate) struct Ready {
     pub(crate) counters: Rc<Counters>,
     pub(crate) keyrings: Rc<Keyrings>,
     pub(crate) held: Rc<Held>,
+    pub(crate) watching: Option<Rc<Watching>>,
 }
 
 impl Context for Root {
@@ -46,6 +48,20 @@ impl Context for Root {
             return;
         };
         let status = self.get_http_call_response_header_bytes(":status");
+        if let Some(watching) = &ready.watching {
+            let number = status.as_deref().map(str::from_utf8);
+            let number = number.and_then(|text| text.ok()?.parse().ok());
+            let body = watching
+                .reads(token)
+                .then(|| self.get_http_call_response_body(0, body_bytes));
+            let answer = Answered {
+                status: number.unwrap_or_default(),
+                body: body.flatten().unwrap_or_default(),
+            };
+            if watching.answered(token, &answer) {
+                return;
+            }
+        }
         let is_ok = status.is_some_and(|status| status == b"200");
         let answer = is_ok
             .then(|| self.get_http_call_response_body(0, keyrings::worth_reading(body_bytes)))
@@ -66,8 +82,10 @@ impl RootContext for Root {
         match configure(&json) {
             Ok(ready) => {
                 announce(&ready.gate);
+                let watching = ready.watching.as_ref();
+                let period = watching.map_or(TICK, |it| it.period().min(TICK));
                 self.ready = Some(ready);
-                self.set_tick_period(TICK);
+                self.set_tick_period(period);
                 true
             }
             Err(error) => {
@@ -87,6 +105,9 @@ impl RootContext for Root {
         if let Some(ready) = &self.ready {
             ready.keyrings.poll(now, self.is_serving.get());
             ready.show_secrets();
+            if let Some(watching) = &ready.watching {
+                watching.tick(now, self.is_serving.get());
+            }
             // Last: the context is another one afterwards.
             ready.held.tick();
         }
@@ -123,16 +144,18 @@ impl Ready {
 
 fn configure(json: &[u8]) -> Result<Ready, Box<dyn Error>> {
     let config = Config::from_json(json)?;
+    let watch = config.watch.clone();
     let gate = Gate::load(config, |variable| {
         env::var_os(variable).map(|value| value.into_encoded_bytes())
     })?;
     let gate = Rc::new(gate);
-    let counters = Counters::define(&gate)
-        .map_err(|status| format!("the host refused to define a counter: {status:?}"))?;
+    let refused = |status| format!("the host refused to define a counter: {status:?}");
+    let counters = Counters::define(&gate).map_err(refused)?;
     let ready = Ready {
         keyrings: Rc::new(Keyrings::new(Rc::clone(&gate))),
         counters: Rc::new(counters),
         held: Rc::default(),
+        watching: watch.map(Watching::start).transpose().map_err(refused)?,
         gate,
     };
     ready.show_secrets();

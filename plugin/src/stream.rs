@@ -19,6 +19,7 @@ use crate::{
     held::Place,
     host::{self, SharedData},
     root::Ready,
+    watching::Seen,
 };
 
 /// Is what `response.code_details` says of an answer that the upstream gave.
@@ -34,6 +35,8 @@ pub(crate) struct Stream {
     delivery: Delivery,
     /// Held headers of which no body has come yet.
     waiting: Option<Place>,
+    /// What the watch counts of it, if there is one.
+    seen_by_watch: Option<Seen>,
     /// Bytes of the body that Envoy holds, and that the delivery has seen.
     buffered: usize,
     seen: usize,
@@ -43,9 +46,11 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(ready: Ready, context: u32) -> Self {
+        let is_watched = ready.watching.is_some();
         Self {
             ready,
             context,
+            seen_by_watch: is_watched.then(Seen::default),
             delivery: Delivery::default(),
             waiting: None,
             buffered: 0,
@@ -58,6 +63,9 @@ impl Stream {
     /// Decides, with what the delivery has not seen of the body.
     fn end_of_body(&mut self) -> Action {
         let now = host::now();
+        if let Some(seen) = &mut self.seen_by_watch {
+            seen.closed();
+        }
         let is_whole = self.seen == 0;
         let fresh = self.unseen();
         match self.delivery.body(&fresh, now, &mut SharedData) {
@@ -139,6 +147,9 @@ impl Stream {
     fn note(&mut self) {
         let endpoint = self.delivery.endpoint().map(|endpoint| endpoint.index);
         let counts = self.delivery.take_counts();
+        if let Some(seen) = &self.seen_by_watch {
+            seen.count(&counts, self.delivery.identified());
+        }
         let has_ended = counts.iter().any(|count| matches!(count, Count::Ended(_)));
         self.ready.counters.count(endpoint, counts);
         if let (Some(outcome), true) = (self.delivery.outcome(), has_ended) {
@@ -165,13 +176,14 @@ impl HttpContext for Stream {
             self.trap = trap::asked(head);
         }
         self.ready.keyrings.read(head);
-        let needs_source = self.ready.gate.needs_source_address();
+        let is_watched = self.seen_by_watch.is_some();
+        let needs_source = is_watched || self.ready.gate.needs_source_address();
         let now = host::now();
-        let arrival = Arrival {
-            head,
-            source: needs_source.then(host::source_address).flatten(),
-            now,
-        };
+        let source = needs_source.then(host::source_address).flatten();
+        if let Some(seen) = &mut self.seen_by_watch {
+            seen.came_from(source);
+        }
+        let arrival = Arrival { head, source, now };
         let step = self
             .delivery
             .headers(&self.ready.gate, arrival, &mut SharedData);
@@ -183,6 +195,9 @@ impl HttpContext for Stream {
             step => {
                 if step == Step::Hold {
                     self.waiting = self.ready.held.enter(self.context, head);
+                    if let Some(seen) = &mut self.seen_by_watch {
+                        seen.opened();
+                    }
                 }
                 self.take(step)
             }
@@ -198,6 +213,9 @@ impl HttpContext for Stream {
             return Action::Pause;
         }
         self.buffered = buffered;
+        if let Some(seen) = &mut self.seen_by_watch {
+            seen.brought(buffered);
+        }
         if end_of_stream {
             return self.end_of_body();
         }
@@ -251,6 +269,9 @@ impl HttpContext for Stream {
     fn on_log(&mut self) {
         #[cfg(feature = "trap")]
         trap::at(self.trap, trap::Place::Log);
+        if let Some(seen) = &mut self.seen_by_watch {
+            seen.closed();
+        }
         if self.waiting.as_ref().is_some_and(Place::is_refused) {
             self.delivery.fail();
         }

@@ -3,6 +3,7 @@
 use std::{cell::Cell, hint::black_box};
 
 use hookgate_core::request::RequestHead;
+use proxy_wasm::hostcalls;
 
 /// Asks for a trap, at the place that its value names: whoever sends it ends the
 /// VM.
@@ -10,6 +11,9 @@ const HEADER: &str = "x-hookgate-test-trap";
 
 /// What is asked for at once until there is no more.
 const PIECE_BYTES: usize = 16 * 1_048_576;
+
+/// Asks for a trap of the VM that looks for anomalies.
+const WATCH: &str = "hookgate1.test.trap";
 
 thread_local! {
     /// Whether the next tick ends the VM.
@@ -39,6 +43,11 @@ pub(crate) fn asked(RequestHead(headers): RequestHead<'_>) -> Option<Place> {
         b"body" => Place::Body,
         b"answer" => Place::Answer,
         b"log" => Place::Log,
+        b"watch" => {
+            // Whichever VM looks sees it, also one that has no requests.
+            _ = hostcalls::set_shared_data(WATCH, Some(b"1"), None);
+            return None;
+        }
         b"tick" => {
             ON_TICK.set(true);
             return None;
@@ -64,6 +73,16 @@ pub(crate) fn at(asked: Option<Place>, here: Place) {
 /// Ends the VM if a request has asked for that.
 pub(crate) fn on_tick() {
     at(ON_TICK.get().then_some(Place::Headers), Place::Headers);
+}
+
+/// Ends the VM if a request has asked for the one that looks for anomalies.
+pub(crate) fn on_look() {
+    if let Ok((Some(asked), _)) = hostcalls::get_shared_data(WATCH)
+        && !asked.is_empty()
+    {
+        _ = hostcalls::set_shared_data(WATCH, Some(b""), None);
+        at(Some(Place::Headers), Place::Headers);
+    }
 }
 
 /// Takes all memory that the host gives, until the allocator ends the VM.

@@ -14,7 +14,7 @@ use crate::{counters, host};
 
 /// Numbers that VMs can have: workers, the main thread, and those of a
 /// configuration that drains.
-const NUMBERS: u32 = 128;
+pub(crate) const NUMBERS: u32 = 128;
 
 /// How long a VM that doesn't renew keeps its number.
 const LEASE_MILLIS: u64 = 20_000;
@@ -88,6 +88,11 @@ impl Open {
         change(self.unverified, unverified);
         change(self.forwarded, forwarded);
     }
+}
+
+/// Returns this VM's number, less than [`NUMBERS`].
+pub(crate) fn number() -> Option<u32> {
+    NUMBER.get().map(|held| held.number)
 }
 
 /// Renews this VM's number, and buries those that nobody renews.

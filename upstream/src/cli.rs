@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod doctor;
 mod events;
 mod evidence;
 mod exit;
@@ -29,6 +30,7 @@ use hookgate_core::{
 pub(crate) use self::{
     audit::AuditArgs,
     check::CheckArgs,
+    doctor::DoctorArgs,
     events::{EventArgs, EventsArgs},
     evidence::{HeadArgs, VerifyLogArgs},
     log::LogArgs,
@@ -43,7 +45,7 @@ pub(crate) use self::{
     serve::ServeArgs,
     tail::TailArgs,
     transfer::{BackupArgs, ExportArgs, From, ImportArgs},
-    watch::{ReplayArgs, WatchCommand},
+    watch::{FlagsArgs, ReplayArgs, WatchCommand},
 };
 use crate::{
     config::ConfigError, deliver::destination::is_account, log::AddressError,
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Check and explain a configuration: a gate's, the whole Envoy's, or the upstream's
     CheckConfig(CheckArgs),
+    /// Say why a webhook's signature verifies or not, by undoing what may have been done to it
+    Doctor(DoctorArgs),
     /// List the newest events of the log
     Events(EventsArgs),
     /// Show one event of the log

@@ -5,6 +5,7 @@
 
 mod console;
 mod destination;
+mod expectations;
 mod merged;
 mod mistake;
 mod place;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Deserializer, de};
 pub(crate) use self::{
     console::{Console, Listen, LocalReading, Operator, Proxy, Role},
     destination::{Destination, Url},
+    expectations::{Expectations, Reporter},
     merged::Merged,
     mistake::Mistake,
     place::{Place, PlaceError, SecretPlace},
@@ -92,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) console: Console,
     /// How events are compared with Stripe's list of them.
     pub(crate) reconcile: Option<Reconcile>,
+    /// What becomes of events that are not as expected.
+    pub(crate) expectations: Expectations,
     /// Where events go.
     pub(crate) destinations: Vec<Destination>,
 }
@@ -219,6 +223,9 @@ impl Config {
                 .check()
                 .map_err(|(field, problem)| (format!("reconcile.{field}"), problem))?;
         }
+        self.expectations
+            .check()
+            .map_err(|(field, problem)| (format!("expectations.{field}"), problem))?;
         let found = self.destinations.len();
         if found > MAX_DESTINATIONS {
             let problem =

@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod decision;
+mod doctor;
 mod entry;
 mod explanation;
 mod flow;
@@ -31,14 +32,23 @@ use axum::{
     routing::{get, post},
 };
 
+pub(crate) use self::{
+    access::{OperatorsError, token_digest},
+    entry::Peer,
+    settings::Settings,
+};
 use self::{
     access::{Policy, Sessions, Throttle},
+    doctor::DoctorPage,
     flow::Flow,
     pool::Pool,
 };
-pub(crate) use self::{entry::Peer, settings::Settings};
 use crate::{
-    deliver::engine::Watched, log::LogAddress, metrics::Metrics, reconcile::Reports,
+    deliver::engine::Watched,
+    expect::View,
+    log::{Kept, LogAddress},
+    metrics::Metrics,
+    reconcile::Reports,
     server::Appender,
 };
 
@@ -49,10 +59,11 @@ pub(crate) struct Console {
     sessions: Sessions,
     throttle: Throttle,
     pool: Pool,
-    log: LogAddress,
+    log: Kept,
     approvals: u32,
     metrics: Metrics,
     flow: Flow,
+    doctor: Option<DoctorPage>,
     running: OnceLock<Running>,
 }
 
@@ -62,23 +73,25 @@ struct Running {
     appender: Weak<Appender>,
     watched: Vec<Watched>,
     reports: Option<Reports>,
+    expected: View,
 }
 
 impl Console {
     /// Makes one; `listen` is where it is served.
     pub(crate) fn new(
-        settings: Settings,
+        mut settings: Settings,
         listen: SocketAddr,
         log: LogAddress,
         approvals: u32,
         metrics: Metrics,
     ) -> Self {
         Self {
+            doctor: settings.doctor.take(),
             policy: settings.policy(listen.ip()),
             sessions: Sessions::default(),
             throttle: Throttle::new(),
             pool: Pool::new(),
-            log,
+            log: Kept::new(log),
             approvals,
             flow: Flow::new(metrics.clone()),
             metrics,
@@ -92,12 +105,14 @@ impl Console {
         appender: &Arc<Appender>,
         watched: Vec<Watched>,
         reports: Option<Reports>,
+        expected: View,
     ) {
         let appender = Arc::downgrade(appender);
         let running = Running {
             appender,
             watched,
             reports,
+            expected,
         };
         // Once, when the server starts.
         let _ = self.running.set(running);
@@ -119,6 +134,11 @@ impl Console {
 
     fn reports(&self) -> Option<&Reports> {
         self.running.get()?.reports.as_ref()
+    }
+
+    /// What is expected, and what is told.
+    fn expected(&self) -> Option<&View> {
+        Some(&self.running.get()?.expected)
     }
 
     /// Tells whether an event could be confirmed now.
@@ -147,6 +167,7 @@ pub(crate) fn routes(console: Arc<Console>) -> Router {
         .route("/search", get(views::search))
         .route("/reconciliation", get(views::reconciliation))
         .route("/audit", get(views::audit))
+        .route("/doctor", get(doctor::show))
         .route("/login", get(login::form).post(login::begin))
         .route("/logout", post(login::end))
         .route("/assets/console.css", get(answer::style))

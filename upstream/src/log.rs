@@ -15,6 +15,7 @@ mod follow;
 mod headers;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
+mod kept;
 pub(crate) mod nats;
 mod offsets;
 pub(crate) mod reader;
@@ -28,6 +29,7 @@ mod verify;
 pub(crate) use address::{AddressError, LogAddress};
 pub(crate) use capability::{Capability, Incapable};
 pub(crate) use follow::Follower;
+pub(crate) use kept::Kept;
 pub(crate) use reader::{Query, ReadError, Reader};
 pub(crate) use record::{Attributes, Damage, Entry, Origin, Record, Sha256Sum, UNSIGNED};
 pub(crate) use redact::{

@@ -3,6 +3,7 @@
 //! `serve` takes verified events from the gate, appends them to a durable log
 //! and acknowledges only what the log confirmed; `send` signs and sends events
 //! as Stripe does; `check-config` reads a gate's configuration before Envoy does;
+//! `doctor` says why a signature doesn't verify;
 //! `events` and `event` show what the log holds; `review` and `redeliver` decide
 //! about what can't be delivered, `audit` says who did;
 //! `head` and `verify-log` prove it; `redact` removes a payload;
@@ -17,8 +18,11 @@ mod config;
 mod console;
 mod decide;
 mod deliver;
+mod doctor;
 mod evidence;
+mod expect;
 mod gate_token;
+mod gate_watch;
 mod http_client;
 mod kafka;
 mod keep;
@@ -50,6 +54,7 @@ use crate::{
     check::CheckError,
     cli::{Cli, Command, ReviewCommand, WatchCommand},
     config::{Keep, Merged},
+    doctor::DoctorError,
     gate_token::GateTokens,
     keep::VerifyLogError,
     log::Limits,
@@ -112,6 +117,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Err(error) => return Err(error.into()),
         }),
+        Command::Doctor(args) => Ok(match doctor::doctor(&args) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            // Whoever reads us has read enough.
+            Err(DoctorError::Print(error)) => return Err(error.into()),
+            Err(error) => {
+                complain(&error);
+                ExitCode::from(NOT_READ)
+            }
+        }),
         Command::Events(args) => {
             runtime()?.block_on(show::events(&args))?;
             Ok(ExitCode::SUCCESS)
@@ -142,6 +157,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Watch(WatchCommand::Replay(args)) => {
             runtime()?.block_on(replay::replay(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Watch(WatchCommand::Flags(args)) => {
+            show::flags(&args)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(args) => {
@@ -231,6 +250,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         )?),
         None => None,
     };
+    let expectations = expect::Settings::load(&merged.expectations, &merged.log)?;
     let console = console::Settings::load(merged.console, merged.metrics)?;
     Ok(Settings {
         listen: merged.listen,
@@ -254,6 +274,7 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
         destinations,
         approvals: merged.approvals.as_count(),
         reconcile,
+        expectations,
         ready_file,
     })
 }

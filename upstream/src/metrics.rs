@@ -5,6 +5,7 @@
 //! verified events ([`label::MAX_NAMES`]).
 
 mod endpoint;
+mod expected;
 mod family;
 mod group;
 mod label;
@@ -18,14 +19,15 @@ use std::{
     time::Duration,
 };
 
-use hookgate_core::time::Timestamp;
+use hookgate_core::{metric::OTHER, time::Timestamp};
+use hookgate_watch::verdict::Cause;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use self::{endpoint::Endpoint, family::Series, label::Names};
+use self::{endpoint::Endpoint, expected::Expected, family::Series, label::Names};
 pub(crate) use self::{
     group::AccountGroups,
     page::routes,
@@ -72,6 +74,8 @@ struct Counts {
     reconcile_events: Series<1, Counter>,
     reconcile_requests: Series<1, Counter>,
     reconcile_last: Gauge,
+    verdicts: Series<1, Counter>,
+    expected: Expected,
 }
 
 /// Says under which labels an event counts.
@@ -141,6 +145,8 @@ impl Metrics {
                 Counter::default,
             ),
             reconcile_last,
+            verdicts: Series::new(&family::VERDICTS, &mut registry, Counter::default),
+            expected: Expected::new(&mut registry),
             registry,
         }))
     }
@@ -274,6 +280,21 @@ impl Metrics {
         for (outcome, count) in events {
             self.0.reconcile_events.of([&outcome.into()]).inc_by(count);
         }
+    }
+
+    /// Shows each cause before anything is counted of it: the first of a kind would
+    /// otherwise be seen by no `rate`.
+    pub(crate) fn watched(&self) {
+        for cause in Cause::ALL {
+            self.0.verdicts.of([&cause.name().into()]);
+        }
+    }
+
+    /// Counts a verdict that a gate's watch told, by its cause's name.
+    pub(crate) fn told(&self, kind: &str) {
+        let known = Cause::ALL.into_iter().find(|cause| cause.name() == kind);
+        let kind = known.map_or(OTHER, Cause::name);
+        self.0.verdicts.of([&kind.into()]).inc();
     }
 
     /// Writes everything as of `now`, in the OpenMetrics text format.

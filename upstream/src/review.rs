@@ -24,15 +24,17 @@ mod desk;
 mod ledger;
 mod operator;
 mod outcome;
+mod queue;
 mod selection;
 
 pub(crate) use self::{
     audit::{Action, Record, TrailError},
-    board::{Board, Cursor, Failure, LatestFailure, Life, QueuePage, Retry, Waits},
+    board::{Board, Failure, LatestFailure, Life, Retry, Waits},
     case::{Case, PastAttempt},
     desk::{Decision, Desk, Request, ReviewError, Run, TrailPage},
     ledger::{Ledger, LedgerError, written},
     operator::{Batch, Operator, OperatorError},
     outcome::{Item, Outcome},
+    queue::{Cursor, QueuePage, queue},
     selection::Selection,
 };

@@ -4,7 +4,10 @@ mod answer;
 mod appender;
 mod claim;
 mod connections;
+mod gate_watch;
 mod intake;
+mod open_files;
+mod outcomes;
 mod pages;
 mod subject;
 mod waiting;
@@ -41,6 +44,7 @@ use crate::{
         destination::Destination,
         engine::{Engine, Instruments, StartError},
     },
+    expect::{self, Expecting, StoreError},
     log::{Capability, Incapable, Limits, LogAddress, OpenError, sqlite::WriteError},
     metrics::{AccountGroups, Metrics},
     reconcile::{self, Repeating, Reports},
@@ -75,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) approvals: NonZeroU32,
     /// What is compared with Stripe's list of events.
     pub(crate) reconcile: Option<reconcile::Settings>,
+    /// What becomes of events that are not as expected.
+    pub(crate) expectations: expect::Settings,
     /// Where to write the address once requests are served.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -127,6 +133,9 @@ pub(crate) enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// What is expected can't be kept.
+    #[error(transparent)]
+    Expect(#[from] StoreError),
     /// Spans can't be reported.
     #[error("can't report spans: {0}. Check the OTEL_EXPORTER_OTLP_… variables")]
     Otlp(#[from] ExporterBuildError),
@@ -154,6 +163,7 @@ pub(crate) enum ServeError {
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Settings { listen, .. } = settings;
     demand(&settings)?;
+    open_files::raise();
     let verification = &settings.acceptance.verification;
     let has_tokens = settings.acceptance.gate_tokens.is_some();
     if !verification.is_strict() {
@@ -213,19 +223,33 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         &instruments,
     )
     .await?;
+    let expecting = Expecting::start(
+        settings.expectations,
+        settings.log.clone(),
+        engine.reviewer(),
+        metrics.clone(),
+    )?;
     info!(%address, log = %settings.log, verified_sources = sources, "listening");
     if let Some(path) = &settings.ready_file {
         announce(path, address)?;
     }
 
-    let appender = Arc::new(Appender::new(log, metrics, tracer, news));
+    let appender = Arc::new(Appender::new(log, metrics.clone(), tracer, news));
+    let door = gate_watch::Door::new(settings.acceptance.gate_tokens.clone(), listen.ip());
+    let kept = gate_watch::Kept::beside(&settings.log, metrics);
+    let watch_routes = gate_watch::routes(door, kept);
     let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
     let intake = Arc::new(intake);
     let max_payload_bytes = settings.limits.max_payload_bytes;
     let reconcile = settings.reconcile;
-    let reports = reconcile.as_ref().map(|it| Reports::new(it.every));
+    let reports = reconcile.as_ref().map(Reports::open);
     if let Some(console) = console {
-        console.attach(&appender, engine.watched(), reports.clone());
+        console.attach(
+            &appender,
+            engine.watched(),
+            reports.clone(),
+            expecting.view(),
+        );
     }
     let repeating = reconcile.zip(reports).map(|(settings, reports)| {
         Repeating::start(settings, Arc::clone(&appender), max_payload_bytes, reports)
@@ -240,7 +264,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     connections::serve(
         listener,
-        routes(Arc::clone(&intake)),
+        routes(Arc::clone(&intake))
+            .merge(watch_routes)
+            .merge(outcomes::routes(expecting.reports())),
         connections::OF_THE_INTAKE,
         stop,
     )
@@ -248,6 +274,8 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Some(repeating) = repeating {
         repeating.stop().await;
     }
+    // Before deliveries, in whose queue it lets events wait.
+    expecting.stop().await;
     tokio::select! {
         () = engine.stop() => {}
         _ = terminate.recv() => warn!("SIGTERM again: deliveries under way come again"),

@@ -1,8 +1,9 @@
-//! `hookgate events`, `event`, `tail`, `review list`, `review show` and `audit`:
+//! `hookgate events`, `event`, `tail`, `review list`, `review show`, `watch flags` and `audit`:
 //! what there is to see.
 
 mod audit;
 mod case;
+mod flags;
 mod json;
 mod parked;
 mod table;
@@ -16,11 +17,12 @@ use hookgate_core::identity::Source;
 use crate::{
     cli::{ArgumentError, EventArgs, EventsArgs},
     deliver::schedule,
-    log::{Entry, Query, ReadError, Reader},
+    expect::StoreError,
+    log::{Entry, LogAddress, Query, ReadError, Reader},
     review::ReviewError,
 };
 
-pub(crate) use self::{audit::audit, case::case, parked::parked, tail::tail};
+pub(crate) use self::{audit::audit, case::case, flags::flags, parked::parked, tail::tail};
 
 /// Says why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,17 @@ pub(crate) enum ShowError {
     /// The payload was removed on purpose.
     #[error("the payload of this event was redacted: `hookgate verify-log` says when and why")]
     Redacted,
+    /// What was found can't be read.
+    #[error(transparent)]
+    Flags(#[from] StoreError),
+    /// What is found of the log is kept nowhere.
+    #[error(
+        "what a server finds of the log at {log} is kept nowhere: name a file as `state` of [expectations] in the configuration, and start `hookgate serve` with it"
+    )]
+    Unkept {
+        /// Which log.
+        log: LogAddress,
+    },
     /// The output can't be written.
     #[error("can't print: {0}")]
     Print(#[from] io::Error),

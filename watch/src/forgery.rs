@@ -111,6 +111,11 @@ impl Forgery {
         }
     }
 
+    /// Counts invalid signatures of which nobody knows the source.
+    pub fn refused_elsewhere(&mut self, count: u32) {
+        self.count = self.count.saturating_add(count);
+    }
+
     /// Ends a tick; returns what is forged, if anything is.
     pub fn tick(&mut self) -> Option<Forged> {
         self.ticks = self.ticks.saturating_add(1);

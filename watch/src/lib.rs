@@ -13,6 +13,9 @@
 //! | do known events come again, is what was acknowledged completed? | [`share`] |
 //! | who signs, with valid signatures? | [`stranger`] |
 //! | is something else new? | [`generic`] |
+//! | does what should follow an event follow it, in time? | [`expect`] |
+//!
+//! A gate of several workers counts in a [`tally`] each; one [`worker`] has the watch.
 //!
 //! What they say becomes a [`verdict::Verdict`]. Figures measured of each are in
 //! `docs/anomaly.md`.
@@ -20,7 +23,9 @@
 
 extern crate alloc;
 
+pub mod alert;
 mod cusum;
+pub mod expect;
 mod float;
 pub mod forgery;
 pub mod generic;
@@ -38,7 +43,9 @@ mod standing;
 pub mod state;
 pub mod stranger;
 mod swing;
+pub mod tally;
 pub mod time;
 pub mod upstream;
 pub mod verdict;
 pub mod watch;
+pub mod worker;

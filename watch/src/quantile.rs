@@ -33,13 +33,19 @@ impl Durations {
         }
     }
 
-    /// Takes a duration in seconds; what is no number counts as the longest.
+    /// Takes a duration in seconds.
+    #[cfg(test)]
     pub(crate) fn add(&mut self, seconds: f64) {
+        self.add_many(seconds, 1);
+    }
+
+    /// Takes durations in seconds, all the same; what is no number counts as the longest.
+    pub(crate) fn add_many(&mut self, seconds: f64, durations: u32) {
         let bucket = (ln(seconds / LEAST) / step()).max(0.0) as usize;
         let bucket = if seconds.is_finite() { bucket } else { BUCKETS };
         if let Some(count) = self.buckets.get_mut(bucket.min(BUCKETS - 1)) {
-            *count = count.saturating_add(1);
-            self.count = self.count.saturating_add(1);
+            *count = count.saturating_add(durations);
+            self.count = self.count.saturating_add(durations);
         }
     }
 

@@ -1,6 +1,10 @@
 //! Saving and restoring what was learnt.
 
-use alloc::{collections::VecDeque, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
 
 /// What a saved state begins with.
 const MAGIC: [u8; 4] = *b"HGWT";
@@ -105,6 +109,24 @@ pub(crate) fn restore<T: Persist>(bytes: &[u8]) -> Result<T, StateError> {
         Ok(value)
     } else {
         Err(input.wrong_length("the end"))
+    }
+}
+
+/// Checks that bytes are a whole saved state of some version, and reads nothing of it:
+/// for whoever keeps it for a watch.
+///
+/// # Errors
+/// [`StateError::Magic`], [`StateError::Length`], [`StateError::Checksum`].
+pub fn check(bytes: &[u8]) -> Result<(), StateError> {
+    let mut input = Input { bytes, at: 0 };
+    if input.take("the magic bytes")? != MAGIC {
+        return Err(StateError::Magic);
+    }
+    let _version: [u8; 2] = input.take("a version")?;
+    let expected = u64::from_le_bytes(input.take("a checksum")?);
+    match bytes.get(input.at..).map(checksum) {
+        Some(found) if found == expected => Ok(()),
+        _ => Err(StateError::Checksum),
     }
 }
 
@@ -239,6 +261,20 @@ impl<T: Persist> Persist for VecDeque<T> {
     }
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
         Vec::read(input).map(Self::from)
+    }
+}
+
+impl<K: Persist + Ord, V: Persist> Persist for BTreeMap<K, V> {
+    fn write(&self, out: &mut Vec<u8>) {
+        u32::try_from(self.len()).unwrap_or(u32::MAX).write(out);
+        for (key, value) in self {
+            key.write(out);
+            value.write(out);
+        }
+    }
+    fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let count = input.count()?;
+        (0..count).map(|_| Persist::read(input)).collect()
     }
 }
 

@@ -17,6 +17,9 @@ const CAP: f64 = 1.3 * THRESHOLD;
 /// Share of the sum that a tick leaves: half of it is gone in ten minutes.
 const FADE: f64 = 0.9885;
 
+/// Deliveries that say the same of themselves of which each is judged, in one tick.
+const JUDGED: u32 = 8;
+
 /// Kinds of what a delivery says about who signed it.
 const NETWORK: usize = 0;
 const VERSION: usize = 1;
@@ -179,6 +182,24 @@ impl Stranger {
         self.from = Some(delivery.network);
         for (count, surprise) in self.news.iter_mut().zip(surprises) {
             *count += f64::from(u8::from(surprise > 0.0));
+        }
+    }
+
+    /// Takes deliveries that say the same of themselves. What more of them than eight
+    /// are is only counted: these have alarmed, or are known.
+    pub fn signed_many(&mut self, now: Time, delivery: &Signed<'_>, deliveries: u32) {
+        for _ in 0..deliveries.min(JUDGED) {
+            self.signed(now, delivery);
+        }
+        let further = f64::from(deliveries.saturating_sub(JUDGED));
+        let is_said = [
+            true,
+            delivery.api_version.is_some(),
+            true,
+            delivery.account.is_some(),
+        ];
+        for (known, is_said) in self.kinds.iter_mut().zip(is_said) {
+            known.seen += if is_said { further } else { 0.0 };
         }
     }
 

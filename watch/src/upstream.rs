@@ -93,11 +93,16 @@ impl Upstream {
 
     /// Counts a request and how long it took in seconds.
     pub fn answered(&mut self, answer: Answer, seconds: f64) {
-        self.answers = self.answers.saturating_add(1);
-        self.failed = self
-            .failed
-            .saturating_add(u32::from(answer == Answer::Failed));
-        self.durations.add(seconds);
+        self.answered_many(answer, seconds, 1);
+    }
+
+    /// Counts requests that took as long in seconds.
+    pub fn answered_many(&mut self, answer: Answer, seconds: f64, answers: u32) {
+        self.answers = self.answers.saturating_add(answers);
+        if answer == Answer::Failed {
+            self.failed = self.failed.saturating_add(answers);
+        }
+        self.durations.add_many(seconds, answers);
     }
 
     /// Ends a tick; returns what is wrong, if anything is.

@@ -98,11 +98,23 @@ impl Watch {
     /// Counts a delivery whose signature is valid.
     pub fn delivered(&mut self, signed: &Signed<'_>, identity: Identity) {
         let known = u32::from(identity == Identity::Known);
-        self.repeats.count(known, 1);
-        self.stranger.signed(self.now, signed);
-        if identity == Identity::New {
-            self.came(signed.type_name, signed.account, 1);
+        self.delivered_many(signed, 1 - known, known);
+    }
+
+    /// Counts deliveries whose signature is valid and which say the same of themselves:
+    /// of new events, and of known ones.
+    pub fn delivered_many(&mut self, signed: &Signed<'_>, new: u32, known: u32) {
+        self.repeats.count(known, new.saturating_add(known));
+        let deliveries = new.saturating_add(known);
+        self.stranger.signed_many(self.now, signed, deliveries);
+        if new > 0 {
+            self.came(signed.type_name, signed.account, new.into());
         }
+    }
+
+    /// Counts new events of which nothing is known.
+    pub fn came_unnamed(&mut self, events: u64) {
+        self.total.add(events);
     }
 
     /// Counts new events of which nothing but type and account is known.
@@ -119,9 +131,19 @@ impl Watch {
         self.forgery.refused(from, deliveries);
     }
 
+    /// Counts deliveries whose signature is invalid, from networks that nobody kept.
+    pub fn refused_elsewhere(&mut self, deliveries: u32) {
+        self.forgery.refused_elsewhere(deliveries);
+    }
+
     /// Counts an answer of the upstream and how long it took in seconds.
     pub fn answered(&mut self, answer: Answer, seconds: f64) {
-        self.upstream.answered(answer, seconds);
+        self.answered_many(answer, seconds, 1);
+    }
+
+    /// Counts answers of the upstream that took as long in seconds.
+    pub fn answered_many(&mut self, answer: Answer, seconds: f64, answers: u32) {
+        self.upstream.answered_many(answer, seconds, answers);
     }
 
     /// Says how many requests are open and incomplete, and how many bytes a second they
@@ -173,6 +195,11 @@ impl Watch {
         let explained = found.iter().any(|one| one.cause != Cause::Unusual);
         found.retain(|one| one.cause != Cause::Unusual || (!explained && calm && quiet));
         self.standing.settle(now, found)
+    }
+
+    /// Tells whether a verdict of this cause stands.
+    pub fn stands(&self, cause: Cause) -> bool {
+        self.standing.has(cause)
     }
 
     /// Returns the series of event types by their names.

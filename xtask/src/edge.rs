@@ -1,4 +1,7 @@
-//! `cargo xtask edge`: the npm package, built in `edge/dist`.
+//! `cargo xtask edge`: the npm package, built in `edge/dist`, and the signature doctor's
+//! page.
+
+mod doctor;
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 use crate::tools;
 use crate::workspace::{EDGE_TARGET, Workspace};
+
+pub(crate) use self::doctor::page as doctor_page;
 
 /// The first version of Node that the package is for, and its tests run in.
 const NODE_MAJOR: u32 = 20;

@@ -37,6 +37,8 @@ enum Task {
     Build,
     /// Builds the npm package in edge/
     Edge,
+    /// Builds the signature doctor's page, target/doctor/doctor.html
+    Doctor,
     /// Fetches what building and testing need: Wasm target, Envoy, brokers, Node packages
     Tools,
     /// Audits what takes long: the dependencies, the fuzz targets, the mutants of core
@@ -65,6 +67,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test(options) => return test::run(&workspace, &options),
         Task::Build => build::run(&workspace)?,
         Task::Edge => edge::run(&workspace)?,
+        Task::Doctor => {
+            let page = edge::doctor_page(&workspace)?;
+            println!("{}", page.display());
+        }
         Task::Tools => tools::all(&workspace)?,
         Task::Audit(options) => return audit::run(&workspace, &options),
         Task::Soak => return soak::run(&workspace),

@@ -29,7 +29,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         workspace
             .cargo()
             .args(["test", "--profile", "quick", "-p", "hookgate-watch"])
-            .args(["--test", "scenarios", "--", "--nocapture"])
+            .args([
+                "--test",
+                "scenarios",
+                "--test",
+                "expect",
+                "--",
+                "--nocapture",
+            ])
             .env("HOOKGATE_SOAK", "1"),
     )?;
     let upstream = test::tests(

@@ -54,6 +54,20 @@ impl Workspace {
             .join("hookgate.wasm")
     }
 
+    /// Returns where the Wasm of the doctor's page is left, before what wasm-bindgen
+    /// makes of it.
+    pub(crate) fn doctor_module(&self) -> PathBuf {
+        self.target
+            .join(EDGE_TARGET)
+            .join("edge")
+            .join("hookgate_doctor_page.wasm")
+    }
+
+    /// Returns where the doctor's page is left.
+    pub(crate) fn doctor_page(&self) -> PathBuf {
+        self.target.join("doctor").join("doctor.html")
+    }
+
     /// Returns the folder in which the module that traps on demand is built.
     pub(crate) fn trap_target(&self) -> PathBuf {
         self.target.join("trap")

@@ -6,9 +6,10 @@ use std::path::Path;
 
 const SHORT: usize = 400;
 const LONGEST: usize = 600;
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 10] = [
     "core",
     "watch",
+    "doctor",
     "plugin",
     "edge",
     "upstream",

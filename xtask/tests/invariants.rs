@@ -99,6 +99,7 @@ fn tests() -> Result<BTreeSet<String>> {
     for package in [
         "core",
         "watch",
+        "doctor",
         "plugin",
         "edge",
         "upstream",

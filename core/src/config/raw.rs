@@ -9,6 +9,7 @@ mod keyring;
 pub(super) mod pattern;
 mod policy;
 mod quota;
+mod watch;
 
 use alloc::{format, string::ToString, vec::Vec};
 use core::time::Duration;
@@ -26,6 +27,7 @@ use endpoint::RawEndpoint;
 use keyring::RawKeyring;
 pub use quota::DEFAULT_MAX_KEYS;
 use quota::RawGateQuotas;
+use watch::RawWatch;
 
 /// Default of `upstream_timeout_seconds`.
 pub const DEFAULT_UPSTREAM_TIMEOUT_SECONDS: u64 = 10;
@@ -75,6 +77,9 @@ pub(super) struct Config {
     /// write into your traces.
     #[serde(default)]
     trust_traceparent: bool,
+    /// Watches deliveries for anomalies: `{}` is enough. Without it nothing is
+    /// watched.
+    watch: Option<RawWatch>,
 }
 
 /// The dedup table's size and times.
@@ -182,6 +187,7 @@ impl Config {
             upstream_timeout: Duration::from_secs(self.upstream_timeout_seconds),
             pass_unknown_paths: self.pass_unknown_paths,
             trust_traceparent: self.trust_traceparent,
+            watch: self.watch.map(|watch| watch.check("watch")).transpose()?,
         })
     }
 

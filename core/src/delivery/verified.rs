@@ -33,6 +33,8 @@ pub struct Identified {
     pub event_type: String,
     /// The connected account, if it has one.
     pub account: Option<String>,
+    /// The version of the sender's API, if the payload names one.
+    pub api_version: Option<String>,
     /// The name of the secret that signed.
     pub secret: String,
     /// The trace that this delivery belongs to.
@@ -165,6 +167,7 @@ impl Verified<'_> {
             event_id: event.delivery_id(token),
             event_type: event.type_name.clone(),
             account: event.account.clone(),
+            api_version: event.api_version.clone(),
             secret: self.signer.secret.name().into(),
             trace: self
                 .trace

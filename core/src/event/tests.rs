@@ -23,6 +23,7 @@ fn reads_a_connect_snapshot() {
             id: "evt_1".into(),
             type_name: "invoice.paid".into(),
             account: Some("acct_1".into()),
+            api_version: Some("2025-09-30.clover".into()),
             created: Some(Timestamp::from_unix_seconds(1_760_000_000)),
             livemode: Some(true),
             form: Some(Form::Snapshot),

@@ -162,6 +162,7 @@ impl Description {
             created: None,
             livemode: None,
             form: None,
+            api_version: None,
             unsigned_attributes: !self.signs_attributes(),
         })
     }

@@ -104,6 +104,7 @@ impl Signed {
             created: None,
             livemode: None,
             form: None,
+            api_version: None,
             unsigned_attributes: true,
         })
     }

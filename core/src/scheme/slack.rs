@@ -99,6 +99,7 @@ fn from_json(digest_id: String, payload: &[u8]) -> Result<Event, PayloadError> {
         },
         livemode: None,
         form: None,
+        api_version: None,
         unsigned_attributes: false,
     })
 }
@@ -124,6 +125,7 @@ fn from_form(digest_id: String, payload: &[u8]) -> Result<Event, PayloadError> {
         created: None,
         livemode: None,
         form: None,
+        api_version: None,
         unsigned_attributes: false,
     })
 }

@@ -93,6 +93,7 @@ pub(super) fn event(signed: &Signed, payload: &[u8]) -> Result<Event, PayloadErr
         created: timestamp.text().and_then(Timestamp::parse_rfc3339),
         livemode: None,
         form: None,
+        api_version: None,
         unsigned_attributes: false,
     })
 }

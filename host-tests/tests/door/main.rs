@@ -5,6 +5,7 @@
 //! processes and are left out where Envoy runs in a container; so no other
 //! name may have either in it (`payload_` has).
 
+mod anomalies;
 mod capabilities;
 mod changes;
 mod clock;

@@ -11,6 +11,7 @@ mod keyring;
 mod neighbour;
 mod route;
 mod spelling;
+mod watch;
 
 use hookgate_core::config::Config;
 
@@ -57,6 +58,7 @@ pub(super) fn check(root: &Node, findings: &mut Findings) -> Vec<Config> {
         if let Some(config) = config {
             connection::check_addresses(door, config, findings);
             keyring::check(door, config, findings);
+            watch::check(door, config, findings);
         }
         route::check(door, config.as_ref(), findings);
     }

@@ -126,6 +126,21 @@ fn about_gate(config: &Config) -> Vec<(&'static str, String)> {
         "404 endpoint_unknown"
     };
     lines.push(("other paths", others.to_owned()));
+    if let Some(watch) = &config.watch {
+        let kept = match &watch.upstream {
+            Some(upstream) => format!("kept by the cluster `{}`", upstream.cluster),
+            None => "forgotten at each restart".to_owned(),
+        };
+        let mut told = String::from("metrics and log");
+        if let Some(alert) = &watch.alert {
+            told = format!(
+                "{told}, and `{}` of the cluster `{}`",
+                alert.path, alert.cluster
+            );
+        }
+        let text = format!("verdicts to {told}; what is learnt is {kept}");
+        lines.push(("watch", text));
+    }
     lines
 }
 

@@ -17,7 +17,7 @@ const DECIDED: &[Exit] = &[
 ];
 
 /// Commands whose codes say more.
-const BY_COMMAND: [(&str, &[Exit]); 10] = [
+const BY_COMMAND: [(&str, &[Exit]); 11] = [
     (
         "serve",
         &[
@@ -32,6 +32,14 @@ const BY_COMMAND: [(&str, &[Exit]); 10] = [
             Exit(0, "without errors (with --strict: nor warnings)"),
             Exit(1, "with errors"),
             Exit(2, "FILE can't be read"),
+        ],
+    ),
+    (
+        "doctor",
+        &[
+            Exit(0, "valid"),
+            Exit(1, "not valid: stdout says why"),
+            Exit(2, "what was given can't be read"),
         ],
     ),
     (

@@ -187,6 +187,8 @@ pub(crate) enum Reason {
     Damaged,
     /// Somebody asked for its redelivery, and somebody else has to approve
     Requested,
+    /// What should have come of it by now has not: `hookgate watch flags` says what
+    Overdue,
 }
 
 impl Reason {
@@ -197,6 +199,7 @@ impl Reason {
             Self::Exhausted => "exhausted",
             Self::Damaged => "damaged",
             Self::Requested => "requested",
+            Self::Overdue => "overdue",
         }
     }
 }

@@ -106,6 +106,10 @@ pub(crate) struct ServeArgs {
     /// with operators in the configuration [default: beside /metrics, if that is on loopback]
     #[arg(long, value_name = "IP:PORT", env = "HOOKGATE_CONSOLE")]
     pub(crate) console: Option<Listen>,
+    /// The page that the console shows at /doctor, which says why a signature doesn't verify:
+    /// `cargo xtask doctor` builds it, the container image has it
+    #[arg(long, value_name = "FILE", env = "HOOKGATE_DOCTOR_PAGE")]
+    pub(crate) doctor_page: Option<PathBuf>,
     /// Report a span for each append and each attempt to this OTLP receiver (gRPC)
     #[arg(
         long,

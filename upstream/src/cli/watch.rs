@@ -1,16 +1,59 @@
 //! `hookgate watch`.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
+use hookgate_core::policy::TypePattern;
 
-use super::LogArgs;
+use super::{LogArgs, type_pattern};
 
 /// `hookgate watch`
 #[derive(Debug, Subcommand)]
 pub(crate) enum WatchCommand {
     /// Run the detectors over history and show what they would have said
     Replay(ReplayArgs),
+    /// Show what a server found in its log: what is overdue, improbable or unusual, and why
+    Flags(FlagsArgs),
+}
+
+/// `hookgate watch flags`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+`hookgate serve` learns from its log what follows each type of event, how soon, and how long
+destinations take to report that they are done (POST /v1/outcomes). What should have come and didn't
+is told here, the newest first, with what was expected, what was seen and how likely that is:
+
+  overdue_completion    a destination that always reports has not
+  overdue_successor     what always follows such an event has not
+  improbable_transition a type came where it hardly ever does
+  excess                more events of a type than usual are left without what follows
+  failed_excess         a destination reports more failures than usual
+  and causes of `hookgate watch replay`, of how many events come.
+
+What is shown is kept beside a log in a file; of another log where `state` of [expectations] says.
+
+Examples:
+  hookgate watch flags --log sqlite:./data/hookgate.db
+  hookgate watch flags --kind overdue_successor --type 'payout.*' --open
+  hookgate watch flags --json | jq -r 'select(.review) | .event.id'")]
+pub(crate) struct FlagsArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    /// Only of this kind; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    pub(crate) kinds: Vec<String>,
+    /// Only of this type, `*` for any characters; may be repeated
+    #[arg(long = "type", value_name = "TYPE", value_parser = type_pattern)]
+    pub(crate) types: Vec<TypePattern>,
+    /// Only what is overdue and hasn't come after all
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// How many at most; the newest count
+    #[arg(long, value_name = "FLAGS", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `hookgate watch replay`

@@ -1,6 +1,6 @@
 //! The console as the file spells it.
 
-use std::{fmt, net::IpAddr, net::SocketAddr, str::FromStr};
+use std::{fmt, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -22,6 +22,8 @@ pub(crate) struct Console {
     /// Names that it may be asked for by, beside those of this machine.
     #[serde(deserialize_with = "hosts")]
     pub(crate) hosts: Vec<String>,
+    /// The signature doctor's page, which is shown at `/doctor`.
+    pub(crate) doctor: Option<PathBuf>,
     /// Whether who is on this machine may read without a token.
     pub(crate) local_reading: LocalReading,
     /// Who may come in.

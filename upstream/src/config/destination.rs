@@ -394,7 +394,7 @@ fn start<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Error> 
     value::text_or_number(deserializer)
 }
 
-fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     // The same form as a source's, for the same reason: it stands in subjects.
     match Source::new(&text) {

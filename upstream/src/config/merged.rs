@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Approvals, BodyTimeout, Config, Console, Destination, Keep, Listen, MaxBodyBytes, Queue,
-    Reconcile, Replicas, ToleranceTime,
+    Approvals, BodyTimeout, Config, Console, Destination, Expectations, Keep, Listen, MaxBodyBytes,
+    Queue, Reconcile, Replicas, ToleranceTime,
 };
 use crate::{
     cli::{ArgumentError, ServeArgs},
@@ -70,6 +70,8 @@ pub(crate) struct Merged {
     pub(crate) approvals: Approvals,
     /// How events are compared with Stripe's list of them.
     pub(crate) reconcile: Option<Reconcile>,
+    /// What becomes of events that are not as expected.
+    pub(crate) expectations: Expectations,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
 }
@@ -116,6 +118,7 @@ impl Merged {
             metrics: args.metrics.or(config.metrics).unwrap_or(DEFAULT_METRICS),
             console: Console {
                 listen: args.console.or(config.console.listen),
+                doctor: args.doctor_page.clone().or(config.console.doctor),
                 ..config.console
             },
             account_groups: config.telemetry.account_groups,
@@ -135,6 +138,7 @@ impl Merged {
             destinations: config.destinations,
             approvals: config.review.approvals,
             reconcile: config.reconcile,
+            expectations: config.expectations,
             log_format: args
                 .log_format
                 .or(config.log_format)

@@ -3,6 +3,7 @@
 use super::{
     Approvals, BodyTimeout, Config, Destination, Keep, Listen, MaxBodyBytes, Queue, Replicas,
     ToleranceTime,
+    expectations::MONEY,
     merged::{DEFAULT_LISTEN, DEFAULT_LOG_FORMAT, DEFAULT_METRICS},
     reconcile::Api,
     setting::{
@@ -56,7 +57,9 @@ fn names_of(table: &str) -> Vec<String> {
     let text = match table {
         "" => "zzz = 1\n".to_owned(),
         "destinations" => format!("{minimal}zzz = 1\n"),
-        "reconcile.sources" | "console.operators" => format!("[[{table}]]\nzzz = 1\n"),
+        "reconcile.sources" | "console.operators" | "expectations.reporters" => {
+            format!("[[{table}]]\nzzz = 1\n")
+        }
         _ if table.starts_with("destinations.") => format!("{minimal}[{table}]\nzzz = 1\n"),
         _ => format!("[{table}]\nzzz = 1\n"),
     };
@@ -75,6 +78,7 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
         "review",
         "console",
         "reconcile",
+        "expectations",
         "destinations",
     ];
     for table in [
@@ -87,6 +91,8 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
         "console.proxy",
         "reconcile",
         "reconcile.sources",
+        "expectations",
+        "expectations.reporters",
         "destinations",
         "destinations.filter",
         "destinations.retry",
@@ -105,6 +111,9 @@ fn the_file_has_every_field_of_the_types_and_no_other() {
         }
         if table == "reconcile" {
             found.push("sources".to_owned());
+        }
+        if table == "expectations" {
+            found.push("reporters".to_owned());
         }
         if table == "destinations" {
             found.extend(["filter", "retry", "breaker"].map(str::to_owned));
@@ -217,6 +226,7 @@ fn of_the_code() -> Vec<(&'static str, &'static str, Option<String>, Option<Stri
             bounds!(Every),
         ),
         ("reconcile", "api", quoted(Api::default().0), None),
+        ("expectations", "review", Some(format!("{MONEY:?}")), None),
         ("destinations", "from", quoted(destination.from), None),
         (
             "destinations",

@@ -20,10 +20,11 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, header::HOST};
 use hookgate_core::time::Timestamp;
 
+pub(crate) use self::operators::{OperatorsError, read as token_digest};
 pub(super) use self::{
     cookie::Cookie,
     host::Hosts,
-    operators::{Operators, OperatorsError, Person},
+    operators::{Operators, Person},
     proxy::Proxy,
     session::Sessions,
     throttle::Throttle,

@@ -29,6 +29,8 @@ pub(super) enum Problem {
     Busy,
     /// The log isn't open yet.
     NotYet,
+    /// The log's broker is away.
+    Away(String),
     /// Something failed.
     Failed(String),
 }
@@ -56,6 +58,7 @@ impl IntoResponse for Problem {
                 "The server waits for its log, or brings it forward. Its own log says more."
                     .to_owned(),
             ),
+            Self::Away(text) => (StatusCode::SERVICE_UNAVAILABLE, "The log is away", text),
             Self::Failed(text) => {
                 warn!(error = text, "a page of the console can't be shown");
                 (StatusCode::INTERNAL_SERVER_ERROR, "That failed", text)
@@ -88,6 +91,9 @@ impl From<FormError> for Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
+        if error.is_away() {
+            return Self::Away(error.to_string());
+        }
         Self::Failed(error.to_string())
     }
 }
@@ -105,6 +111,8 @@ impl From<ReviewError> for Problem {
     fn from(error: ReviewError) -> Self {
         match error {
             ReviewError::Incapable(limit) => Self::Incapable(limit),
+            error if error.is_away() => Self::Away(error.to_string()),
+            ReviewError::Cursor => Self::Malformed("This is no page of the queue.".to_owned()),
             ReviewError::NotConfigured { .. } | ReviewError::NotParked { .. } => {
                 Self::Malformed(error.to_string())
             }

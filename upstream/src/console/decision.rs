@@ -7,6 +7,7 @@ use axum::{
     extract::{Request as HttpRequest, State},
     response::Response,
 };
+use tokio::runtime::Handle;
 
 use super::{
     Console,
@@ -18,8 +19,8 @@ use super::{
     views::selection,
 };
 use crate::{
-    log::LogAddress,
-    review::{Batch, Board, Decision, Desk, Item, Operator, Outcome, Request, Run, Selection},
+    log::Kept,
+    review::{self, Batch, Decision, Desk, Item, Operator, Outcome, Request, Run, Selection},
 };
 
 /// Most events of one decision of the console: one transaction.
@@ -61,7 +62,7 @@ pub(super) async fn preview(
     let chosen = Chosen::of(&fields)?;
     let log = console.log.clone();
     let decided = (console.pool)
-        .run(move |_| decide_about(&log, asked, &chosen, Run::Dry))
+        .run(move |runtime| decide_about(&log, runtime, asked, &chosen, Run::Dry))
         .await??;
     let counted = Counted::of(&decided.outcomes);
     Ok(answer::found(page::preview(&caller, &decided, &counted)))
@@ -84,7 +85,7 @@ pub(super) async fn decide(
     let chosen = Chosen::Places(places.ok_or_else(|| malformed("items"))?);
     let log = console.log.clone();
     let decided = (console.pool)
-        .run(move |_| decide_about(&log, asked, &chosen, Run::Real))
+        .run(move |runtime| decide_about(&log, runtime, asked, &chosen, Run::Real))
         .await??;
     let counted = Counted::of(&decided.outcomes);
     Ok(answer::found(page::decided(&caller, &decided, &counted)))
@@ -162,15 +163,16 @@ impl Chosen {
 }
 
 fn decide_about(
-    log: &LogAddress,
+    log: &Kept,
+    runtime: &Handle,
     asked: Asked,
     chosen: &Chosen,
     run: Run,
 ) -> Result<Decided, Problem> {
-    let mut desk = Desk::open(log)?;
+    let mut desk = Desk::kept(log, runtime)?;
     let (items, has_more) = match chosen {
         Chosen::Places(places) => (desk.items(places)?, false),
-        Chosen::Filter(selection) => filtered(log, &desk, selection)?,
+        Chosen::Filter(selection) => filtered(log, runtime, selection)?,
     };
     let request = Request {
         decision: &asked.decision,
@@ -187,24 +189,15 @@ fn decide_about(
 }
 
 fn filtered(
-    log: &LogAddress,
-    desk: &Desk,
+    log: &Kept,
+    runtime: &Handle,
     selection: &Selection,
 ) -> Result<(Vec<Item>, bool), Problem> {
-    let LogAddress::Sqlite(path) = log else {
-        // A stream lists what is parked from its beginning anyway.
-        let mut items = desk.chosen(selection)?;
-        let has_more = items.len() > MOST;
-        items.truncate(MOST);
-        return Ok((items, has_more));
-    };
-    let Some(board) = Board::open(path)? else {
-        return Ok((Vec::new(), false));
-    };
     let mut items = Vec::new();
     let mut after = None;
     for _ in 0..MOST_PAGES {
-        let page = board.queue(selection, after.as_ref(), MOST - items.len())?;
+        let room = MOST - items.len();
+        let page = review::queue(log, runtime, selection, after.as_ref(), room)?;
         items.extend(page.parked.iter().map(Item::from));
         after = page.next;
         if after.is_none() || items.len() >= MOST {

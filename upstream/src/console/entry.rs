@@ -65,7 +65,8 @@ pub(super) async fn enter(
     };
     for (name, value) in HEADERS {
         let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
+        // One page has a stricter policy of its own.
+        response.headers_mut().entry(name).or_insert(value);
     }
     response
 }

@@ -18,7 +18,7 @@ use super::{
     pool::wait,
 };
 use crate::{
-    log::{Entry, LogAddress, Reader},
+    log::{Entry, Kept},
     review::{Batch, Desk, Operator},
 };
 
@@ -50,16 +50,16 @@ pub(super) async fn look(
 
 fn look_at(
     runtime: &Handle,
-    log: &LogAddress,
+    log: &Kept,
     id: &str,
     source: &Source,
     operator: &Operator,
     batch: &Batch,
 ) -> Result<(Entry, Bytes), Problem> {
     // Before anything is read: a log that can't keep the record shows nothing.
-    let mut desk = Desk::open_to_look(log)?;
+    let mut desk = Desk::open_to_look(log, runtime)?;
     let found = wait(runtime, async {
-        Reader::open(log).await?.event(id, Some(source)).await
+        log.reader().await?.event(id, Some(source)).await
     })??
     .into_iter()
     .next();

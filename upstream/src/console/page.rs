@@ -5,6 +5,7 @@ mod audit;
 mod decision;
 mod destination;
 mod event;
+mod expected;
 mod overview;
 mod queue;
 mod reconciliation;
@@ -34,16 +35,18 @@ enum At {
     Search,
     Reconciliation,
     Audit,
+    Doctor,
     Elsewhere,
 }
 
 /// The navigation, in its order.
-const PLACES: [(At, &str, &str); 5] = [
+const PLACES: [(At, &str, &str); 6] = [
     (At::Overview, "/", "Overview"),
     (At::Review, "/review", "Review"),
     (At::Search, "/search", "Search"),
     (At::Reconciliation, "/reconciliation", "Reconciliation"),
     (At::Audit, "/audit", "Audit"),
+    (At::Doctor, "/doctor", "Doctor"),
 ];
 
 /// Puts a page's content into what all pages have.
@@ -161,6 +164,20 @@ pub(super) fn no_operators() -> Markup {
         p { a href="/" { "To the overview" } }
     };
     layout("Log in", At::Elsewhere, None, &content)
+}
+
+/// Says how the doctor's page comes here.
+pub(super) fn no_doctor(caller: &Caller) -> Markup {
+    let content = html! {
+        p {
+            "Here is a page that says why a webhook's signature doesn't verify, once this server \
+             is told where it is. " code { "cargo xtask doctor" } " builds it; the container image \
+             has it."
+        }
+        pre tabindex="0" { code { "hookgate serve --doctor-page target/doctor/doctor.html …" } }
+        p { "The same on the command line: " code { "hookgate doctor --help" } "." }
+    };
+    layout("Signature doctor", At::Doctor, Some(caller), &content)
 }
 
 /// Says what went wrong.

@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use tracing::info;
 
-use super::access::{Hosts, Operators, OperatorsError, Policy, Proxy};
+use super::{
+    access::{Hosts, Operators, OperatorsError, Policy, Proxy},
+    doctor::{DoctorPage, DoctorPageError},
+};
 use crate::config::{self, Listen, LocalReading};
 
 /// Sets where the console is, and who may come in.
@@ -15,6 +18,7 @@ pub(crate) struct Settings {
     local_reading: LocalReading,
     operators: Operators,
     proxy: Option<Proxy>,
+    pub(super) doctor: Option<DoctorPage>,
 }
 
 /// Says why there is no console.
@@ -31,6 +35,9 @@ pub(crate) enum SettingsError {
     /// Operators or the proxy can't be used.
     #[error(transparent)]
     Operators(#[from] OperatorsError),
+    /// The doctor's page can't be shown.
+    #[error(transparent)]
+    Doctor(#[from] DoctorPageError),
 }
 
 impl Settings {
@@ -65,6 +72,11 @@ impl Settings {
             local_reading: console.local_reading,
             operators: Operators::load(&console.operators)?,
             proxy: proxy.transpose()?,
+            doctor: console
+                .doctor
+                .as_deref()
+                .map(DoctorPage::load)
+                .transpose()?,
         }))
     }
 

@@ -1,9 +1,10 @@
 //! What each page shows, read from the log, the schedule and the server.
 
 mod event;
+mod failing;
 mod search;
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -11,10 +12,13 @@ use axum::{
     http::Uri,
     response::{Html, IntoResponse as _, Response},
 };
-use hookgate_core::{identity::Source, policy::TypePattern};
+use hookgate_core::{identity::Source, policy::TypePattern, time::Timestamp};
+use tokio::runtime::Handle;
 
+use self::failing::failing;
 pub(super) use self::{
     event::{Event, event},
+    failing::Failing,
     search::{Meant, search},
 };
 use super::{
@@ -24,20 +28,16 @@ use super::{
     flow::Came,
     form::Fields,
     page,
-    pool::wait,
 };
 use crate::{
     clock,
-    deliver::{
-        engine::Standing,
-        schedule::{self, Parked},
-    },
+    deliver::engine::Standing,
+    expect::{Shown, View},
     log::{LogAddress, sqlite::SqliteReader},
     metrics::Snapshot,
     reconcile::Report,
     review::{
-        Board, Cursor, Desk, Failure, LatestFailure, QueuePage, Retry, ReviewError, Selection,
-        TrailPage,
+        self, Board, Cursor, Desk, LatestFailure, QueuePage, ReviewError, Selection, TrailPage,
     },
 };
 
@@ -55,11 +55,13 @@ pub(super) struct Overview {
     pub(super) flow: Vec<Came>,
     /// How each destination is.
     pub(super) standings: Vec<Standing>,
-    /// The newest failure of each destination.
-    pub(super) failures: Vec<LatestFailure>,
+    /// The newest failure of each destination; `None` while the log doesn't say.
+    pub(super) failures: Option<Vec<LatestFailure>>,
     /// Events in the log, and those of the last day; where the log counts without
     /// gaps.
     pub(super) stored: Option<(u64, u64)>,
+    /// What is expected, and what is told.
+    pub(super) expected: Shown,
     /// The last comparison with Stripe; `None` where none is configured.
     pub(super) reconciled: Option<Option<Report>>,
 }
@@ -91,53 +93,50 @@ impl Console {
         let standings = self.watched().iter().map(|it| it.standing(now)).collect();
         let flow = self.flow.of(std::mem::take(&mut counts.endpoints));
         let reports = self.reports();
-        let files = match &self.log {
+        let is_ready = self.is_ready().await;
+        // An overview of a log that is away doesn't wait for it.
+        let failures = match is_ready {
+            true => self.latest_failures().await.ok(),
+            false => None,
+        };
+        let stored = match self.log.address() {
             LogAddress::Sqlite(path) => {
                 let path = path.clone();
-                self.pool.run(move |_| Files::read(&path)).await??
+                Some(self.pool.run(move |_| stored(&path)).await??)
             }
-            _ => Files::default(),
+            _ => None,
         };
         Ok(Overview {
-            is_ready: self.is_ready().await,
+            is_ready,
             counts,
             flow,
             standings,
-            failures: files.failures,
-            stored: files.stored,
+            failures,
+            stored,
+            expected: self.expected().map(View::shown).unwrap_or_default(),
             reconciled: reports.map(|reports| reports.newest().into_iter().next()),
         })
     }
-}
 
-/// What the files of a log say.
-#[derive(Debug, Default)]
-struct Files {
-    failures: Vec<LatestFailure>,
-    stored: Option<(u64, u64)>,
-}
-
-impl Files {
-    fn read(path: &Path) -> Result<Self, Problem> {
-        let failed = |error: crate::log::sqlite::ReadError| Problem::Failed(error.to_string());
-        let board = Board::open(path)?;
-        let failures = board.map(|board| board.latest_failures()).transpose()?;
-        let reader = SqliteReader::open(path).map_err(failed)?;
-        // Sequences have no gaps, so that nothing has to be counted.
-        let stored = match reader.span().map_err(failed)? {
-            None => (0, 0),
-            Some(span) => {
-                let since = page::earlier(clock::now(), Duration::from_hours(24));
-                let first = reader.first_at(since).map_err(failed)?;
-                let today = first.map_or(0, |first| span.last.saturating_sub(first) + 1);
-                (span.last.saturating_sub(span.first) + 1, today)
-            }
-        };
-        Ok(Self {
-            failures: failures.unwrap_or_default(),
-            stored: Some(stored),
-        })
+    async fn latest_failures(&self) -> Result<Vec<LatestFailure>, Problem> {
+        let (log, names) = (self.log.clone(), names(self));
+        let read = move |runtime: &Handle| failing::latest(&log, runtime, &names);
+        self.pool.run(read).await?
     }
+}
+
+/// Counts the events of a log in a file, and those of the last day.
+fn stored(path: &Path) -> Result<(u64, u64), Problem> {
+    let failed = |error: crate::log::sqlite::ReadError| Problem::Failed(error.to_string());
+    let reader = SqliteReader::open(path).map_err(failed)?;
+    // Sequences have no gaps, so that nothing has to be counted.
+    let Some(span) = reader.span().map_err(failed)? else {
+        return Ok((0, 0));
+    };
+    let since = page::earlier(clock::now(), Duration::from_hours(24));
+    let first = reader.first_at(since).map_err(failed)?;
+    let today = first.map_or(0, |first| span.last.saturating_sub(first) + 1);
+    Ok((span.last.saturating_sub(span.first) + 1, today))
 }
 
 /// What the page of a destination shows.
@@ -147,12 +146,8 @@ pub(super) struct Destination {
     pub(super) standing: Standing,
     /// What it has before it; `None` until that was looked at.
     pub(super) waiting: Option<crate::metrics::Waiting>,
-    /// The newest attempts that failed.
-    pub(super) failures: Vec<Failure>,
-    /// What waits for another attempt.
-    pub(super) retries: Vec<Retry>,
-    /// The newest one of all that failed.
-    pub(super) latest: Option<LatestFailure>,
+    /// What fails there.
+    pub(super) failing: Failing,
     /// What is parked there.
     pub(super) queue: QueuePage,
 }
@@ -174,9 +169,7 @@ pub(super) async fn destination(
     let mut shown = Destination {
         standing: watched.standing(clock::now()),
         waiting: waiting.into_iter().find(|it| *it.name == *name),
-        failures: Vec::new(),
-        retries: Vec::new(),
-        latest: None,
+        failing: Failing::default(),
         queue: QueuePage::default(),
     };
     let selection = Selection {
@@ -184,19 +177,9 @@ pub(super) async fn destination(
         ..Selection::default()
     };
     shown.queue = queue(&console, selection, None).await?;
-    if let LogAddress::Sqlite(path) = &console.log {
-        let path = path.clone();
-        let read = move |_: &_| {
-            let Some(board) = Board::open(&path)? else {
-                return Ok(<(Vec<_>, Vec<_>, Option<_>)>::default());
-            };
-            let mut latest = board.latest_failures()?.into_iter();
-            let latest = latest.find(|it| it.destination == name);
-            let retries = board.retries(&name)?;
-            Ok::<_, Problem>((board.failures(Some(&name))?, retries, latest))
-        };
-        (shown.failures, shown.retries, shown.latest) = console.pool.run(read).await??;
-    }
+    let log = console.log.clone();
+    let read = move |runtime: &Handle| failing(&log, runtime, &name);
+    shown.failing = console.pool.run(read).await??;
     let names = names(&console);
     let page = page::destination(&caller, &shown, &names, clock::now());
     Ok(answer::found(page))
@@ -225,25 +208,9 @@ async fn queue(
     after: Option<Cursor>,
 ) -> Result<QueuePage, Problem> {
     let log = console.log.clone();
-    let read = move |runtime: &tokio::runtime::Handle| match &log {
-        LogAddress::Sqlite(path) => {
-            let Some(board) = Board::open(path)? else {
-                return Ok(QueuePage::default());
-            };
-            Ok(board.queue(&selection, after.as_ref(), ROWS)?)
-        }
-        // A stream lists what is parked from its beginning.
-        other => {
-            let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
-            let wanted = |parked: &Parked| selection.chooses_parked(parked);
-            let destination = selection.destination.as_deref();
-            let parked = schedule::parked(other, destination, limit, wanted);
-            let parked = wait(runtime, parked)??;
-            let next = None;
-            Ok(QueuePage { parked, next })
-        }
-    };
-    console.pool.run(read).await?
+    let read =
+        move |runtime: &Handle| review::queue(&log, runtime, &selection, after.as_ref(), ROWS);
+    Ok(console.pool.run(read).await??)
 }
 
 fn names(console: &Console) -> Vec<String> {
@@ -263,17 +230,25 @@ pub(super) fn selection(fields: &Fields) -> Result<Selection, Problem> {
     let type_name = fields.parsed("type", TypePattern::new);
     let is_account = crate::deliver::destination::is_account;
     let account = fields.parsed("account", |text| is_account(text).then(|| text.to_owned()));
+    let time = |name| {
+        let time = fields.parsed(name, Timestamp::parse_rfc3339);
+        time.map_err(of_form("a time, such as 2026-11-26T14:00:00Z"))
+    };
+    let destination = fields.parsed("destination", |text| {
+        Source::new(text).is_ok().then(|| text.to_owned())
+    });
     Ok(Selection {
         ids: fields.get("id").map(str::to_owned).into_iter().collect(),
-        destination: fields.get("destination").map(str::to_owned),
+        // Of a source's form, and part of a subject.
+        destination: destination.map_err(of_form("a destination: 1 to 64 of a-z, 0-9 and -"))?,
         source: source.map_err(of_form("a source: 1 to 64 of a-z, 0-9 and -"))?,
         type_name: type_name.map_err(of_form(
             "an event type, * for any characters, such as invoice.*",
         ))?,
         account: account.map_err(of_form("a connected account's ID, such as acct_1"))?,
         reason: fields.get("parked_for").map(str::to_owned),
-        since: None,
-        until: None,
+        since: time("since")?,
+        until: time("until")?,
     })
 }
 
@@ -303,13 +278,13 @@ pub(super) async fn audit(
     let before =
         before.map_err(|_| Problem::Malformed("This is no page of the trail.".to_owned()))?;
     let log = console.log.clone();
-    let read = move |_: &_| {
-        if let LogAddress::Sqlite(path) = &log
+    let read = move |runtime: &Handle| {
+        if let LogAddress::Sqlite(path) = log.address()
             && Board::open(path)?.is_none()
         {
             return Ok(TrailPage::default());
         }
-        match Desk::open(&log) {
+        match Desk::kept(&log, runtime) {
             Err(ReviewError::NotServed) => Ok(TrailPage::default()),
             desk => desk?.page(before, ROWS),
         }

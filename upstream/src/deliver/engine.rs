@@ -26,7 +26,7 @@ use super::{
     schedule::{OpenError, Schedule},
     sender::SenderError,
 };
-use crate::{clock, log::LogAddress, metrics::Metrics, telemetry::trace::Tracer};
+use crate::{clock, expect::Reviewer, log::LogAddress, metrics::Metrics, telemetry::trace::Tracer};
 
 /// How often an idle destination asks although it heard of nothing: for what
 /// another program appended.
@@ -66,6 +66,7 @@ pub(crate) struct Engine {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     schedule: Option<Arc<Schedule>>,
+    destinations: Vec<Arc<Destination>>,
     watched: Vec<Watched>,
 }
 
@@ -87,7 +88,8 @@ impl Engine {
         let mut schedule = None;
         if !destinations.is_empty() {
             let opened = Arc::new(Schedule::open(log, &destinations, approvals).await?);
-            for destination in destinations {
+            for destination in &destinations {
+                let destination = Arc::clone(destination);
                 let name = destination.name.clone();
                 let courier = Courier::new(destination, Arc::clone(&opened), instruments.clone())
                     .map_err(|source| StartError::Sender { name, source })?;
@@ -110,7 +112,19 @@ impl Engine {
             stop,
             tasks,
             schedule,
+            destinations,
             watched,
+        })
+    }
+
+    /// Returns what lets people decide about an event; `None` if nothing is delivered. To be
+    /// dropped before this is stopped.
+    pub(crate) fn reviewer(&self) -> Option<Reviewer> {
+        let schedule = Arc::clone(self.schedule.as_ref()?);
+        let destinations = self.destinations.clone();
+        Some(Reviewer {
+            schedule,
+            destinations,
         })
     }
 

@@ -139,6 +139,8 @@ pub(crate) enum ParkReason {
     Damaged,
     /// A person asked for its redelivery, which another one has to approve.
     Requested,
+    /// What should have come of it by now has not.
+    Overdue,
 }
 
 impl ParkReason {
@@ -149,6 +151,7 @@ impl ParkReason {
             Self::Exhausted => "exhausted",
             Self::Damaged => "damaged",
             Self::Requested => "requested",
+            Self::Overdue => "overdue",
         }
     }
 }

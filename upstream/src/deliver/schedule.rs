@@ -12,7 +12,7 @@ use hookgate_core::time::Timestamp;
 
 use super::{
     destination::Destination,
-    job::{Attempt, Job, Settlement},
+    job::{Attempt, Job, ParkReason, Settlement},
 };
 use crate::log::{self, Capability, Entry, Incapable, LogAddress};
 use nats::NatsSchedule;
@@ -88,8 +88,8 @@ pub(crate) struct Parked {
     pub(crate) entry: Option<Entry>,
     /// Its place in the log.
     pub(crate) sequence: u64,
-    /// Why it waits: automation gave up (`refused`, `exhausted`, `damaged`), or
-    /// another person has to approve (`requested`).
+    /// Why it waits: automation gave up (`refused`, `exhausted`, `damaged`), another
+    /// person has to approve (`requested`), or what should follow doesn't (`overdue`).
     pub(crate) reason: String,
     /// How often it was tried.
     pub(crate) attempts: u32,
@@ -212,6 +212,26 @@ impl Schedule {
                 schedule
                     .settle(destination, job, attempts, settlement)
                     .await
+            }
+        }
+    }
+
+    /// Lets an event wait for a person at a destination; returns `false` if it still is to be
+    /// delivered there.
+    ///
+    /// # Errors
+    /// [`ScheduleError`].
+    pub(crate) async fn park(
+        &self,
+        destination: &Arc<Destination>,
+        sequence: u64,
+        reason: ParkReason,
+    ) -> Result<bool, ScheduleError> {
+        match self {
+            Self::Sqlite(schedule) => schedule.park(destination, sequence, reason).await,
+            Self::Nats(schedule) => {
+                let parked = schedule.park(&destination.name, sequence, &[], reason);
+                parked.await.map(|()| true)
             }
         }
     }

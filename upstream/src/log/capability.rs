@@ -31,6 +31,8 @@ pub(crate) enum Capability {
     Backup,
     /// Several servers have each event, as many as are asked for.
     Replicas,
+    /// What a gate's watch has learnt, and what it said, is kept beside it.
+    Watch,
 }
 
 /// Names a kind of log.
@@ -58,7 +60,8 @@ impl Capability {
             | Self::Retention
             | Self::Evidence
             | Self::Redaction
-            | Self::Review => &[Kind::Sqlite, Kind::Nats],
+            | Self::Review
+            | Self::Watch => &[Kind::Sqlite, Kind::Nats],
             Self::Replicas => &[Kind::Nats],
             Self::Sequence => &[Kind::Sqlite, Kind::Nats, Kind::Kafka],
             Self::Backup => &[Kind::Sqlite],
@@ -182,6 +185,10 @@ impl fmt::Display for Incapable {
                 "`hookgate backup` copies files, and {name} is none: `hookgate export` writes its events to one"
             ),
             Capability::Replicas => write!(f, "--replicas: {name} {}", log.own_replicas()),
+            Capability::Watch => write!(
+                f,
+                "`/v1/watch`: nothing of a gate's watch is kept beside {name}"
+            ),
         }?;
         let forms: Vec<&str> = lacks.kinds().iter().map(|kind| kind.form()).collect();
         write!(f, ". A log at {} can do it", forms.join(" or "))

@@ -35,12 +35,12 @@ use tracing::{debug, warn};
 
 pub(crate) use amend::{AmendError, amend};
 pub(crate) use atomic::{AtomicError, MOST as MOST_AT_ONCE, Outgoing, publish as publish_whole};
-pub(crate) use connection::{ConnectError, connect};
+pub(crate) use connection::{ConnectError, Kept, connect};
 pub(crate) use event::{event_in, event_of, subjects_of};
 pub(crate) use evidence::EvidenceError;
 pub(crate) use fetched::Fetched;
 pub(crate) use follow::Following;
-pub(crate) use reader::{NatsReader, ReadError};
+pub(crate) use reader::{NatsReader, ReadError, timestamp};
 pub(crate) use redact::redact;
 pub(crate) use seal::{SealError, Sealer};
 pub(crate) use servers::{Servers, ServersError};

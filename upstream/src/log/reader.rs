@@ -63,6 +63,13 @@ pub(crate) enum ReadError {
     Kafka(#[from] kafka::ReadError),
 }
 
+impl ReadError {
+    /// Tells whether the broker is away, which may pass by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Nats(nats::ReadError::Connect(error)) if error.is_away())
+    }
+}
+
 /// Reads a log, also while a server appends to it.
 #[derive(Debug)]
 pub(crate) enum Reader {

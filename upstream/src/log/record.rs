@@ -167,6 +167,18 @@ pub(crate) enum Damage {
     },
 }
 
+impl Damage {
+    /// Returns where.
+    pub(crate) const fn sequence(self) -> u64 {
+        match self {
+            Self::Payload { sequence }
+            | Self::Attributes { sequence }
+            | Self::Unlinked { sequence }
+            | Self::Field { sequence, .. } => sequence,
+        }
+    }
+}
+
 /// Holds a SHA-256 sum; `Display` and `FromStr` use lower-case hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sha256Sum(pub(crate) [u8; 32]);

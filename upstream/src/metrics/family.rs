@@ -130,9 +130,51 @@ pub(super) const RECONCILE_LAST: Family = Family {
     help: "Unix time at which the last comparison with Stripe ended whole; until there is one, when the server began; 0 where none is configured",
 };
 
+/// What gates' watches said.
+pub(super) const VERDICTS: Family = Family {
+    name: "hookgate_verdicts_total",
+    labels: &["kind"],
+    help: "verdicts that gates' watches told (`/v1/watch/verdicts`), by cause",
+};
+
+/// What is not as expected.
+pub(super) const FLAGS: Family = Family {
+    name: "hookgate_flags_total",
+    labels: &["kind", "type"],
+    help: "what was told of the log: events that are not as expected, and rates that are unusual; type is one of the first 64, `all`, or `other`",
+};
+
+/// What should have followed and is still missing.
+pub(super) const OVERDUE: Family = Family {
+    name: "hookgate_overdue",
+    labels: &[],
+    help: "events whose completion or successor was told as overdue within a day and is still missing",
+};
+
+/// Events that wait to be judged.
+pub(super) const EXPECTING: Family = Family {
+    name: "hookgate_expecting",
+    labels: &[],
+    help: "events that wait for what follows them; at most 65,536",
+};
+
+/// Events that were not judged.
+pub(super) const UNJUDGED: Family = Family {
+    name: "hookgate_unjudged",
+    labels: &[],
+    help: "events that were not judged for want of room, since expectations were begun",
+};
+
+/// What is expected to come.
+pub(super) const FORECAST: Family = Family {
+    name: "hookgate_forecast_events",
+    labels: &["type", "window", "bound"],
+    help: "events expected in the next hour (`1h`) and the 24 from then on (`24h`): `expected`, and `low` and `high` of what holds 19 of 20 hours; none before a week is known",
+};
+
 /// All of them, in the order of the documentation.
 #[cfg(test)]
-pub(super) const ALL: [&Family; 15] = [
+pub(super) const ALL: [&Family; 21] = [
     &APPEND_SECONDS,
     &APPENDS,
     &EVENTS,
@@ -148,6 +190,12 @@ pub(super) const ALL: [&Family; 15] = [
     &RECONCILE_EVENTS,
     &RECONCILE_REQUESTS,
     &RECONCILE_LAST,
+    &VERDICTS,
+    &FLAGS,
+    &OVERDUE,
+    &EXPECTING,
+    &UNJUDGED,
+    &FORECAST,
 ];
 
 impl Family {

@@ -7,6 +7,7 @@ use crate::deliver::{
     job::{Outcome, Via},
     schedule::Backlog,
 };
+use crate::expect::{Forecast, Slot, Told};
 use crate::log::{Appended, LogError};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
@@ -40,7 +41,49 @@ fn exercised() -> Metrics {
         },
     );
     metrics.reconciling(NOW);
+    metrics.flagged(&told("payout.created"));
+    metrics.forecast(&[Forecast {
+        name: "all".into(),
+        hours: vec![Slot {
+            at: 1_760_000_400,
+            events: 7.0,
+            low: 3.0,
+            high: 12.0,
+        }],
+    }]);
+    metrics.told("slow_loris");
     metrics
+}
+
+/// Something that was told of a type, and of no event.
+fn told(type_name: &str) -> Told {
+    Told {
+        at: NOW,
+        kind: "series_silent".to_owned(),
+        type_name: type_name.to_owned(),
+        expected: String::new(),
+        event: None,
+        evidence: String::new(),
+        probability: 0.5,
+        similar: Vec::new(),
+        review: None,
+        gate: None,
+        came: None,
+    }
+}
+
+/// An account may be what a verdict is about.
+#[test]
+fn no_account_becomes_a_label() {
+    let metrics = exercised();
+    metrics.flagged(&told("acct_1"));
+    metrics.flagged(&told(""));
+    let page = metrics.page(NOW).unwrap();
+    for type_name in ["other", "all"] {
+        let line = format!(r#"hookgate_flags_total{{kind="series_silent",type="{type_name}"}}"#);
+        assert!(page.contains(&line), "{line}: {page}");
+    }
+    assert!(!page.contains("acct_1"), "{page}");
 }
 
 /// The names of the labels of a sample, `le` of histograms aside.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hookgate_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{account::Account, round::Round, tally::Tally};
 
@@ -80,20 +80,7 @@ impl State {
     /// # Errors
     /// [`StateError::Read`], [`StateError::Form`].
     pub(crate) fn read(path: &Path) -> Result<Self, StateError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => {
-                return Err(StateError::Read {
-                    path: path.into(),
-                    source,
-                });
-            }
-        };
-        serde_json::from_str(&text).map_err(|source| StateError::Form {
-            path: path.into(),
-            source,
-        })
+        read(path)
     }
 
     /// Writes the file: whole or not at all, whenever the power goes.
@@ -101,19 +88,7 @@ impl State {
     /// # Errors
     /// [`StateError::Write`].
     pub(crate) fn write(&self, path: &Path) -> Result<(), StateError> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".tmp");
-        let written = || {
-            let mut file = fs::File::create(&unfinished)?;
-            serde_json::to_writer(&mut file, self)?;
-            file.flush()?;
-            file.sync_all()?;
-            fs::rename(&unfinished, path)
-        };
-        written().map_err(|source| StateError::Write {
-            path: path.into(),
-            source,
-        })
+        write(path, self)
     }
 
     /// Returns until when an account is compared.
@@ -133,6 +108,47 @@ impl State {
             }
         }
     }
+}
+
+/// Reads a file of ours; without one there is nothing yet.
+///
+/// # Errors
+/// [`StateError::Read`], [`StateError::Form`].
+pub(super) fn read<T: Default + DeserializeOwned>(path: &Path) -> Result<T, StateError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+        Err(source) => {
+            return Err(StateError::Read {
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    serde_json::from_str(&text).map_err(|source| StateError::Form {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Writes a file: whole or not at all, whenever the power goes.
+///
+/// # Errors
+/// [`StateError::Write`].
+pub(super) fn write(path: &Path, content: &impl Serialize) -> Result<(), StateError> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    let written = || {
+        let mut file = fs::File::create(&unfinished)?;
+        serde_json::to_writer(&mut file, content)?;
+        file.flush()?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    };
+    written().map_err(|source| StateError::Write {
+        path: path.into(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -10,10 +10,7 @@ use std::{num::NonZeroUsize, path::Path};
 use hookgate_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-pub(crate) use self::{
-    queue::{Cursor, QueuePage},
-    retry::Retry,
-};
+pub(crate) use self::retry::Retry;
 use super::{
     case::PastAttempt,
     desk::{
@@ -74,6 +71,8 @@ pub(crate) enum Waits {
     },
     /// Its turn, behind another event of its object.
     ForTurn,
+    /// Word of what it was handed out for: an attempt may be under way.
+    ForWord,
     /// A person.
     ForPerson {
         /// Why.
@@ -92,8 +91,9 @@ pub(crate) struct Life {
     pub(crate) waits: Waits,
     /// The attempts of the last 90 days, the first one first.
     pub(crate) attempts: Vec<PastAttempt>,
-    /// Whether the destination has not come to it yet.
-    pub(crate) is_ahead: bool,
+    /// If the destination has not come to it yet: how many events of the log come
+    /// first, at most.
+    pub(crate) ahead: Option<u64>,
 }
 
 impl Board {
@@ -186,13 +186,15 @@ impl Board {
         for (destination, is_active, position) in self.places()? {
             let waits = self.waits(&destination, sequence)?;
             let attempts = rows::attempts(&self.connection, &destination, sequence)?;
-            let is_ahead = is_active && sequence > position;
-            if waits != Waits::Not || !attempts.is_empty() || is_ahead {
+            let ahead = sequence
+                .checked_sub(position.saturating_add(1))
+                .filter(|_| is_active);
+            if waits != Waits::Not || !attempts.is_empty() || ahead.is_some() {
                 lives.push(Life {
                     destination,
                     waits,
                     attempts,
-                    is_ahead,
+                    ahead,
                 });
             }
         }

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     deliver::schedule::{self, Parked, sqlite},
     evidence::Link,
-    log::{self, Capability, Incapable, LogAddress, nats::EvidenceError},
+    log::{self, Capability, Incapable, Kept, LogAddress, nats::EvidenceError},
 };
 
 /// Events that are decided about at once, all or none.
@@ -46,6 +46,7 @@ pub(crate) enum Desk {
 #[derive(Debug)]
 pub(crate) struct Blocking {
     handle: Handle,
+    /// Where it has one of its own.
     runtime: Option<Runtime>,
 }
 
@@ -139,9 +140,19 @@ pub(crate) enum ReviewError {
         "nothing is decided about beside this log yet: start `hookgate serve` with [[destinations]]"
     )]
     NotServed,
+    /// A cursor is one of another log's.
+    #[error("this is no page of the queue")]
+    Cursor,
     /// The system gives no threads.
     #[error("can't start the runtime: {0}")]
     Runtime(#[source] io::Error),
+}
+
+impl ReviewError {
+    /// Tells whether the broker is away, which may pass by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Log(error) if error.is_away())
+    }
 }
 
 impl From<log::sqlite::ReadError> for ReviewError {
@@ -165,6 +176,20 @@ impl Desk {
             }
             other => Err(other.lacks(Capability::Review).into()),
         }
+    }
+
+    /// As [`Desk::open`], for whoever opens it again and again: on a runtime of
+    /// theirs, and where there is a connection over that.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn kept(log: &Kept, runtime: &Handle) -> Result<Self, ReviewError> {
+        let Some(connection) = log.connection() else {
+            return Self::open(log.address());
+        };
+        let blocking = Blocking::shared(runtime);
+        let desk = blocking.on(StreamDesk::kept(connection))?;
+        Ok(Self::Stream(Box::new(desk), blocking))
     }
 
     /// Returns what a decision about parked events is about: those that are chosen,
@@ -253,6 +278,13 @@ impl Blocking {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
         })
+    }
+
+    fn shared(runtime: &Handle) -> Self {
+        Self {
+            handle: runtime.clone(),
+            runtime: None,
+        }
     }
 
     fn on<T>(&self, task: impl Future<Output = T>) -> T {

@@ -12,7 +12,7 @@ use async_nats::{
     header,
     jetstream::{
         context::{Context, CreateStreamError, GetStreamError},
-        stream::{InfoError, RawMessageErrorKind, Stream},
+        stream::{InfoError, LastRawMessageErrorKind, RawMessageErrorKind, Stream},
     },
 };
 
@@ -123,6 +123,39 @@ impl Ledger {
         let rows = self.collect(walk, 1, to).await?;
         let records = rows.into_iter().map(|row| written(row.number, Some(row)));
         records.collect()
+    }
+
+    /// Tells whether a record after a number ends that very stay in review.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub(crate) async fn has_ended(
+        &self,
+        destination: &str,
+        sequence: u64,
+        parking: u64,
+        after: u64,
+    ) -> Result<bool, LedgerError> {
+        let subject = message::subject_at(destination, sequence);
+        let newest = self.stream.get_last_raw_message_by_subject(&subject).await;
+        let newest = match newest {
+            Ok(newest) => newest,
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                return Ok(false);
+            }
+            Err(error) => return Err(LedgerError::Read(error.into())),
+        };
+        let number = newest.sequence;
+        if number <= after {
+            return Ok(false);
+        }
+        let ends = |record: &Record| record.is_final() && record.parking == Some(parking);
+        let row = message::read(number, &newest.subject, &newest.payload);
+        let (record, _) = written(number, Some(row))?;
+        // Somebody may have looked at it since.
+        Ok(ends(&record)
+            || (!record.is_final()
+                && (self.about(sequence, number).await?.iter()).any(|(it, _)| ends(it))))
     }
 
     fn walk(&self, from: u64) -> Walk {

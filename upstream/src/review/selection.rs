@@ -38,14 +38,19 @@ impl Selection {
     /// Tells whether it chooses a parked event.
     pub(crate) fn chooses_parked(&self, parked: &Parked) -> bool {
         let event = parked.entry.as_ref().map(|entry| &entry.attributes);
-        self.is_in_time(parked.last_at)
-            && self.chooses_place(&parked.destination)
-            && (self.reason.as_ref()).is_none_or(|only| *only == parked.reason)
+        self.may_choose(parked)
             && match event {
                 Some(event) => self.chooses(event),
                 // Of what is damaged or gone nothing else is known.
                 None => self.asks_nothing_of_the_event(),
             }
+    }
+
+    /// Tells whether it may choose a parked event whose attributes aren't looked at.
+    pub(crate) fn may_choose(&self, parked: &Parked) -> bool {
+        self.is_in_time(parked.last_at)
+            && self.chooses_place(&parked.destination)
+            && (self.reason.as_ref()).is_none_or(|only| *only == parked.reason)
     }
 
     /// Tells whether it chooses what is parked at a destination.

@@ -28,6 +28,12 @@ pub(super) enum Refusal {
     AttributesInvalid,
     /// Too many events wait for the log.
     QueueFull,
+    /// Nobody who reports outcomes.
+    OutcomeTokenInvalid,
+    /// No outcome.
+    OutcomeInvalid,
+    /// The destination reported another result before.
+    OutcomeContradicts,
 }
 
 impl Refusal {
@@ -38,14 +44,18 @@ impl Refusal {
             Self::GateTokenInvalid => "gate_token_invalid",
             Self::AttributesInvalid => "attributes_invalid",
             Self::QueueFull => "queue_full",
+            Self::OutcomeTokenInvalid => "outcome_token_invalid",
+            Self::OutcomeInvalid => "outcome_invalid",
+            Self::OutcomeContradicts => "outcome_contradicts",
         }
     }
 
     const fn status(self) -> u16 {
         match self {
             Self::Gate(code) => code.status(),
-            Self::GateTokenInvalid => 401,
-            Self::AttributesInvalid => 400,
+            Self::GateTokenInvalid | Self::OutcomeTokenInvalid => 401,
+            Self::AttributesInvalid | Self::OutcomeInvalid => 400,
+            Self::OutcomeContradicts => 409,
             Self::QueueFull => 429,
         }
     }
@@ -54,8 +64,10 @@ impl Refusal {
     fn headers(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Gate(code) => Reply::from(code).headers,
-            Self::GateTokenInvalid => vec![("www-authenticate", "Bearer".to_owned())],
-            Self::AttributesInvalid => Vec::new(),
+            Self::GateTokenInvalid | Self::OutcomeTokenInvalid => {
+                vec![("www-authenticate", "Bearer".to_owned())]
+            }
+            Self::AttributesInvalid | Self::OutcomeInvalid | Self::OutcomeContradicts => Vec::new(),
             Self::QueueFull => vec![(RETRY_AFTER, QUEUE_FULL_RETRY_SECONDS.to_string())],
         }
     }
@@ -75,6 +87,18 @@ impl Refusal {
             Self::QueueFull => (
                 "Queue full",
                 "Too many events are waiting for the log. Try again later.",
+            ),
+            Self::OutcomeTokenInvalid => (
+                "Outcome token invalid",
+                "Only a destination may report outcomes, with the token that the configuration names under expectations.reporters.",
+            ),
+            Self::OutcomeInvalid => (
+                "Outcome invalid",
+                "Expected JSON of source, id, result (completed or failed) and, if it failed, a reason of at most 500 characters.",
+            ),
+            Self::OutcomeContradicts => (
+                "Outcome contradicts",
+                "This destination reported another result of this event before. The first one counts.",
             ),
         };
         format!(
@@ -157,6 +181,9 @@ mod tests {
             Refusal::GateTokenInvalid,
             Refusal::AttributesInvalid,
             Refusal::QueueFull,
+            Refusal::OutcomeTokenInvalid,
+            Refusal::OutcomeInvalid,
+            Refusal::OutcomeContradicts,
         ] {
             let problem: serde_json::Value = serde_json::from_str(&refusal.problem_json()).unwrap();
             assert_eq!(problem["status"], refusal.status());

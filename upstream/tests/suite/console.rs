@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod decisions;
+mod doctor;
 mod forged;
 mod masking;
 mod pages;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 use crate::{
     contract::{Backend as _, Sqlite},
     destinations::{append, destination},
+    expectations::history,
     harness::{PATIENCE, Server, hookgate, output, until},
     nats_server::Nats,
     receiver::{Reaction, Receiver},
@@ -190,11 +192,30 @@ impl Scene {
         Self::beside(log, Box::new(backend), parked, more)
     }
 
+    /// The same with a past, of which something is expected.
+    pub(crate) fn with_history(parked: usize, more: &str) -> Self {
+        let backend = Sqlite::new();
+        let log = backend.address();
+        history(&log);
+        let more = format!("[expectations]\nreview = []\n{more}");
+        let scene = Self::beside(log, Box::new(backend), parked, &more);
+        until("the past is learnt", || {
+            let page = scene.client().get("/").body;
+            (page.contains("Busiest hour") && page.contains("overdue successor")).then_some(())
+        });
+        scene
+    }
+
     /// The same beside a JetStream log.
     pub(crate) fn on_nats(parked: usize) -> Self {
+        Self::on_nats_with(parked, "")
+    }
+
+    /// `more` are other destinations.
+    pub(crate) fn on_nats_with(parked: usize, more: &str) -> Self {
         let nats = Nats::new();
         let log = nats.address();
-        Self::beside(log, Box::new(nats), parked, OPERATORS)
+        Self::beside(log, Box::new(nats), parked, &(more.to_owned() + OPERATORS))
     }
 
     fn beside(log: String, backend: Box<dyn Any>, parked: usize, more: &str) -> Self {

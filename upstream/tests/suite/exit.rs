@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     cli::{STORED, gate},
     destinations::{Place, destination, parked},
-    harness::{hookgate, output, until},
+    doctor::signature,
+    harness::{SECRET, hookgate, output, until},
     kept::{Keeping as _, Kept},
     receiver::{Reaction, Receiver},
     reconcile::SOURCES,
@@ -91,6 +92,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
     );
     fs::write(kept.path("compared.toml"), compared).unwrap();
     let compared = path("compared.toml");
+    fs::write(kept.path("payload"), "{}").unwrap();
+    let (doctored, signed) = (path("payload"), signature(SECRET, 0, "{}"));
 
     let mut found = BTreeSet::new();
     let mut add = |name: &str, expected: i32, code: i32| {
@@ -104,6 +107,9 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (0, &["check-config", &path("good.toml")]),
         (1, &["check-config", &path("bad.toml")]),
         (2, &["check-config", &path("nowhere.toml")]),
+        (0, &["doctor", &doctored, "--signature", &signed]),
+        (1, &["doctor", &doctored, "--signature", "t=1"]),
+        (2, &["doctor", &path("nowhere.json")]),
         (0, &["events", "--log", log]),
         (1, &["events", "--log", nowhere]),
         (0, &["event", "evt_1", "--log", log]),
@@ -111,6 +117,8 @@ fn every_command_ends_with_the_codes_that_are_listed() {
         (1, &["tail", "--log", nowhere]),
         (0, &["watch", "replay", "--log", log]),
         (1, &["watch", "replay", "--log", nowhere]),
+        (0, &["watch", "flags", "--log", log]),
+        (1, &["watch", "flags", "--log", nowhere]),
         (0, &["parked", "--log", log]),
         (1, &["parked", "--log", nowhere]),
         (0, &["review", "list", "--log", log]),

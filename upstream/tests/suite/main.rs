@@ -35,11 +35,14 @@ mod console;
 mod contract;
 mod delivery;
 mod destinations;
+mod doctor;
 mod door;
 mod evidence;
 mod exit;
+mod expectations;
 mod gate;
 mod gate_token;
+mod gate_watch;
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;

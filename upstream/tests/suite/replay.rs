@@ -22,24 +22,26 @@ fn lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
-#[test]
-fn a_young_log_is_drawn_and_nothing_is_said_of_it() {
+on_both_logs! {
+    a_young_log_is_drawn_and_nothing_is_said_of_it
+}
+
+fn a_young_log_is_drawn_and_nothing_is_said_of_it(log: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let log = format!("sqlite:{}", folder.path().join("log.db").display());
-    let server = Server::start(&log, &[]);
+    let server = Server::start(log, &[]);
     let none = "There is no history to replay yet.\n";
-    assert_eq!(replay(&["--log", &log]), none);
+    assert_eq!(replay(&["--log", log]), none);
     for number in 1..=3 {
         let delivery = Delivery::new(&format!("evt_{number}"));
         assert_eq!(delivery.send(&server).status, 200);
     }
     let drawing = folder.path().join("log.svg");
     let drawn = drawing.to_str().unwrap();
-    let said = replay(&["--log", &log, "--svg", drawn, "--forecast"]);
+    let said = replay(&["--log", log, "--svg", drawn, "--forecast"]);
     let expected = "Nothing would have been said.\n\
         No forecast: it needs a week of counts, at least one in half an hour.\n";
     assert_eq!(said, expected);
-    assert_eq!(replay(&["--log", &log, "--json"]), "");
+    assert_eq!(replay(&["--log", log, "--json"]), "");
     assert!(fs::read_to_string(drawing).unwrap().contains("<polyline"));
 }
 

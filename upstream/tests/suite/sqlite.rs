@@ -78,6 +78,27 @@ fn says_when_there_is_no_log_and_when_it_is_empty() {
     assert_eq!(list(), b"The log has no events yet.\n");
 }
 
+#[test]
+fn may_open_as_many_files_as_the_system_lets_it() {
+    let (_folder, log) = log();
+    let mut command = Command::new("sh");
+    with_environment(&mut command);
+    command
+        .args(["-c", "ulimit -Sn 256; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_hookgate"))
+        .args(["serve", "--log", &log])
+        .stdout(Stdio::null());
+    let server = Server::spawn(command);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let mut limits = line.unwrap().split_whitespace().skip(3);
+    let (soft, hard) = (limits.next().unwrap(), limits.next().unwrap());
+    assert_eq!(soft, hard);
+    assert_ne!(soft, "256");
+}
+
 /// A limit on the size of files makes the system refuse a write in the middle
 /// of a commit: a real I/O error, without a broken disk.
 #[test]

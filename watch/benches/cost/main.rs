@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
+use hookgate_watch::expect::{Event, Expectations, Got, Outcome};
 use hookgate_watch::generic::{Generic, Pace};
 use hookgate_watch::rate::Rate;
 use hookgate_watch::series::Series;
@@ -88,7 +89,51 @@ fn whole(mut now: u64) {
         number += 1;
         watch.refused(network(number), 1);
     });
+    expect(now);
     println!("\nSaved: {} bytes, with 129 series.", watch.save().len());
+}
+
+/// Objects of two events each, of which a destination reports.
+fn expect(now: u64) {
+    let mut expectations = Expectations::new();
+    let mut number = 0_u64;
+    let mut event = || {
+        number += 1;
+        let at_millis = now * 1_000 + number * 500;
+        let type_name = ["payout.created", "payout.paid"][number as usize % 2];
+        black_box(expectations.observe(&Event {
+            sequence: number,
+            event: number,
+            objects: &[number / 2, number / 2 + 1_000_000_000],
+            type_name,
+            at_millis,
+            in_time: true,
+        }));
+        black_box(expectations.reported(&Outcome {
+            event: number,
+            destination: "orders",
+            got_millis: None,
+            at_millis: at_millis + 1_000,
+            completed: true,
+        }));
+        if number.is_multiple_of(20) {
+            black_box(expectations.tick(at_millis, &mut |_, _| Got::Unknown));
+        }
+    };
+    (0..200_000).for_each(|_| event());
+    row(
+        "an event told, of which what follows is expected, with its outcome",
+        "events",
+        10_000,
+        event,
+    );
+    let counts = expectations.counts();
+    println!(
+        "\nExpectations of {} objects, {} events waiting: saved {} bytes.",
+        counts.objects,
+        counts.waiting,
+        expectations.save().len()
+    );
 }
 
 fn row(what: &str, times: &str, calls: u32, mut call: impl FnMut()) {

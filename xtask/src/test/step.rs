@@ -12,7 +12,7 @@ use crate::container::Container;
 use crate::host::{self, Envoy};
 use crate::up::Ports;
 use crate::workspace::{EDGE_TARGET, WASM_TARGET, Workspace};
-use crate::{build, process, tools};
+use crate::{build, edge, process, tools};
 
 /// One step; those that a broken build fails fast come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,7 +57,7 @@ impl Step {
             Self::Docs => "rustdoc without warnings",
             Self::DocsWasm => "rustdoc of the module without warnings",
             Self::Unit => {
-                "the tests of core, watch, upstream and xtask, the layer rules among them"
+                "the tests of core, watch, doctor, upstream and xtask, the layer rules among them"
             }
             Self::Edge => "the npm package in Node, Deno, Bun, workerd and Chromium",
             Self::Check => "`up --check` on SQLite",
@@ -98,6 +98,7 @@ impl Step {
                 let stripe_python = tools::stripe_python(workspace)?;
                 let chromium = tools::chromium()?;
                 let console_node = tools::console_node(workspace)?;
+                let doctor_page = edge::doctor_page(workspace)?;
                 let all = tests(
                     native(workspace.cargo().arg("test"))
                         .args(["--exclude", "hookgate-host-tests", "--no-fail-fast"])
@@ -108,6 +109,7 @@ impl Step {
                         .env("HOOKGATE_STRIPE_PYTHON", stripe_python)
                         .env("CHROMIUM_PATH", chromium)
                         .env("HOOKGATE_CONSOLE_NODE", console_node)
+                        .env("HOOKGATE_DOCTOR_PAGE", doctor_page)
                         .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
                 )?;
                 let configuration =

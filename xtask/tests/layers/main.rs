@@ -6,15 +6,23 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 10] = [
+const INSIDE: [(&str, &[&str]); 12] = [
     ("hookgate-core", &[]),
     ("hookgate-watch", &[]),
-    ("hookgate-plugin", &["hookgate-core"]),
+    ("hookgate-doctor", &["hookgate-core"]),
+    ("hookgate-plugin", &["hookgate-core", "hookgate-watch"]),
     ("hookgate-edge", &["hookgate-core"]),
     ("hookgate-edge-bindgen", &[]),
-    ("hookgate-upstream", &["hookgate-core", "hookgate-watch"]),
+    (
+        "hookgate-doctor-page",
+        &["hookgate-core", "hookgate-doctor"],
+    ),
+    (
+        "hookgate-upstream",
+        &["hookgate-core", "hookgate-watch", "hookgate-doctor"],
+    ),
     ("hookgate-consumer", &["hookgate-core"]),
-    ("hookgate-host-tests", &["hookgate-core"]),
+    ("hookgate-host-tests", &["hookgate-core", "hookgate-watch"]),
     ("xtask", &[]),
     ("hookgate-fuzz", &["hookgate-core"]),
 ];
@@ -25,7 +33,12 @@ const OUTSIDE: [(&str, &[&str]); 8] = [
     // OpenTelemetry brings it along, for another target.
     (
         "wasm-bindgen",
-        &["hookgate-edge", "hookgate-upstream", "hookgate-host-tests"],
+        &[
+            "hookgate-edge",
+            "hookgate-doctor-page",
+            "hookgate-upstream",
+            "hookgate-host-tests",
+        ],
     ),
     ("wasm-bindgen-cli-support", &["hookgate-edge-bindgen"]),
     (

@@ -140,7 +140,7 @@ impl RawHttp {
     }
 }
 
-fn text(path: &str, found: &str, expected: &str) -> Result<(), ConfigError> {
+pub(super) fn text(path: &str, found: &str, expected: &str) -> Result<(), ConfigError> {
     let fits =
         (1..=255).contains(&found.len()) && found.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {

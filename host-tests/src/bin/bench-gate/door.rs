@@ -18,6 +18,10 @@ const SHIPPED_QUOTA: &str = r#""rate": 60, "per_seconds": 60, "burst": 100"#;
 /// One that is charged as well, and never used up.
 const QUOTA: &str = r#""rate": 1000000, "per_seconds": 1, "burst": 1000000"#;
 
+/// The last line of the gate's configuration, and one with the watch behind it.
+const TIMEOUT: &str = r#""upstream_timeout_seconds": 10"#;
+const WATCH: &str = r#""upstream_timeout_seconds": 10, "watch": {}"#;
+
 /// The route of the deliveries, and one that takes them before.
 const ROUTE: &str = "              - match: {path: /webhooks/stripe}\n";
 const REFUSAL: &str = "              - match: {path: /webhooks/stripe}
@@ -34,6 +38,8 @@ pub(crate) enum Door {
     Refusing,
     /// The shipped Envoy, or with another build of the module.
     Gate(Option<PathBuf>),
+    /// The shipped Envoy, watched for anomalies.
+    Watched,
     /// Envoy asking a service that decides as the gate does.
     ExtAuthz,
 }
@@ -47,6 +53,7 @@ impl Door {
             Self::Gate(Some(module)) => {
                 module.file_stem().unwrap_or_default().display().to_string()
             }
+            Self::Watched => "and the watch".to_owned(),
             Self::ExtAuthz => "with ext_authz".to_owned(),
         }
     }
@@ -61,7 +68,7 @@ impl Door {
         match (self, kind) {
             (Self::Refusing, _) => 400,
             (Self::Floor, _) | (_, Kind::Accepted) => 200,
-            (Self::Gate(_), Kind::Duplicate) => 200,
+            (Self::Gate(_) | Self::Watched, Kind::Duplicate) => 200,
             (Self::ExtAuthz, Kind::Duplicate) => authz::NOT_AGAIN,
             (_, Kind::Forged | Kind::Stale | Kind::Missing) => 400,
         }
@@ -114,6 +121,7 @@ impl Running {
             (Door::Gate(Some(module)), _) => {
                 shipped.edit(SHIPPED_QUOTA, QUOTA).module(module.clone())
             }
+            (Door::Watched, _) => shipped.edit(SHIPPED_QUOTA, QUOTA).edit(TIMEOUT, WATCH),
             (Door::Gate(None), _) => shipped.edit(SHIPPED_QUOTA, QUOTA),
             (_, Some(service)) => service.put_into(shipped),
             (Door::Refusing, _) => shipped

@@ -5,6 +5,7 @@
 //! Markdown for `docs/performance.md`. Arguments, any of them:
 //! `kinds=accepted,stale`, `sizes=512,2048`, `rounds=9`, `requests=2000`, and
 //! `module=FILE` (again and again), another build of the module to compare with.
+//! `watch=500` measures so many ticks of the watch instead.
 
 mod authz;
 mod door;
@@ -12,6 +13,7 @@ mod plan;
 mod request;
 mod sender;
 mod table;
+mod watch;
 
 use std::env;
 
@@ -34,6 +36,9 @@ async fn main() -> Result<()> {
         return authz::serve(keyring.as_ref(), ready.as_ref()).await;
     }
     let plan = Plan::of(&arguments)?;
+    if let Some(ticks) = plan.ticks {
+        return watch::measure(ticks, plan.rounds).await;
+    }
     let sink = Sink::start().await?;
     let mut doors = Vec::new();
     for door in &plan.doors {

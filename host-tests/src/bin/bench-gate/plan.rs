@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// To one door in one round.
     pub(crate) requests: usize,
+    /// How many ticks of the watch are measured instead.
+    pub(crate) ticks: Option<usize>,
 }
 
 impl Plan {
@@ -23,12 +25,14 @@ impl Plan {
                 Door::Floor,
                 Door::Refusing,
                 Door::Gate(None),
+                Door::Watched,
                 Door::ExtAuthz,
             ],
             kinds: Kind::ALL.into(),
             sizes: vec![512, 2_048, 16_384, 65_536],
             rounds: 9,
             requests: 1_500,
+            ticks: None,
         };
         for argument in arguments {
             let (name, value) = argument.split_once('=').context("expected `name=value`")?;
@@ -37,6 +41,7 @@ impl Plan {
                 "sizes" => plan.sizes = value.split(',').map(number).collect::<Result<_>>()?,
                 "rounds" => plan.rounds = number(value)?,
                 "requests" => plan.requests = number(value)?,
+                "watch" => plan.ticks = Some(number(value)?),
                 "module" => plan.doors.push(Door::Gate(Some(value.into()))),
                 _ => bail!("nothing is called `{name}`"),
             }

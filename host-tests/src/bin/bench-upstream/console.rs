@@ -22,9 +22,16 @@ const DELIVERED_WITHIN: Duration = Duration::from_secs(1_200);
 /// How long a page may take.
 const WANTED: Duration = Duration::from_millis(50);
 
-/// Fills a log, delivers it, and asks for each page.
+/// Fills a log of each kind, delivers it, and asks for each page.
 pub(crate) async fn measure() -> Result<()> {
-    let mut store = Store::filled(Kind::Sqlite, EVENTS, EVENT_BYTES).await?;
+    for kind in [Kind::Sqlite, Kind::Nats] {
+        measure_on(kind).await?;
+    }
+    Ok(())
+}
+
+async fn measure_on(kind: Kind) -> Result<()> {
+    let mut store = Store::filled(kind, EVENTS, EVENT_BYTES).await?;
     let sink = Sink::start().await?;
     // An address that answers 404, which parks at once.
     let nowhere = store.upstream.address();
@@ -76,8 +83,9 @@ pub(crate) async fn measure() -> Result<()> {
         ("audit", "/audit".to_owned()),
     ];
     table(&format!(
-        "Pages of the console, {EVENTS} events of {EVENT_BYTES} bytes delivered, {PARKED} parked, \
+        "Pages of the console, {}, {EVENTS} events of {EVENT_BYTES} bytes delivered, {PARKED} parked, \
          {ROUNDS} times each in turns (wanted: at most {} ms):",
+        kind.name(),
         WANTED.as_millis()
     ));
     let mut http = Http1::connect(store.upstream.pages()?).await?;

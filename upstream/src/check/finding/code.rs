@@ -119,6 +119,8 @@ codes! {
         "Whoever has any certificate of that authority could answer in the store's place, and choose the secrets."
     KeyringCredential "keyring_credential" Warning
         "A secret store that hands out signing secrets without a credential hands them to anybody."
+    WatchClusterMissing "watch_cluster_missing" Error
+        "Nobody is told what the gate sees, and what it has learnt is gone at its next restart."
     RequestHeadersTimeout "request_headers_timeout" Error
         "It is off by default: whoever sends headers slowly holds a connection for ever."
     RequestTimeout "request_timeout" Error

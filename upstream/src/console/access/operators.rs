@@ -151,7 +151,7 @@ pub(super) fn shows_token(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// [`OperatorsError::Place`], [`OperatorsError::Form`].
-pub(super) fn read(field: &str, place: &SecretPlace) -> Result<[u8; 32], OperatorsError> {
+pub(crate) fn read(field: &str, place: &SecretPlace) -> Result<[u8; 32], OperatorsError> {
     let SecretPlace(place) = place;
     let token = place.read().map_err(|source| OperatorsError::Place {
         field: field.to_owned(),

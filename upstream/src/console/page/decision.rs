@@ -90,7 +90,7 @@ pub(in crate::console) fn preview(
         p.lead { strong { "Nothing has been changed yet. " } (counted_.sentence()) }
         @if decided.has_more {
             p.problem { "The filter chooses more events than the " (decided.outcomes.len())
-                " of one decision: these are the ones that were tried longest ago. Do it again for the others." }
+                " of one decision: these are the ones that were parked longest ago. Do it again for the others." }
         }
         dl.facts {
             dt { "By" } dd { (asked.operator.name()) }

@@ -16,6 +16,7 @@ use crate::{
     },
     deliver::health::Circuit,
     log::Entry,
+    review::Retry,
 };
 
 /// A destination: how it is, why, and what is parked there.
@@ -30,7 +31,7 @@ pub(in crate::console) fn destination(
     let waiting = shown.waiting.as_ref();
     let oldest = waiting.and_then(|it| it.oldest);
     let parked = waiting.map_or(0, |it| it.parked);
-    let failure = shown.latest.as_ref();
+    let failure = shown.failing.latest.as_ref();
     let (kind, state) = overview::state(standing, oldest, parked, failure, now);
     let content = html! {
         dl.facts {
@@ -51,10 +52,13 @@ pub(in crate::console) fn destination(
                 @if caller.operates() { "Filter, and decide about many" } @else { "Filter" }
             } }
         }
-        @if !shown.retries.is_empty() {
+        @if shown.failing.retries.as_ref().is_none_or(|it| !it.is_empty()) {
             section aria-labelledby="retries" {
                 h2 #retries { "Waiting for another attempt" }
-                (retries(shown, now))
+                @match &shown.failing.retries {
+                    Some(waiting) => (retries(waiting, now)),
+                    None => p { "More than a thousand: too many to tell which is due first." },
+                }
             }
         }
         section aria-labelledby="failures" {
@@ -100,9 +104,9 @@ fn event(entry: Option<&Entry>, sequence: u64) -> Markup {
     }
 }
 
-fn retries(shown: &Destination, now: Timestamp) -> Markup {
+fn retries(waiting: &[Retry], now: Timestamp) -> Markup {
     let body = html! {
-        @for retry in &shown.retries {
+        @for retry in waiting {
             tr {
                 th scope="row" { (event(retry.entry.as_ref(), retry.sequence)) }
                 td data-label="Next" { (next(retry.at, now)) }
@@ -122,11 +126,11 @@ fn retries(shown: &Destination, now: Timestamp) -> Markup {
 }
 
 fn failures(shown: &Destination, now: Timestamp) -> Markup {
-    if shown.failures.is_empty() {
+    if shown.failing.failures.is_empty() {
         return html! { p { "None among the last thousand attempts." } };
     }
     let body = html! {
-        @for failure in &shown.failures {
+        @for failure in &shown.failing.failures {
             @let attempt = &failure.attempt;
             tr {
                 th scope="row" { (event(failure.entry.as_ref(), failure.sequence)) }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     At, Kind, badge, form_token, layout, queue,
-    time::{counted, exactly, until},
+    time::{counted, exactly, next as until_then},
 };
 use crate::{
     console::{
@@ -202,15 +202,23 @@ fn next(life: &Life, now: Timestamp) -> Markup {
             ", waits for a person"
         },
         Waits::ForAttempt { at } => html! {
-            "Next attempt at " strong { (life.destination) } " in " (until(*at, now))
+            "Next attempt at " strong { (life.destination) } " " (until_then(*at, now)) " (" (exactly(*at)) ")"
         },
         Waits::ForTurn => html! {
             "Waits at " strong { (life.destination) } " for an earlier event of its object"
         },
-        Waits::Not if life.is_ahead => {
-            html! { strong { (life.destination) } " has not come to it yet" }
-        }
-        Waits::Not => return html! {},
+        Waits::ForWord => html! {
+            strong { (life.destination) } " was given it, and nothing is known of it yet: an attempt "
+            "may be under way"
+        },
+        Waits::Not => match life.ahead {
+            Some(first) => html! {
+                strong { (life.destination) } " has not come to it yet: "
+                @if first == 0 { "it is the next one" }
+                @else { "at most " (counted(first, "event")) " of the log come first" }
+            },
+            None => return html! {},
+        },
     };
     html! { li.now { span { "now" } div { (what) } } }
 }

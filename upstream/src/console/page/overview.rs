@@ -4,7 +4,7 @@ use hookgate_core::time::Timestamp;
 use maud::{Markup, html};
 
 use super::{
-    At, Kind, badge, layout, shortened, table,
+    At, Kind, badge, expected, layout, shortened, table,
     time::{age, ago, clock, counted, next, number, until},
 };
 use crate::{
@@ -52,7 +52,11 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
     html! {
         div #live {
             p.note { "As of " time #as-of datetime=(now) { (clock(now)) } span #held {} }
-            (summary(overview, &rows))
+            (summary(overview, &rows, now))
+            section aria-labelledby="told" {
+                h2 #told { "Not as expected" }
+                (expected::told(&overview.expected, now))
+            }
             section aria-labelledby="destinations" {
                 h2 #destinations { "Destinations" }
                 (destinations(&rows, now))
@@ -60,6 +64,14 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
             section aria-labelledby="flow" {
                 h2 #flow { "What came" }
                 (flow(&overview.flow))
+            }
+            section aria-labelledby="week" {
+                h2 #week { "The last week" }
+                (expected::week(&overview.expected))
+            }
+            section aria-labelledby="forecast" {
+                h2 #forecast { "The next 24 hours" }
+                (expected::forecast(&overview.expected))
             }
             section aria-labelledby="reconciliation" {
                 h2 #reconciliation { "Comparison with Stripe" }
@@ -69,7 +81,7 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
     }
 }
 
-fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
+fn summary(overview: &Overview, rows: &[Row<'_>], now: Timestamp) -> Markup {
     let failing = rows.iter().filter(|row| row.kind == Kind::Bad).count() as u64;
     let parked: u64 = overview
         .counts
@@ -89,6 +101,7 @@ fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
             number(today)
         )
     });
+    let unexpected = expected::tile(&overview.expected, now);
     let good_if = |good| if good { Kind::Good } else { Kind::Bad };
     html! {
         // One sentence, so that a screen reader says what changed and no more.
@@ -108,6 +121,9 @@ fn summary(overview: &Overview, rows: &[Row<'_>]) -> Markup {
             li { span.name { "Waiting for a person" }
                 a href="/review" { strong { (number(parked)) " parked" } }
             }
+            li { span.name { "Not as expected" }
+                a href="#told" { (badge(unexpected.0, &unexpected.1)) }
+            }
             li { span.name { "Drift since the start" }
                 a href="/reconciliation" { (badge(good_if(overview.counts.missing == 0), &number(overview.counts.missing))) }
             }
@@ -124,8 +140,8 @@ struct Row<'a> {
     oldest: Option<Timestamp>,
     parked: u64,
     failure: Option<&'a LatestFailure>,
-    /// Whether the log keeps attempts.
-    is_kept: bool,
+    /// Whether the log says that now.
+    is_known: bool,
 }
 
 /// The worst first.
@@ -134,7 +150,7 @@ fn rows<'a>(overview: &'a Overview, now: Timestamp) -> Vec<Row<'a>> {
         let name = standing.name.as_str();
         let mut waiting = overview.counts.destinations.iter();
         let waiting = waiting.find(|it| *it.name == *name);
-        let mut failures = overview.failures.iter();
+        let mut failures = overview.failures.iter().flatten();
         let failure = failures.find(|it| it.destination == name);
         let oldest = waiting.and_then(|it| it.oldest);
         let parked = waiting.map_or(0, |it| it.parked);
@@ -147,7 +163,7 @@ fn rows<'a>(overview: &'a Overview, now: Timestamp) -> Vec<Row<'a>> {
             oldest,
             parked,
             failure,
-            is_kept: overview.stored.is_some(),
+            is_known: overview.failures.is_some(),
         }
     };
     let mut rows: Vec<Row<'a>> = overview.standings.iter().map(row).collect();
@@ -215,7 +231,7 @@ fn destinations(rows: &[Row<'_>], now: Timestamp) -> Markup {
                 td data-label="Oldest" { (row.oldest.map_or_else(|| "–".to_owned(), |at| age(at, now))) }
                 td data-label="Parked" { (number(row.parked)) }
                 td data-label="Last failure" {
-                    @if row.is_kept { (reason(row.failure.map(|it| &it.attempt), now)) } @else { "not kept on this log" }
+                    @if row.is_known { (reason(row.failure.map(|it| &it.attempt), now)) } @else { "not known now" }
                 }
             }
         }

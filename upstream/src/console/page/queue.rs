@@ -15,17 +15,19 @@ use crate::{
 };
 
 /// Fields of the filter.
-const FILTER: [&str; 6] = [
+const FILTER: [&str; 8] = [
     "destination",
     "type",
     "account",
     "source",
     "parked_for",
+    "since",
+    "until",
     "id",
 ];
 
 /// Why an event may be parked.
-const REASONS: [&str; 4] = ["refused", "exhausted", "damaged", "requested"];
+const REASONS: [&str; 5] = ["refused", "exhausted", "damaged", "requested", "overdue"];
 
 /// The review queue.
 pub(in crate::console) fn review(
@@ -74,6 +76,8 @@ fn filter(fields: &Fields, destinations: &[String]) -> Markup {
                 label for="parked_for" { "Parked for" }
                 (choice("parked_for", fields, REASONS.into_iter()))
             }
+            (text("since", "Tried last since", "2026-11-26T14:00:00Z"))
+            (text("until", "Tried last before", "2026-11-26T15:00:00Z"))
             div.end {
                 button.main type="submit" { "Filter" }
                 a.button href="/review" { "All" }
@@ -121,7 +125,7 @@ pub(super) fn parked(caller: &Caller, queue: &QueuePage, now: Timestamp) -> Mark
         "Answer",
     ];
     html! {
-        div.cards { (table("Parked events, the one that was tried longest ago first", &head, &body)) }
+        div.cards { (table("Parked events, the one that was parked longest ago first", &head, &body)) }
         @if !caller.operates() {
             p.note { "Who has the role operate decides about them." }
         }

@@ -1,6 +1,6 @@
 //! What the page of an event shows.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use axum::{
     Extension,
@@ -23,8 +23,9 @@ use crate::{
         page,
         pool::wait,
     },
-    log::{Capability, Entry, LogAddress, Reader},
-    review::{Board, Desk, Life, Record, ReviewError, Waits},
+    deliver::engine::Watched,
+    log::{Capability, Entry, Kept, LogAddress},
+    review::{Board, Desk, Life, Record, ReviewError},
 };
 
 /// Holds an event's life.
@@ -56,9 +57,10 @@ pub(in crate::console) async fn event(
     })?;
     let log = console.log.clone();
     let (names, approvals) = (names(&console), console.approvals);
+    let shown = Arc::clone(&console);
     // A payload may take long to write, too.
     let show = move |runtime: &Handle| {
-        let events = read(runtime, &log, &id, source.as_ref(), &names)?;
+        let events = read(runtime, &log, &id, source.as_ref(), shown.watched())?;
         if events.is_empty() {
             let page = page::no_event(&caller, &id);
             return Ok(answer::page(StatusCode::NOT_FOUND, page));
@@ -71,13 +73,13 @@ pub(in crate::console) async fn event(
 
 fn read(
     runtime: &Handle,
-    log: &LogAddress,
+    log: &Kept,
     id: &str,
     source: Option<&Source>,
-    names: &[String],
+    watched: &[Watched],
 ) -> Result<Vec<Event>, Problem> {
     let found = wait(runtime, async {
-        Reader::open(log).await?.event(id, source).await
+        log.reader().await?.event(id, source).await
     })??;
     let mut events = Vec::new();
     for (entry, payload) in found {
@@ -88,16 +90,9 @@ fn read(
             records: Vec::new(),
             limit: String::new(),
         };
-        match log {
-            LogAddress::Sqlite(path) => {
-                if let Some(board) = Board::open(path)? {
-                    event.lives = board.lives(event.entry.sequence)?;
-                    let sequence = event.entry.sequence;
-                    event.records = Desk::open(log)?.about(id)?;
-                    event.records.retain(|record| record.sequence == sequence);
-                }
-            }
-            LogAddress::Nats(_) => life_on_a_stream(log, &mut event, names)?,
+        match log.address() {
+            LogAddress::Sqlite(path) => life_in_a_file(path, log, &mut event)?,
+            LogAddress::Nats(_) => life_on_a_stream(runtime, log, &mut event, watched)?,
             other => {
                 let limit = other.require(Capability::Deliveries).err();
                 event.limit = limit.map_or_else(String::new, |limit| limit.to_string());
@@ -108,33 +103,39 @@ fn read(
     Ok(events)
 }
 
-/// Adds what a stream tells of one event: each attempt, where it is parked, and
-/// what people decided.
-fn life_on_a_stream(log: &LogAddress, event: &mut Event, names: &[String]) -> Result<(), Problem> {
-    let desk = match Desk::open(log) {
+/// Adds what a file beside the log tells of one event.
+fn life_in_a_file(path: &Path, log: &Kept, event: &mut Event) -> Result<(), Problem> {
+    let Some(board) = Board::open(path)? else {
+        return Ok(());
+    };
+    let (id, sequence) = (&event.entry.attributes.id, event.entry.sequence);
+    event.lives = board.lives(sequence)?;
+    event.records = Desk::open(log.address())?.about(id)?;
+    event.records.retain(|record| record.sequence == sequence);
+    Ok(())
+}
+
+/// Adds what streams beside the log tell of one event.
+fn life_on_a_stream(
+    runtime: &Handle,
+    log: &Kept,
+    event: &mut Event,
+    watched: &[Watched],
+) -> Result<(), Problem> {
+    let desk = match Desk::kept(log, runtime) {
         // Nothing was delivered yet.
         Err(ReviewError::NotServed) => return Ok(()),
         desk => desk?,
     };
-    let (attributes, sequence) = (&event.entry.attributes, event.entry.sequence);
-    let cases = desk.cases(&attributes.id, Some(&attributes.source))?;
-    for name in names {
-        let attempts = desk.attempts(name, sequence)?;
-        let parked = cases.iter().map(|case| &case.parked);
-        let parked = { parked }.find(|it| it.destination == *name && it.sequence == sequence);
-        if attempts.is_empty() && parked.is_none() {
-            continue;
-        }
-        event.lives.push(Life {
-            destination: name.clone(),
-            waits: parked.map_or(Waits::Not, |it| Waits::ForPerson {
-                reason: it.reason.clone(),
-            }),
-            attempts,
-            is_ahead: false,
-        });
-    }
-    event.records = desk.about(&attributes.id)?;
+    let entry = &event.entry;
+    event.records = desk.about(&entry.attributes.id)?;
+    let sequence = entry.sequence;
     event.records.retain(|record| record.sequence == sequence);
+    let destinations = watched.iter().map(|it| {
+        let wants = !entry.redacted && it.wants(&entry.attributes);
+        (it.name().to_owned(), wants)
+    });
+    let destinations: Vec<_> = destinations.collect();
+    event.lives = desk.lives(entry, &event.records, &destinations)?;
     Ok(())
 }

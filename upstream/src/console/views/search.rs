@@ -29,13 +29,13 @@ use crate::{
         pool::wait,
     },
     deliver::destination::is_account,
-    log::{Found, LogAddress, Reader, Sought},
+    log::{Found, LogAddress, Sought},
 };
 
 /// How long a search may look through the log for one page.
 const BUDGET: Duration = Duration::from_millis(25);
 
-/// As [`BUDGET`], where each event comes over a network.
+/// As [`BUDGET`], where each event comes whole over a network.
 const BROKER_BUDGET: Duration = Duration::from_secs(2);
 
 /// Digits of a trace ID.
@@ -57,15 +57,14 @@ pub(in crate::console) async fn search(
     };
     let log = console.log.clone();
     let look = move |runtime: &tokio::runtime::Handle| {
-        let budget = if matches!(log, LogAddress::Sqlite(_)) {
-            BUDGET
-        } else {
-            BROKER_BUDGET
+        let budget = match log.address() {
+            LogAddress::Sqlite(_) | LogAddress::Nats(_) => BUDGET,
+            _ => BROKER_BUDGET,
         };
         let until = Instant::now() + budget;
         let limit = NonZeroUsize::MIN.saturating_add(ROWS - 1);
         let found = wait(runtime, async {
-            let reader = Reader::open(&log).await?;
+            let reader = log.reader().await?;
             reader.backwards(before, &sought, limit, until).await
         });
         Ok::<_, Problem>(found??)

@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hookgate_core::time::Timestamp;
 
-use crate::deliver::{
-    destination::Destination,
-    health::{Circuit, Health},
+use crate::{
+    deliver::{
+        destination::Destination,
+        health::{Circuit, Health},
+    },
+    log::Attributes,
 };
 
 /// Shows how a destination is, without holding its deliveries up.
@@ -40,6 +43,11 @@ impl Watched {
     /// Returns what it is called.
     pub(crate) fn name(&self) -> &str {
         &self.destination.name
+    }
+
+    /// Tells whether its filter chooses an event.
+    pub(crate) fn wants(&self, event: &Attributes) -> bool {
+        self.destination.filter.matches(event)
     }
 
     /// Says how it is now.

@@ -12,8 +12,11 @@ mod carrier;
 mod parked;
 mod place;
 mod position;
+mod queue;
+mod recent;
 mod records;
 mod rules;
+mod stage;
 mod streams;
 
 use std::{
@@ -29,7 +32,9 @@ use tracing::warn;
 
 pub(crate) use beside::{Beside, Parking, Reached};
 pub(crate) use parked::parked;
+pub(crate) use recent::Attempted;
 pub(crate) use rules::Rules;
+pub(crate) use stage::Stage;
 pub(crate) use streams::OpenError;
 
 use self::{carrier::Carrier, place::Place, records::Retried, streams::Streams};
@@ -306,7 +311,8 @@ impl NatsSchedule {
         Ok(())
     }
 
-    async fn park(
+    /// See [`super::Schedule::park`].
+    pub(super) async fn park(
         &self,
         name: &str,
         sequence: u64,

@@ -32,7 +32,7 @@ use super::{Backlog, Due, ScheduleError};
 use crate::{
     deliver::{
         destination::Destination,
-        job::{Attempt, Job, Settlement},
+        job::{Attempt, Job, ParkReason, Settlement},
     },
     log::sqlite::SqliteReader,
 };
@@ -122,6 +122,23 @@ impl SqliteSchedule {
             sequence,
             attempts,
             settlement,
+            reply,
+        })
+        .await
+    }
+
+    /// See [`super::Schedule::park`].
+    pub(crate) async fn park(
+        &self,
+        destination: &Arc<Destination>,
+        sequence: u64,
+        reason: ParkReason,
+    ) -> Result<bool, ScheduleError> {
+        let destination = Arc::clone(destination);
+        self.ask(|reply| Command::Park {
+            destination,
+            sequence,
+            reason,
             reply,
         })
         .await

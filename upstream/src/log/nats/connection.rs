@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, Event};
+use async_nats::{Client, ConnectErrorKind, Event, connection::State};
+use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::{REQUEST_TIMEOUT, Servers};
@@ -68,6 +69,50 @@ pub(crate) async fn connect(server: &Servers) -> Result<Client, ConnectError> {
             address: LogAddress::Nats(server.clone()),
             source,
         })
+}
+
+/// Keeps a connection for whoever reads again and again: it is made when it is
+/// first asked for, and the client renews it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    server: Servers,
+    client: Mutex<Option<Client>>,
+}
+
+impl Kept {
+    /// Prepares one; nothing is connected yet.
+    pub(crate) fn new(server: &Servers) -> Self {
+        Self {
+            server: server.clone(),
+            client: Mutex::new(None),
+        }
+    }
+
+    /// Returns the servers that it leads to.
+    pub(crate) const fn server(&self) -> &Servers {
+        &self.server
+    }
+
+    /// Returns the connection.
+    ///
+    /// # Errors
+    /// [`ConnectError`], at once where it broke: what is asked of a client in that
+    /// state waits for as long as a request may take.
+    pub(crate) async fn client(&self) -> Result<Client, ConnectError> {
+        let mut kept = self.client.lock().await;
+        let client = match &*kept {
+            Some(client) => client.clone(),
+            None => kept.insert(connect(&self.server).await?).clone(),
+        };
+        if client.connection_state() == State::Connected {
+            return Ok(client);
+        }
+        let lost = "the connection was lost and is being renewed";
+        Err(ConnectError {
+            address: LogAddress::Nats(self.server.clone()),
+            source: async_nats::ConnectError::with_source(ConnectErrorKind::Io, lost),
+        })
+    }
 }
 
 /// At once, and then after longer and longer.

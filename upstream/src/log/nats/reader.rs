@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_nats::{
+    Client,
     datetime::DateTime,
     jetstream::{
         self,
@@ -79,6 +80,18 @@ impl NatsReader {
     /// [`ReadError`].
     pub(crate) async fn open(server: &Servers) -> Result<Self, ReadError> {
         let client = connection::connect(server).await?;
+        Self::over(client, server).await
+    }
+
+    /// Finds the stream over a connection that is kept.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn kept(connection: &connection::Kept) -> Result<Self, ReadError> {
+        Self::over(connection.client().await?, connection.server()).await
+    }
+
+    async fn over(client: Client, server: &Servers) -> Result<Self, ReadError> {
         let context = jetstream::context::ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .build(client);
@@ -135,8 +148,17 @@ impl NatsReader {
     }
 
     /// Reads the events from `start` to before `end`, without payloads.
-    async fn chunk(&self, start: u64, end: u64) -> Result<Vec<Entry>, reader::ReadError> {
-        let mut messages = self.walk(start).headers_only();
+    ///
+    /// # Errors
+    /// [`reader::ReadError`].
+    pub(crate) async fn chunk(
+        &self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, reader::ReadError> {
+        let count = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let most = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        let mut messages = self.walk(start).headers_only().at_most(most);
         let mut seen = Seen::default();
         let last = end.saturating_sub(1);
         while let Some((sequence, message)) = read(messages.next(last).await)? {
@@ -362,6 +384,6 @@ impl Seen {
     }
 }
 
-pub(super) fn timestamp(nanos: i128) -> Timestamp {
+pub(crate) fn timestamp(nanos: i128) -> Timestamp {
     Timestamp::from_unix_millis(u64::try_from(nanos / 1_000_000).unwrap_or_default())
 }

@@ -4,7 +4,7 @@
 //! page reads as many rows as it shows, however many there are, and a filter has
 //! a bound on what it looks through.
 
-use std::{collections::VecDeque, fmt, str::FromStr};
+use std::collections::VecDeque;
 
 use hookgate_core::time::Timestamp;
 use rusqlite::params;
@@ -15,7 +15,7 @@ use crate::{
         Parked,
         sqlite::places::{millis, signed, unsigned},
     },
-    review::{Selection, desk::ReviewError},
+    review::{Cursor, QueuePage, Selection, desk::ReviewError, queue::Tried},
 };
 
 /// Parked events that are looked through for one page: some 15 ms.
@@ -24,51 +24,12 @@ const MOST_SEEN: usize = 300;
 /// Rows that are read of a destination at a time.
 const STRIDE: i64 = 64;
 
-/// Says where a page goes on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cursor {
-    at: Timestamp,
-    sequence: u64,
-    destination: String,
-}
-
-/// Holds a page.
-#[derive(Debug, Default)]
-pub(crate) struct QueuePage {
-    /// What is parked.
-    pub(crate) parked: Vec<Parked>,
-    /// Where the next page begins; `None`: this is the last one.
-    pub(crate) next: Option<Cursor>,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.at.unix_millis();
-        write!(f, "{at}.{}.{}", self.sequence, self.destination)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.splitn(3, '.');
-        let mut number = || parts.next()?.parse().ok();
-        let (at, sequence) = number().zip(number()).ok_or(())?;
-        Ok(Self {
-            at: Timestamp::from_unix_millis(at),
-            sequence,
-            destination: parts.next().ok_or(())?.to_owned(),
-        })
-    }
-}
-
 /// Holds what was read of one destination and isn't looked at yet.
 struct Line {
     destination: String,
     read: VecDeque<Parked>,
     /// Up to where it was read.
-    until: Cursor,
+    until: Tried,
     has_more: bool,
 }
 
@@ -80,7 +41,7 @@ impl Board {
     pub(crate) fn queue(
         &self,
         selection: &Selection,
-        after: Option<&Cursor>,
+        after: Option<&Tried>,
         most: usize,
     ) -> Result<QueuePage, ReviewError> {
         let mut lines = self.lines(selection, after)?;
@@ -91,28 +52,28 @@ impl Board {
                 return Ok(page);
             };
             if page.parked.len() == most {
-                page.next = last;
+                page.next = last.map(Cursor::Tried);
                 return Ok(page);
             }
-            last = Some(Cursor::of(&parked));
+            last = Some(Tried::of(&parked));
             parked.entry = self.entry(parked.sequence)?;
             if selection.chooses_parked(&parked) {
                 page.parked.push(parked);
             }
         }
-        page.next = last;
+        page.next = last.map(Cursor::Tried);
         Ok(page)
     }
 
     fn lines(
         &self,
         selection: &Selection,
-        after: Option<&Cursor>,
+        after: Option<&Tried>,
     ) -> Result<Vec<Line>, ReviewError> {
         let places = self.places()?.into_iter().map(|(name, ..)| name);
         let chosen = places.filter(|name| selection.chooses_place(name));
         let begin = |destination: String| {
-            let mut until = Cursor {
+            let mut until = Tried {
                 at: Timestamp::from_unix_millis(0),
                 sequence: 0,
                 destination: destination.clone(),
@@ -142,16 +103,16 @@ impl Board {
                 line.read = self.some(&line.destination, &line.until)?.into();
                 line.has_more = i64::try_from(line.read.len()) == Ok(STRIDE);
                 if let Some(last) = line.read.back() {
-                    line.until = Cursor::of(last);
+                    line.until = Tried::of(last);
                 }
             }
         }
         let heads = lines.iter_mut().filter(|line| !line.read.is_empty());
-        let first = heads.min_by_key(|line| line.read.front().map(Cursor::of));
+        let first = heads.min_by_key(|line| line.read.front().map(Tried::of));
         Ok(first.and_then(|line| line.read.pop_front()))
     }
 
-    fn some(&self, destination: &str, after: &Cursor) -> Result<Vec<Parked>, ReviewError> {
+    fn some(&self, destination: &str, after: &Tried) -> Result<Vec<Parked>, ReviewError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT job.sequence, coalesce(job.reason, ''), job.attempts, job.due_at,
                  attempt.status, attempt.answer
@@ -180,7 +141,7 @@ impl Board {
     }
 }
 
-impl Cursor {
+impl Tried {
     fn of(parked: &Parked) -> Self {
         Self {
             at: parked.last_at,

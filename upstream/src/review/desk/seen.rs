@@ -4,15 +4,16 @@
 use std::{num::NonZeroU64, time::Duration};
 
 use hookgate_core::time::Timestamp;
+use tokio::runtime::Handle;
 
-use super::{Desk, FileDesk, ReviewError};
+use super::{Desk, FileDesk, ReviewError, stream::Recent};
 use crate::{
     clock,
     evidence::{Chain, Link, LogId},
-    log::{Capability, Entry, LogAddress},
+    log::{Capability, Entry, Kept, LogAddress},
     review::{
+        Failure, LatestFailure, Life, QueuePage, Retry, Selection,
         audit::{self, Action, Record, Row, TrailError},
-        case::PastAttempt,
         operator::{Batch, Operator},
         outcome::Item,
     },
@@ -44,13 +45,13 @@ impl Desk {
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub(crate) fn open_to_look(log: &LogAddress) -> Result<Self, ReviewError> {
-        match log {
+    pub(crate) fn open_to_look(log: &Kept, runtime: &Handle) -> Result<Self, ReviewError> {
+        match log.address() {
             LogAddress::Sqlite(path) => {
                 let desk = FileDesk::open_to_look(path)?;
                 Ok(Self::File(Box::new(desk)))
             }
-            LogAddress::Nats(_) => Self::open(log),
+            LogAddress::Nats(_) => Self::kept(log, runtime),
             other => Err(other.lacks(Capability::Review).into()),
         }
     }
@@ -87,18 +88,94 @@ impl Desk {
         }
     }
 
-    /// Returns the attempts to deliver an event to a destination, the first one first.
+    /// Returns an event's life beside a stream, at each of these destinations that
+    /// has to do with it and where it is parked otherwise; beside a file a
+    /// [`Board`](crate::review::Board) tells it. `records` are those about the
+    /// event; each destination comes with whether its filter chooses the event.
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub(crate) fn attempts(
+    pub(crate) fn lives(
         &self,
-        destination: &str,
-        sequence: u64,
-    ) -> Result<Vec<PastAttempt>, ReviewError> {
+        event: &Entry,
+        records: &[Record],
+        destinations: &[(String, bool)],
+    ) -> Result<Vec<Life>, ReviewError> {
         match self {
-            Self::File(desk) => desk.attempts(destination, sequence),
-            Self::Stream(desk, blocking) => blocking.on(desk.attempts(destination, sequence)),
+            Self::File(_) => Ok(Vec::new()),
+            Self::Stream(desk, blocking) => blocking.on(desk.lives(event, records, destinations)),
+        }
+    }
+
+    /// Returns the last thousand attempts beside a stream; beside a file a
+    /// [`Board`](crate::review::Board) says what failed, here and below.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn recent(&self) -> Result<Recent, ReviewError> {
+        match self {
+            Self::File(_) => Ok(Recent::default()),
+            Self::Stream(desk, blocking) => blocking.on(desk.recent()),
+        }
+    }
+
+    /// Returns the newest of these attempts that failed at a destination.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn failures(
+        &self,
+        recent: &Recent,
+        destination: &str,
+    ) -> Result<Vec<Failure>, ReviewError> {
+        match self {
+            Self::File(_) => Ok(Vec::new()),
+            Self::Stream(desk, blocking) => blocking.on(desk.failures(recent, destination)),
+        }
+    }
+
+    /// Returns the newest attempt that failed at each destination: among these, and
+    /// of what was parked last.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn latest_failures(
+        &self,
+        recent: &Recent,
+        destinations: &[String],
+    ) -> Result<Vec<LatestFailure>, ReviewError> {
+        match self {
+            Self::File(_) => Ok(Vec::new()),
+            Self::Stream(desk, blocking) => blocking.on(desk.latest_failures(recent, destinations)),
+        }
+    }
+
+    /// Returns what waits for another attempt at a destination, the one first that
+    /// is due first: ten at most; `None` if too many wait to tell.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(crate) fn retries(&self, destination: &str) -> Result<Option<Vec<Retry>>, ReviewError> {
+        match self {
+            Self::File(_) => Ok(None),
+            Self::Stream(desk, blocking) => blocking.on(desk.retries(destination)),
+        }
+    }
+
+    /// Returns a page of what is parked beside a stream; beside a file a
+    /// [`Board`](crate::review::Board) has it. See [`queue`](crate::review::queue).
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(in crate::review) fn stays(
+        &self,
+        selection: &Selection,
+        after: u64,
+        most: usize,
+    ) -> Result<QueuePage, ReviewError> {
+        match self {
+            Self::File(_) => Ok(QueuePage::default()),
+            Self::Stream(desk, blocking) => blocking.on(desk.stays(selection, after, most)),
         }
     }
 

@@ -6,8 +6,10 @@
 //! refuses it, and all of it is looked up and judged anew.
 
 mod facts;
+mod failures;
 mod hearing;
 mod known;
+mod life;
 mod seen;
 
 use std::time::Duration;
@@ -15,8 +17,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hookgate_core::identity::Source;
-use tokio::time::sleep;
+use tokio::{join, time::sleep};
 
+pub(in crate::review::desk) use self::failures::Recent;
 use self::{facts::Facts, hearing::Hearing, known::Known};
 use super::{CHUNK, Decision, Request, ReviewError, Run, is_one_of};
 use crate::{
@@ -74,13 +77,30 @@ impl StreamDesk {
     /// [`ReviewError`].
     pub(super) async fn open(server: &Servers) -> Result<Self, ReviewError> {
         let reader = NatsReader::open(server).await;
-        let reader = reader.map_err(log::ReadError::from)?;
-        let beside = Beside::find(&reader).await?;
-        let ledger = Ledger::find(reader.context()).await?;
-        let (Some(beside), Some(ledger)) = (beside, ledger) else {
+        Self::beside(reader.map_err(log::ReadError::from)?).await
+    }
+
+    /// See [`super::Desk::kept`].
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub(super) async fn kept(connection: &nats::Kept) -> Result<Self, ReviewError> {
+        let reader = NatsReader::kept(connection).await;
+        Self::beside(reader.map_err(log::ReadError::from)?).await
+    }
+
+    async fn beside(reader: NatsReader) -> Result<Self, ReviewError> {
+        let context = reader.context();
+        // At once: each waits for answers of the server.
+        let (beside, ledger, id) = join!(
+            Beside::find(&reader),
+            Ledger::find(context),
+            nats::id(context, reader.stream()),
+        );
+        let (Some(beside), Some(ledger)) = (beside?, ledger?) else {
             return Err(ReviewError::NotServed);
         };
-        let id = nats::id(reader.context(), reader.stream()).await?;
+        let id = id?;
         let desk = Self {
             reader,
             beside,

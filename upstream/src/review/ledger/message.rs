@@ -74,11 +74,16 @@ pub(super) fn subjects(sequence: u64) -> String {
 }
 
 fn subject(record: &Record) -> String {
-    let destination = match record.destination.as_str() {
+    subject_at(&record.destination, record.sequence)
+}
+
+/// Names the subject of what is about an event at a destination.
+pub(super) fn subject_at(destination: &str, sequence: u64) -> String {
+    let destination = match destination {
         "" => NOWHERE,
         name => name,
     };
-    format!("{SUBJECT}.{destination}.{}", record.sequence)
+    format!("{SUBJECT}.{destination}.{sequence}")
 }
 
 fn parse(json: &[u8]) -> Option<(Record, Sha256Sum)> {

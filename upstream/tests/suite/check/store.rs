@@ -119,3 +119,26 @@ fn finds_upstreams_that_anybody_could_be() {
     let proven = text.replace(socket, &format!("{}{socket}", validated(AUTHORITY)));
     assert_eq!(check(&proven).0, []);
 }
+
+#[test]
+fn finds_a_watch_that_tells_nobody() {
+    let may = "                      proxy_log: {}\n";
+    let calls = "                      proxy_http_call: {}\n                      proxy_on_http_call_response: {}\n";
+    let timeout = "\"upstream_timeout_seconds\": 10";
+    for (watch, is_there) in [
+        (r#"{"upstream": {"cluster": "upstream"}}"#, true),
+        (r#"{"upstream": {"cluster": "elsewhere"}}"#, false),
+        (
+            r#"{"alert": {"cluster": "pager", "authority": "a", "path": "/"}}"#,
+            false,
+        ),
+    ] {
+        let text = with(timeout, &format!("{timeout}, \"watch\": {watch}"));
+        let text = text.replace(may, &format!("{may}{calls}"));
+        if is_there {
+            assert_eq!(check(&text).0, [], "{watch}");
+        } else {
+            finds(&text, "error", "watch_cluster_missing", "- name: hookgate");
+        }
+    }
+}

@@ -302,6 +302,14 @@ const scenarios = {
       await go(page, path);
       await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
     }
+    for (const [name, scheme, viewport] of [["week", "light", DESK], ["week-phone", "dark", PHONE]]) {
+      const page = await open(browser, { scheme, viewport });
+      opened.push(page);
+      await logIn(page);
+      await go(page, "/");
+      const week = await page.$("section[aria-labelledby=week]");
+      await week.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+    }
     return opened;
   },
 };

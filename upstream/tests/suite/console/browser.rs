@@ -22,12 +22,12 @@ const SHOWN: &str = "../docs/console";
 const MOST_BYTES: u64 = 150_000;
 
 /// Chromium, where its variable says or as Debian has it.
-fn chromium() -> PathBuf {
+pub(super) fn chromium() -> PathBuf {
     tool_at("CHROMIUM_PATH", Path::new("/usr/bin/chromium"))
 }
 
 /// The folder whose `node_modules` drives it.
-fn packages() -> PathBuf {
+pub(super) fn packages() -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/console-node");
     let folder = env::var_os("HOOKGATE_CONSOLE_NODE").map_or(fetched, PathBuf::from);
     for package in ["puppeteer-core", "axe-core"] {
@@ -53,6 +53,18 @@ fn scene() -> Scene {
     scene
 }
 
+/// The same with a past.
+fn past() -> Scene {
+    let scene = Scene::with_history(4, OPERATORS);
+    until("the overview counts them", || {
+        let page = scene.client().get("/").body;
+        page.contains("4 parked").then_some(())
+    });
+    let forecast = r#"hookgate_forecast_events{type="all",window="24h",bound="expected"}"#;
+    assert!(scene.server.scrape().value(forecast) > Some(50.0));
+    scene
+}
+
 /// A scene with something to see.
 fn gallery() -> Scene {
     let billing = Receiver::start(|_, _| Reaction::Status(204));
@@ -61,7 +73,7 @@ fn gallery() -> Scene {
     let search = format!("http://{}/hook", away.local_addr().unwrap());
     drop(away);
     let more = destination("billing", &billing.url(), "") + &destination("search", &search, "");
-    let scene = Scene::with(4, &(more + OPERATORS));
+    let scene = Scene::with_history(4, &(more + OPERATORS));
     for (number, type_name) in (0..30).zip(["payout.paid", "charge.refunded"].iter().cycle()) {
         let id = format!("evt_m{number:05}");
         let account = format!("acct_{}", number % 7);
@@ -116,7 +128,7 @@ fn events_are_decided_about_and_looked_at_in_a_browser() {
 
 #[test]
 fn every_page_fits_a_phone_and_axe_finds_nothing_serious() {
-    walk("pages");
+    walk_through(&past(), "pages", Path::new("/nowhere"));
 }
 
 #[test]
@@ -165,6 +177,8 @@ fn the_screenshots_are_there_and_small() {
         "destination",
         "event",
         "review",
+        "week",
+        "week-phone",
     ] {
         let file = shown.join(format!("{name}.png"));
         let bytes = fs::metadata(&file).map(|it| it.len()).unwrap_or_default();

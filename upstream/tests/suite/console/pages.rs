@@ -14,7 +14,15 @@ use crate::{
 
 #[test]
 fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
-    let scene = Scene::start(3);
+    late_payments(&Scene::start(3));
+}
+
+#[test]
+fn from_late_payments_to_the_parked_events_of_the_failing_destination_on_nats() {
+    late_payments(&Scene::on_nats(3));
+}
+
+fn late_payments(scene: &Scene) {
     let client = scene.client();
     until("the overview says so", || {
         let page = client.get("/");
@@ -26,6 +34,8 @@ fn from_late_payments_to_the_parked_events_of_the_failing_destination() {
     page.says(200, "href=\"/destination?name=orders\"");
     let page = client.get("/destination?name=orders");
     page.says(200, "Parked here");
+    page.says(200, "unknown currency");
+    assert!(!page.body.contains("None among the last"), "{}", page.body);
     for id in ["evt_n00000", "evt_n00001", "evt_n00002"] {
         page.says(200, &format!("href=\"/event?id={id}&amp;source=stripe\""));
     }
@@ -138,9 +148,33 @@ fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
     client
         .get("/review?account=a%20b")
         .says(400, "`account`: expected");
+    for after in ["x", "7"] {
+        client
+            .get(&format!("/review?after={after}"))
+            .says(400, "no page of the queue");
+    }
+    // When it was tried last.
+    let after = page_of("evt_other", &client);
+    let (_, at) = after
+        .split_once("data-label=\"Last attempt\"><time datetime=\"")
+        .unwrap();
+    let at = at.split('"').next().unwrap();
     client
-        .get("/review?after=x")
-        .says(400, "no page of the queue");
+        .get(&format!("/review?since={at}"))
+        .says(200, "evt_other");
+    let before = client.get(&format!("/review?until={at}&type=charge.*"));
+    before.says(200, "Nothing is parked that this filter chooses.");
+    client
+        .get("/review?since=yesterday")
+        .says(400, "`since`: expected a time");
+    client
+        .get("/review?destination=a.b")
+        .says(400, "`destination`: expected a destination");
+}
+
+/// The queue with one event.
+fn page_of(id: &str, client: &Client) -> String {
+    client.get(&format!("/review?id={id}")).body
 }
 
 #[test]

@@ -1,4 +1,9 @@
-//! Decisions and looks beside a JetStream log.
+//! Pages, decisions and looks beside a JetStream log.
+
+mod failing;
+mod life;
+mod outage;
+mod queue;
 
 use super::{
     ADA, BEN, EVE, Scene,

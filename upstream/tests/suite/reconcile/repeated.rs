@@ -69,6 +69,11 @@ fn a_server_finds_what_was_never_delivered_and_delivers_it(log: &str) {
     assert!(last >= ago(60) as f64, "{last}");
     assert!(value("hookgate_reconcile_requests_total{outcome=\"found\"}") >= 3.0);
     server.stop();
+    // Another process shows what this one found.
+    let server = place.serve();
+    let page = Client::new(server.metrics()).get("/reconciliation");
+    page.says(200, "<td data-label=\"Appended\">120</td>");
+    server.stop();
 }
 
 #[test]

@@ -8,6 +8,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use tokio::try_join;
 
 use super::{
     place,
@@ -27,14 +28,17 @@ use crate::{
     review::{Ledger, PastAttempt},
 };
 
+/// Events that are looked up at once.
+pub(super) const AT_ONCE: usize = 32;
+
 /// Reads what servers keep beside the log.
 #[derive(Debug)]
 pub(crate) struct Beside {
-    context: Context,
-    log: Stream,
-    retry: Stream,
-    review: Stream,
-    attempts: Stream,
+    pub(super) context: Context,
+    pub(super) log: Stream,
+    pub(super) retry: Stream,
+    pub(super) review: Stream,
+    pub(super) attempts: Stream,
 }
 
 /// Is one stay of an event in review.
@@ -57,7 +61,7 @@ pub(crate) struct Reached {
     pub(crate) again: HashSet<u64>,
 }
 
-fn refused(error: impl Into<async_nats::Error>) -> ReadError {
+pub(super) fn refused(error: impl Into<async_nats::Error>) -> ReadError {
     ReadError::Nats(error.into())
 }
 
@@ -68,12 +72,12 @@ impl Beside {
     /// [`ReadError`].
     pub(crate) async fn find(reader: &NatsReader) -> Result<Option<Self>, ReadError> {
         let context = reader.context();
-        let names = [streams::RETRY, streams::REVIEW, streams::ATTEMPTS];
-        let mut found = Vec::new();
-        for name in names {
-            found.extend(streams::find(context, name).await?);
-        }
-        let Ok([retry, review, attempts]) = <[Stream; 3]>::try_from(found) else {
+        let (retry, review, attempts) = try_join!(
+            streams::find(context, streams::RETRY),
+            streams::find(context, streams::REVIEW),
+            streams::find(context, streams::ATTEMPTS),
+        )?;
+        let (Some(retry), Some(review), Some(attempts)) = (retry, review, attempts) else {
             return Ok(None);
         };
         Ok(Some(Self {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::beside::{Beside, Parking};
+use super::beside::{AT_ONCE, Beside, Parking};
 use crate::{
     deliver::schedule::{Parked, ReadError},
     log::{
@@ -12,9 +12,6 @@ use crate::{
         nats::{NatsReader, Servers},
     },
 };
-
-/// Events that are looked up at once.
-const AT_ONCE: usize = 32;
 
 /// Returns what is parked and wanted, the oldest event first.
 ///
@@ -54,7 +51,7 @@ impl Beside {
         chosen.take(limit.get()).try_collect().await
     }
 
-    async fn look_up(&self, parking: Parking) -> Result<Parked, ReadError> {
+    pub(super) async fn look_up(&self, parking: Parking) -> Result<Parked, ReadError> {
         let mut parked = parking.parked;
         let event = self.event(parked.sequence).await?;
         parked.entry = event.map(|(entry, _)| entry);

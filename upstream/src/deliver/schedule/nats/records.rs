@@ -76,6 +76,12 @@ pub(super) fn retry(destination: &str, retried: &Retried, at: Timestamp) -> (Str
     (subject(SCHEDULED, destination, retried.sequence), headers)
 }
 
+/// Reads for when [`retry`] scheduled an event.
+pub(super) fn scheduled_for(headers: &HeaderMap) -> Option<Timestamp> {
+    let schedule = headers.get(header::NATS_SCHEDULE)?.as_str();
+    Timestamp::parse_rfc3339(schedule.strip_prefix("@at ")?)
+}
+
 /// Makes an event due at once.
 pub(super) fn due(destination: &str, retried: &Retried) -> (String, HeaderMap) {
     (

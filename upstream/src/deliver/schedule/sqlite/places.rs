@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::{
     deliver::{
         destination::{Destination, Order},
-        job::{Attempt, Settlement},
+        job::{Attempt, ParkReason, Settlement},
     },
     log::Sha256Sum,
 };
@@ -202,6 +202,35 @@ pub(super) fn settle(
             }
         }
     }
+}
+
+/// Lets an event wait for a person that waits for nothing; returns whether it waits for one
+/// then. One that is still to be delivered is left as it is.
+pub(super) fn park(
+    connection: &Connection,
+    name: &str,
+    sequence: u64,
+    reason: ParkReason,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "INSERT INTO job
+                 (destination, sequence, state, attempts, first_at, due_at, object, reason)
+             SELECT ?1, ?2, 3, coalesce(max(number), 0), ?3, ?3, NULL, ?4 FROM attempt
+             WHERE destination = ?1 AND sequence = ?2
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            name,
+            signed(sequence),
+            millis(now),
+            reason.as_str()
+        ])?;
+    let state: i64 = connection
+        .prepare_cached("SELECT state FROM job WHERE destination = ?1 AND sequence = ?2")?
+        .query_row(params![name, signed(sequence)], |row| row.get(0))?;
+    Ok(state == State::Parked as i64)
 }
 
 fn object(connection: &Connection, name: &str, sequence: u64) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -16,7 +16,7 @@ use crate::{
     clock,
     deliver::{
         destination::Destination,
-        job::{Attempt, Settlement},
+        job::{Attempt, ParkReason, Settlement},
         schedule::{Backlog, Due, ScheduleError},
     },
     log::{
@@ -47,6 +47,12 @@ pub(super) enum Command {
         settlement: Settlement,
         reply: oneshot::Sender<Result<(), ScheduleError>>,
     },
+    Park {
+        destination: Arc<Destination>,
+        sequence: u64,
+        reason: ParkReason,
+        reply: oneshot::Sender<Result<bool, ScheduleError>>,
+    },
     Backlog {
         destination: Arc<Destination>,
         reply: oneshot::Sender<Result<Backlog, ScheduleError>>,
@@ -76,6 +82,7 @@ pub(super) struct Worker {
 enum Answer {
     Due(oneshot::Sender<Result<Due, ScheduleError>>, Due),
     Settled(oneshot::Sender<Result<(), ScheduleError>>, Handed),
+    Parked(oneshot::Sender<Result<bool, ScheduleError>>, bool),
     Backlog(oneshot::Sender<Result<Backlog, ScheduleError>>, Backlog),
 }
 
@@ -188,6 +195,16 @@ impl Worker {
                     places::settle(&transaction, name, sequence, &attempts, settlement)?;
                     Answer::Settled(reply, Handed(name.clone(), sequence))
                 }
+                Command::Park {
+                    destination,
+                    sequence,
+                    reason,
+                    reply,
+                } => {
+                    let name = &destination.name;
+                    let waits = places::park(&transaction, name, sequence, reason, now)?;
+                    Answer::Parked(reply, waits)
+                }
                 Command::Backlog { destination, reply } => {
                     places::prune(&transaction, now)?;
                     let step = Step::new(&transaction, &self.log, &destination, now);
@@ -208,6 +225,9 @@ impl Worker {
             Answer::Settled(reply, handed) => {
                 self.take_back(&handed);
                 let _ = reply.send(Ok(()));
+            }
+            Answer::Parked(reply, waits) => {
+                let _ = reply.send(Ok(waits));
             }
             Answer::Backlog(reply, backlog) => {
                 let _ = reply.send(Ok(backlog));

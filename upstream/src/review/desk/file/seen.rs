@@ -10,8 +10,7 @@ use crate::{
     deliver::schedule::sqlite,
     review::{
         audit::{Record, Row},
-        case::PastAttempt,
-        desk::{ReviewError, records, rows, seen::Look},
+        desk::{ReviewError, records, seen::Look},
         outcome::Item,
     },
 };
@@ -68,18 +67,6 @@ impl FileDesk {
         let (record, link) = look.record(self.id, newest, before.is_some());
         records::append(&transaction, &record, link)?;
         Ok(transaction.commit()?)
-    }
-
-    /// See [`super::super::Desk::attempts`].
-    ///
-    /// # Errors
-    /// [`ReviewError`].
-    pub(in crate::review::desk) fn attempts(
-        &self,
-        destination: &str,
-        sequence: u64,
-    ) -> Result<Vec<PastAttempt>, ReviewError> {
-        Ok(rows::attempts(&self.connection, destination, sequence)?)
     }
 
     /// See [`super::super::Desk::about`].

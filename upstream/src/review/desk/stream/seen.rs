@@ -6,8 +6,8 @@ use super::{PAUSE, StreamDesk, TRIES};
 use crate::{
     clock,
     review::{
+        QueuePage, Selection,
         audit::{Record, Row},
-        case::PastAttempt,
         desk::{ReviewError, seen::Look},
         ledger::LedgerError,
         outcome::Item,
@@ -64,16 +64,18 @@ impl StreamDesk {
         }
     }
 
-    /// See [`super::super::Desk::attempts`].
+    /// See [`super::super::Desk::stays`].
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub(in crate::review::desk) async fn attempts(
+    pub(in crate::review::desk) async fn stays(
         &self,
-        destination: &str,
-        sequence: u64,
-    ) -> Result<Vec<PastAttempt>, ReviewError> {
-        Ok(self.beside.attempts(destination, sequence).await?)
+        selection: &Selection,
+        after: u64,
+        most: usize,
+    ) -> Result<QueuePage, ReviewError> {
+        let page = self.beside.queue(&self.ledger, selection, after, most);
+        Ok(page.await?)
     }
 
     /// See [`super::super::Desk::about`].

@@ -1,0 +1,151 @@
+//! How deliveries are watched, as JSON spells it.
+
+#[cfg(feature = "schema")]
+use alloc::string::ToString;
+use alloc::{format, string::String};
+use core::time::Duration;
+
+use serde::Deserialize;
+
+use super::super::{
+    ConfigError, TICK_MILLISECONDS, Watch, WatchAlert, WatchUpstream,
+    check::{bounded, name},
+};
+use super::keyring::text;
+#[cfg(feature = "schema")]
+use super::pattern;
+
+/// Watches deliveries for anomalies: rates, invalid signatures, an upstream that
+/// fails, requests that are held open, strangers who sign. Verdicts are metrics
+/// (`hookgate_anomaly`) and log lines; nothing is refused for them. What each means:
+/// [docs/anomaly.md](anomaly.md).
+#[derive(Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Watch")
+)]
+#[serde(deny_unknown_fields, default, expecting = "how deliveries are watched")]
+pub(super) struct RawWatch {
+    /// The gate's name in what it saves and tells. Envoys that see the same traffic
+    /// keep what they learn under names of their own.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::NAME)))]
+    gate: String,
+    /// How long a tick takes, which the watch takes for ten seconds. Less is for
+    /// tests: time passes faster.
+    #[cfg_attr(feature = "schema", schemars(range(min = *TICK_MILLISECONDS.start(), max = *TICK_MILLISECONDS.end())))]
+    tick_milliseconds: u64,
+    /// The upstream that keeps what is learnt, over restarts of Envoy, and shows
+    /// what was said. Without it a gate learns anew after each restart, for a week.
+    upstream: Option<RawUpstream>,
+    /// Who else is told each verdict.
+    alert: Option<RawAlert>,
+}
+
+impl Default for RawWatch {
+    fn default() -> Self {
+        Self {
+            gate: "gate".into(),
+            tick_milliseconds: *TICK_MILLISECONDS.end(),
+            upstream: None,
+            alert: None,
+        }
+    }
+}
+
+/// `hookgate serve`, at a log in SQLite or NATS.
+#[derive(Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "WatchUpstream")
+)]
+#[serde(deny_unknown_fields, expecting = "an upstream")]
+struct RawUpstream {
+    /// Envoy cluster of the upstream: the one that events go to.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
+    cluster: String,
+    /// Value of the `host` header.
+    #[serde(default = "default_authority")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
+    authority: String,
+}
+
+/// A receiver of verdicts: each is POSTed as a CloudEvent in JSON, at most three
+/// times. A token is Envoy's to add (`credential_injector`); it never reaches this
+/// filter.
+#[derive(Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "WatchAlert")
+)]
+#[serde(deny_unknown_fields, expecting = "a receiver of verdicts")]
+struct RawAlert {
+    /// Envoy cluster of the receiver; it should use TLS.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
+    cluster: String,
+    /// Value of the `host` header.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::TEXT)))]
+    authority: String,
+    /// Path, such as `/alerts`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern::REQUEST_PATH)))]
+    path: String,
+}
+
+fn default_authority() -> String {
+    "hookgate".into()
+}
+
+impl RawWatch {
+    pub(super) fn check(self, path: &str) -> Result<Watch, ConfigError> {
+        let at = |field: &str| format!("{path}.{field}");
+        name(&at("gate"), &self.gate)?;
+        let tick = self.tick_milliseconds;
+        bounded(&at("tick_milliseconds"), tick, TICK_MILLISECONDS)?;
+        let upstream = self.upstream.map(|it| it.check(&at("upstream")));
+        let alert = self.alert.map(|it| it.check(&at("alert")));
+        Ok(Watch {
+            gate: self.gate,
+            tick: Duration::from_millis(tick),
+            upstream: upstream.transpose()?,
+            alert: alert.transpose()?,
+        })
+    }
+}
+
+impl RawUpstream {
+    fn check(self, path: &str) -> Result<WatchUpstream, ConfigError> {
+        target(path, &self.cluster, &self.authority)?;
+        Ok(WatchUpstream {
+            cluster: self.cluster,
+            authority: self.authority,
+        })
+    }
+}
+
+impl RawAlert {
+    fn check(self, path: &str) -> Result<WatchAlert, ConfigError> {
+        target(path, &self.cluster, &self.authority)?;
+        let at = format!("{path}.path");
+        if !self.path.starts_with('/') {
+            let expected = "an absolute path such as `/alerts`";
+            return Err(ConfigError::text(&at, &self.path, expected));
+        }
+        text(&at, &self.path, "a path without spaces")?;
+        Ok(WatchAlert {
+            cluster: self.cluster,
+            authority: self.authority,
+            path: self.path,
+        })
+    }
+}
+
+fn target(path: &str, cluster: &str, authority: &str) -> Result<(), ConfigError> {
+    text(
+        &format!("{path}.cluster"),
+        cluster,
+        "the name of an Envoy cluster",
+    )?;
+    text(&format!("{path}.authority"), authority, "a host name")
+}

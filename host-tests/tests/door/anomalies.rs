@@ -1,0 +1,449 @@
+//! What the watch says in a real Envoy, with time that passes fifty times as fast.
+//!
+//! A tick is 200 ms and stands for ten seconds. What a week teaches is made here and
+//! given to the gate as the state that its upstream has kept.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use hookgate_host_tests::artefact;
+use hookgate_host_tests::client::{self, Http1};
+use hookgate_host_tests::envoy::{Envoy, Setup};
+use hookgate_host_tests::event::{Event, PLATFORM};
+use hookgate_host_tests::keeper::Keeper;
+use hookgate_host_tests::payload;
+use hookgate_host_tests::prometheus::Exposition;
+use hookgate_host_tests::raw::Head;
+use hookgate_host_tests::upstream::Upstream;
+use hookgate_host_tests::wait;
+use hookgate_watch::source::Network;
+use hookgate_watch::stranger::Signed;
+use hookgate_watch::time::Time;
+use hookgate_watch::upstream::Answer;
+use hookgate_watch::watch::Watch;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep};
+
+const TICK: Duration = Duration::from_millis(200);
+
+/// What is usual: events a tick, of each of these types.
+const USUAL: u64 = 2;
+const TYPES: [&str; 2] = ["invoice.paid", "payout.paid"];
+
+/// Ticks of eight days.
+const LEARNT: u64 = 69_120;
+
+/// Verdicts of somebody who means harm.
+const ATTACKS: [&str; 3] = ["forged_signatures", "slow_loris", "secret_suspect"];
+
+fn gate(more: &Value) -> Value {
+    let mut watch = json!({"gate": "edge", "tick_milliseconds": 200,
+        "upstream": {"cluster": "upstream"}});
+    if let (Some(watch), Some(more)) = (watch.as_object_mut(), more.as_object()) {
+        watch.extend(more.clone());
+    }
+    json!({
+        "endpoints": [{"name": "stripe", "path": "/webhooks/stripe", "keyring": "file"}],
+        "keyrings": [{"name": "file", "filter_state": "hookgate.secrets"}],
+        "watch": watch,
+    })
+}
+
+/// Returns what a watch has learnt of eight days that end about now.
+fn learnt() -> Bytes {
+    static LEARNT_ONCE: OnceLock<Bytes> = OnceLock::new();
+    let state = LEARNT_ONCE.get_or_init(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let turn = now.unwrap_or_default().as_millis() / TICK.as_millis();
+        let turn = u64::try_from(turn).unwrap_or_default();
+        let time = |turn: u64| Time::from_unix_seconds(turn * 10);
+        let mut watch = Watch::new(time(turn - LEARNT));
+        let mut chance = 7_u64;
+        for turn in turn - LEARNT + 1..=turn {
+            for type_name in TYPES {
+                // 0 to 4 events, 2 on average.
+                chance = chance
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let events = u32::try_from((chance >> 33) % (2 * USUAL + 1)).unwrap_or_default();
+                let signed = Signed {
+                    network: Network::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                    api_version: None,
+                    type_name,
+                    account: None,
+                };
+                watch.delivered_many(&signed, events, 0);
+                for number in 0..events {
+                    watch.answered(Answer::Answered, 0.01 * f64::from(1 + number));
+                }
+            }
+            watch.held_open(2, 10_000.0);
+            watch.tick(time(turn));
+        }
+        Bytes::from(watch.save())
+    });
+    state.clone()
+}
+
+/// A gate that has learnt what is usual, and gets it.
+struct Door {
+    envoy: Envoy,
+    keeper: Keeper,
+    usual: Sender,
+}
+
+impl Door {
+    async fn open(setup: Setup, more: &Value) -> Result<Self> {
+        let state = tokio::task::spawn_blocking(learnt).await?;
+        let keeper = Keeper::start().await?;
+        let envoy = setup.gate(gate(more)).start(keeper.address()).await?;
+        let usual = Sender::start(envoy.address(), Duration::from_millis(50), fresh);
+        // What was learnt comes when what is usual does.
+        wait::until("usual deliveries", wait::PATIENCE, async || {
+            Ok((usual.sent() > 5).then_some(()))
+        })
+        .await?;
+        keeper.kept().state = Some(state);
+        let door = Self {
+            envoy,
+            keeper,
+            usual,
+        };
+        door.expect("hookgate_watch", &[("result", "restored")], 1)
+            .await?;
+        let ticked = door
+            .count("hookgate_watch", &[("result", "ticked")])
+            .await?;
+        door.expect("hookgate_watch", &[("result", "ticked")], ticked + 10)
+            .await?;
+        Ok(door)
+    }
+
+    async fn count(&self, name: &str, labels: &[(&str, &str)]) -> Result<u64> {
+        let page = self.envoy.admin().page("/stats/prometheus").await?;
+        Exposition::parse(&page)?.sum(name, labels)
+    }
+
+    /// Waits until a statistic is at least this.
+    async fn expect(&self, name: &str, labels: &[(&str, &str)], least: u64) -> Result<u64> {
+        let what = format!("{name}{labels:?} of {least}");
+        wait::until(&what, wait::PATIENCE, async || {
+            let found = self.count(name, labels).await?;
+            Ok((found >= least).then_some(found))
+        })
+        .await
+        .with_context(|| self.envoy.output().unwrap_or_default())
+    }
+
+    /// Waits until a verdict shows in the statistics, in the log and at the upstream;
+    /// returns its evidence.
+    async fn expect_verdict(&self, kind: &str) -> Result<String> {
+        let labels = [("kind", kind)];
+        self.expect("hookgate_anomaly_verdicts", &labels, 1).await?;
+        let score = self.expect("hookgate_anomaly", &labels, 50).await?;
+        assert!(score <= 100, "{score}");
+        let event = wait::until("the verdict at the upstream", wait::PATIENCE, async || {
+            let told = self.keeper.kept().told.clone();
+            let mut told = told.into_iter();
+            let found = told.find(|(path, event)| {
+                path == "/v1/watch/verdicts" && event.pointer("/data/kind") == Some(&kind.into())
+            });
+            Ok(found.map(|(_, event)| event))
+        })
+        .await?;
+        assert_eq!(event.pointer("/specversion"), Some(&"1.0".into()));
+        assert_eq!(event.pointer("/data/gate"), Some(&"edge".into()));
+        let evidence = event
+            .pointer("/data/evidence")
+            .and_then(Value::as_str)
+            .context("evidence")?;
+        let line = format!("anomaly kind={kind} ");
+        let log = self.envoy.output()?;
+        let lines: Vec<&str> = log.lines().filter(|it| it.contains(&line)).collect();
+        assert!(lines.iter().any(|it| it.contains(evidence)), "{lines:?}");
+        eprintln!("{kind}: {evidence}");
+        Ok(evidence.to_owned())
+    }
+
+    /// Asserts that no verdict accuses anybody, but for one kind.
+    async fn assert_no_attack_but(&self, kind: &str) -> Result<()> {
+        for attack in ATTACKS.into_iter().filter(|it| *it != kind) {
+            let labels = [("kind", attack)];
+            let found = self.count("hookgate_anomaly_verdicts", &labels).await?;
+            assert_eq!(found, 0, "{attack} beside {kind}");
+        }
+        Ok(())
+    }
+}
+
+/// Sends deliveries at a pace, until it is dropped.
+struct Sender {
+    task: JoinHandle<Result<()>>,
+    sent: Arc<AtomicU64>,
+}
+
+type Make = fn(u64) -> Result<client::Delivery>;
+
+impl Sender {
+    fn start(address: SocketAddr, pause: Duration, make: Make) -> Self {
+        let sent = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&sent);
+        let task = tokio::spawn(async move {
+            let mut pace = interval(pause);
+            let mut connection = Http1::connect(address).await?;
+            for number in 0.. {
+                pace.tick().await;
+                if connection.send(make(number)?).await.is_err() {
+                    connection = Http1::connect(address).await?;
+                }
+                counter.store(number, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+        Self { task, sent }
+    }
+
+    fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn fresh(number: u64) -> Result<client::Delivery> {
+    let [one, other] = TYPES;
+    let kind = if number.is_multiple_of(2) { one } else { other };
+    PLATFORM.deliver(&Event::fresh_of_type(kind)?)
+}
+
+fn forged(_: u64) -> Result<client::Delivery> {
+    PLATFORM.forge(&Event::fresh()?)
+}
+
+fn known(number: u64) -> Result<client::Delivery> {
+    let ([known, _], id) = (TYPES, format!("evt_storm{}", number % 3));
+    let Event { payload, .. } = Event::fresh_of_type(known)?;
+    let payload = payload::with_id(&payload, &id)?.into();
+    PLATFORM.deliver(&Event { id, payload })
+}
+
+#[tokio::test]
+async fn a_spike_is_legitimate_and_nobody_is_accused() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    let address = door.envoy.address();
+    let _more: Vec<Sender> = (0..5)
+        .map(|_| Sender::start(address, Duration::from_millis(50), fresh))
+        .collect();
+    door.expect_verdict("legitimate_spike").await?;
+    door.assert_no_attack_but("none").await
+}
+
+#[tokio::test]
+async fn forgeries_of_one_source_are_told_with_their_network() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    let address = door.envoy.address();
+    let _forger = Sender::start(address, Duration::from_millis(20), forged);
+    let evidence = door.expect_verdict("forged_signatures").await?;
+    assert!(evidence.contains("from 127.0.0.0/24"), "{evidence}");
+    door.assert_no_attack_but("forged_signatures").await
+}
+
+#[tokio::test]
+async fn forgeries_of_500_sources_are_told_as_those_of_many() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    let address = door.envoy.address();
+    let attack = tokio::spawn(async move {
+        for number in (0..500_u16).cycle() {
+            let [high, low] = number.to_be_bytes();
+            let source = IpAddr::V4(Ipv4Addr::new(127, 100 + high, low, 1));
+            let mut connection = Http1::connect_from(source, address).await?;
+            connection.send(forged(0)?).await?;
+            sleep(Duration::from_millis(4)).await;
+        }
+        anyhow::Ok(())
+    });
+    let evidence = door.expect_verdict("forged_signatures").await?;
+    attack.abort();
+    assert!(evidence.contains("from many networks"), "{evidence}");
+    door.assert_no_attack_but("forged_signatures").await
+}
+
+#[tokio::test]
+async fn requests_that_are_held_open_are_told() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    let mut slow = Vec::new();
+    for _ in 0..80 {
+        let source = IpAddr::V4(Ipv4Addr::new(127, 0, 7, 1));
+        let mut stream = client::connect_from(source, door.envoy.address()).await?;
+        let signature = PLATFORM.sign_at(b"never", SystemTime::now())?;
+        let head = Head::new("POST /webhooks/stripe")
+            .header("content-length", "1000")
+            .header("stripe-signature", signature);
+        stream.write_all(&head.body(b"{")).await?;
+        slow.push(stream);
+    }
+    let evidence = door.expect_verdict("slow_loris").await?;
+    assert!(
+        evidence.contains("requests open and incomplete"),
+        "{evidence}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_is_a_cascade() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    door.keeper.kept().event_status = 503;
+    let evidence = door.expect_verdict("cascade").await?;
+    assert!(evidence.contains("of requests failed"), "{evidence}");
+    door.assert_no_attack_but("none").await
+}
+
+#[tokio::test]
+async fn silence_is_told() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    door.usual.task.abort();
+    door.expect_verdict("all_silent").await?;
+    door.assert_no_attack_but("none").await
+}
+
+#[tokio::test]
+async fn known_events_that_come_again_and_again_are_a_storm() -> Result<()> {
+    let door = Door::open(Setup::shipped(), &json!({})).await?;
+    let address = door.envoy.address();
+    let _storm = Sender::start(address, Duration::from_millis(20), known);
+    let evidence = door.expect_verdict("duplicate_storm").await?;
+    assert!(evidence.contains("of known events"), "{evidence}");
+    door.assert_no_attack_but("none").await
+}
+
+#[tokio::test]
+async fn an_alert_that_was_refused_comes_again_and_once_to_each() -> Result<()> {
+    let alert = json!({"alert": {"cluster": "upstream", "authority": "a", "path": "/alerts"}});
+    let door = Door::open(Setup::shipped(), &alert).await?;
+    door.keeper.kept().refusals = 2;
+    let address = door.envoy.address();
+    let _forger = Sender::start(address, Duration::from_millis(20), forged);
+    door.expect_verdict("forged_signatures").await?;
+    let told = |path: &str| {
+        let kept = door.keeper.kept();
+        let told = kept.told.iter().filter(|(it, _)| it == path);
+        told.filter(|(_, event)| event.pointer("/data/kind") == Some(&"forged_signatures".into()))
+            .count()
+    };
+    wait::until("the alert", wait::PATIENCE, async || {
+        Ok((told("/alerts") > 0).then_some(()))
+    })
+    .await?;
+    assert_eq!((told("/alerts"), told("/v1/watch/verdicts")), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn kill_of_the_worker_that_looks_lets_another_look() -> Result<()> {
+    let setup = Setup::shipped().module(artefact::trap_module()?);
+    let door = Door::open(setup, &json!({})).await?;
+    let taken = door.count("hookgate_watch", &[("result", "taken")]).await?;
+    assert_eq!(taken, 1);
+    let trap = fresh(0)?.header("x-hookgate-test-trap", "watch")?;
+    assert_eq!(door.envoy.send(trap).await?.status, 200);
+    door.expect("hookgate_watch", &[("result", "taken")], 2)
+        .await?;
+    door.expect("hookgate_watch", &[("result", "restored")], 2)
+        .await?;
+    let address = door.envoy.address();
+    let _forger = Sender::start(address, Duration::from_millis(20), forged);
+    door.expect_verdict("forged_signatures").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_learnt_outlives_envoy() -> Result<()> {
+    let upstream = Upstream::sqlite().await?;
+    let configuration = gate(&json!({"tick_milliseconds": 20}));
+    let setup = || Setup::shipped().gate(configuration.clone());
+    let saved = async |envoy: &Envoy, result: &str| -> Result<u64> {
+        let page = envoy.admin().page("/stats/prometheus").await?;
+        Exposition::parse(&page)?.sum("hookgate_watch", &[("result", result)])
+    };
+    let envoy = setup().start(upstream.address()).await?;
+    envoy.send(fresh(0)?).await?;
+    wait::until("a state that is saved", wait::PATIENCE, async || {
+        Ok((saved(&envoy, "saved").await? > 0).then_some(()))
+    })
+    .await?;
+    assert_eq!(saved(&envoy, "restored").await?, 0);
+    drop(envoy);
+    let envoy = setup().start(upstream.address()).await?;
+    envoy.send(fresh(0)?).await?;
+    wait::until("the state again", wait::PATIENCE, async || {
+        Ok((saved(&envoy, "restored").await? > 0).then_some(()))
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upstream_that_gives_back_nonsense_or_nothing_harms_nobody() -> Result<()> {
+    let keeper = Keeper::start().await?;
+    let configuration = gate(&json!({"tick_milliseconds": 20}));
+    let envoy = Setup::shipped()
+        .gate(configuration)
+        .start(keeper.address())
+        .await?;
+    let count = async |result: &str| -> Result<u64> {
+        let page = envoy.admin().page("/stats/prometheus").await?;
+        Exposition::parse(&page)?.sum("hookgate_watch", &[("result", result)])
+    };
+    let until = async |result: &'static str, least: u64| {
+        wait::until(result, wait::PATIENCE, async || {
+            Ok((count(result).await? >= least).then_some(()))
+        })
+        .await
+    };
+    until("restore_failed", 2).await?;
+    // It looks all the same, and saves nothing over what it doesn't know.
+    until("ticked", 60).await?;
+    assert_eq!(keeper.kept().saved.len(), 0);
+    keeper.kept().state = Some(Bytes::from_static(b"HGWT\x01\x00 nonsense"));
+    until("state_refused", 1).await?;
+    until("saved", 1).await?;
+    assert_eq!(count("restored").await?, 0);
+    assert_eq!(envoy.send(fresh(0)?).await?.status, 200);
+    assert_eq!(envoy.admin().vm_reloads().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_cannot_speak_as_the_watch() -> Result<()> {
+    let keeper = Keeper::start().await?;
+    let mut configuration = gate(&json!({}));
+    let fields = configuration.as_object_mut().context("a configuration")?;
+    fields.insert("pass_unknown_paths".to_owned(), true.into());
+    // A route that nobody should have: whatever is asked of the upstream.
+    let first = "              - match: {path: /webhooks/stripe}\n";
+    let open =
+        "              - match: {prefix: /v1/watch}\n                route: {cluster: upstream}\n";
+    let envoy = Setup::shipped()
+        .gate(configuration)
+        .edit(first, &format!("{open}{first}"))
+        .start(keeper.address())
+        .await?;
+    let event = json!({"data": {"kind": "slow_loris"}}).to_string();
+    let told = client::Delivery::post("/v1/watch/verdicts", event.into_bytes())
+        .header("x-hookgate-watch", "1")?;
+    assert_eq!(envoy.send(told).await?.status, 403);
+    assert_eq!(keeper.kept().told, []);
+    Ok(())
+}

@@ -1,0 +1,491 @@
+//! What is unusual about deliveries: carries counts to [`hookgate_watch`], and what
+//! it wants done to the host.
+//!
+//! Requests only count, in the memory of their VM. On its tick a VM does what its
+//! [`Worker`] asks for. Calls go out from ticks alone, and each kind one at a time.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    net::IpAddr,
+    rc::Rc,
+    time::Duration,
+};
+
+use hookgate_core::{
+    config::{self, Watch},
+    delivery::{Count, Identified},
+    metric,
+    outcome::Outcome,
+    reply::Code,
+    time::Timestamp,
+};
+use hookgate_watch::{
+    alert::{Alert, MEDIA_TYPE},
+    source::Network,
+    stranger::Signed,
+    tally::Open,
+    upstream::Answer,
+    verdict::{Cause, Verdict},
+    worker::{Act, Board, Place, Saved, Settings, Worker},
+};
+use log::{info, warn};
+use proxy_wasm::{hostcalls, types::Status};
+
+use crate::{counters, host, vm};
+
+/// A version that no present key has: "create if absent".
+const NEVER_A_VERSION: u32 = u32::MAX;
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a verdict is sent, and how long after a failure again.
+const ATTEMPTS: u32 = 3;
+const RETRY_MILLIS: u64 = 2_000;
+
+/// Verdicts that wait to be told, to one receiver.
+const MAX_WAITING: usize = 64;
+
+/// Says that the gate itself asks: it takes every `x-hookgate-*` from its clients.
+const FROM_THE_GATE: (&str, &str) = ("x-hookgate-watch", "1");
+
+thread_local! {
+    /// A module's statics are its VM's: a new configuration goes on with what was
+    /// learnt under the one before.
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// Watches the deliveries of one configuration.
+pub(crate) struct Watching {
+    config: Watch,
+    receivers: Vec<Receiver>,
+    restoring: Cell<Option<u32>>,
+    /// Whether it was said that the upstream doesn't say what was saved.
+    is_unknown: Cell<bool>,
+    saving: Cell<Option<u32>>,
+}
+
+/// Is told verdicts.
+struct Receiver {
+    target: Target,
+    waiting: RefCell<VecDeque<Waiting>>,
+    call: Cell<Option<u32>>,
+}
+
+struct Waiting {
+    event: String,
+    attempts: u32,
+    due_millis: u64,
+}
+
+struct Target {
+    cluster: String,
+    authority: String,
+    path: String,
+}
+
+/// One request, as the watch sees it.
+#[derive(Default)]
+pub(crate) struct Seen {
+    network: Option<Network>,
+    open: Option<Open>,
+    buffered: usize,
+}
+
+impl Watching {
+    /// Begins, or goes on with what this VM has; defines the statistics.
+    pub(crate) fn start(config: Watch) -> Result<Rc<Self>, Status> {
+        for cause in Cause::ALL {
+            counters::define(&metric::ANOMALY, &[cause.name()])?;
+            counters::define(&metric::VERDICTS, &[cause.name()])?;
+        }
+        let settings = Settings {
+            tick_millis: u64::try_from(config.tick.as_millis()).unwrap_or(u64::MAX),
+            workers: vm::NUMBERS,
+            is_kept: config.upstream.is_some(),
+        };
+        WORKER.with_borrow_mut(|worker| match worker {
+            Some(worker) => worker.set(settings),
+            None => *worker = host::token().map(|token| Worker::new(settings, token)),
+        });
+        let upstream = config.upstream.as_ref().map(|it| Target {
+            cluster: it.cluster.clone(),
+            authority: it.authority.clone(),
+            path: "/v1/watch/verdicts".to_owned(),
+        });
+        let alert = config.alert.as_ref().map(|it| Target {
+            cluster: it.cluster.clone(),
+            authority: it.authority.clone(),
+            path: it.path.clone(),
+        });
+        let receivers = upstream.into_iter().chain(alert).map(|target| Receiver {
+            target,
+            waiting: RefCell::default(),
+            call: Cell::new(None),
+        });
+        Ok(Rc::new(Self {
+            receivers: receivers.collect(),
+            config,
+            restoring: Cell::new(None),
+            is_unknown: Cell::new(false),
+            saving: Cell::new(None),
+        }))
+    }
+
+    /// How often [`Self::tick`] has to be called.
+    pub(crate) fn period(&self) -> Duration {
+        self.config.tick / 8
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&self, now: Timestamp, is_serving: bool) {
+        let Some(number) = vm::number() else {
+            return;
+        };
+        let now_millis = now.unix_millis();
+        let acts =
+            with_worker(|worker| worker.tick(now_millis, number, !is_serving, &mut SharedData));
+        #[cfg(feature = "trap")]
+        if with_worker(|worker| worker.watch().is_some()) == Some(true) {
+            crate::trap::on_look();
+        }
+        for act in acts.unwrap_or_default() {
+            self.act(act, now);
+        }
+        for receiver in &self.receivers {
+            receiver.send(now_millis);
+        }
+    }
+
+    /// Takes the answer to a call; tells whether it was one of its own.
+    pub(crate) fn answered(&self, token: u32, answer: &Answered) -> bool {
+        if self.restoring.get() == Some(token) {
+            self.restoring.set(None);
+            self.restored(answer);
+        } else if self.saving.get() == Some(token) {
+            self.saving.set(None);
+            count(if answer.is_success() {
+                "saved"
+            } else {
+                "save_failed"
+            });
+        } else {
+            let asked = |it: &&Receiver| it.call.get() == Some(token);
+            let Some(receiver) = self.receivers.iter().find(asked) else {
+                return false;
+            };
+            receiver.answered(answer, host::now().unix_millis());
+        }
+        true
+    }
+
+    /// Tells whether the whole body of an answer is worth reading.
+    pub(crate) fn reads(&self, token: u32) -> bool {
+        self.restoring.get() == Some(token)
+    }
+
+    fn act(&self, act: Act, now: Timestamp) {
+        match act {
+            Act::Taken => {
+                count("taken");
+                info!("watch: this worker looks from now on");
+            }
+            Act::Restore => self.restore(),
+            Act::Save(state) => self.save(&state),
+            Act::Tell(verdict) => self.tell(&verdict, now),
+            Act::Show(scores) => {
+                count("ticked");
+                for (cause, score) in scores {
+                    if let Ok(gauge) = counters::define(&metric::ANOMALY, &[cause.name()]) {
+                        _ = hostcalls::record_metric(gauge, score.into());
+                    }
+                }
+            }
+            Act::Refused(error) => {
+                count("counts_refused");
+                warn!("watch: counts of a worker are thrown away: {error}");
+            }
+        }
+    }
+
+    fn restore(&self) {
+        let asked = self.config.upstream.as_ref().map(|upstream| {
+            let headers = self.state_headers("GET", upstream);
+            call(&upstream.cluster, &borrowed(&headers), None)
+        });
+        match asked {
+            Some(Ok(token)) => self.restoring.set(Some(token)),
+            _ => self.restored(&Answered::default()),
+        }
+    }
+
+    fn restored(&self, answer: &Answered) {
+        let saved = match answer.status {
+            200 => Saved::State(&answer.body),
+            404 => Saved::Nothing,
+            _ => Saved::Unknown,
+        };
+        let outcome = with_worker(|worker| worker.restored(saved));
+        let was_unknown = self.is_unknown.replace(saved == Saved::Unknown);
+        match (saved, outcome) {
+            (_, Some(Err(error))) => {
+                count("state_refused");
+                warn!("watch: what was saved is refused, and learnt anew: {error}");
+            }
+            (Saved::State(bytes), _) => {
+                count("restored");
+                info!("watch: restored, {} bytes", bytes.len());
+            }
+            (Saved::Nothing, _) => info!("watch: nothing was saved yet"),
+            (Saved::Unknown, _) => {
+                count("restore_failed");
+                if !was_unknown {
+                    warn!(
+                        "watch: the upstream doesn't say what was saved (status {}); it is asked again and again",
+                        answer.status
+                    );
+                }
+            }
+        }
+    }
+
+    fn save(&self, state: &[u8]) {
+        let Some(upstream) = &self.config.upstream else {
+            return;
+        };
+        if self.saving.get().is_some() {
+            return;
+        }
+        let headers = self.state_headers("PUT", upstream);
+        match call(&upstream.cluster, &borrowed(&headers), Some(state)) {
+            Ok(token) => self.saving.set(Some(token)),
+            Err(_) => count("save_failed"),
+        }
+    }
+
+    fn state_headers(
+        &self,
+        method: &'static str,
+        upstream: &config::WatchUpstream,
+    ) -> Vec<(&'static str, String)> {
+        let path = format!("/v1/watch/state?gate={}", self.config.gate);
+        vec![
+            (":method", method.to_owned()),
+            (":path", path),
+            (":authority", upstream.authority.clone()),
+            (FROM_THE_GATE.0, FROM_THE_GATE.1.to_owned()),
+        ]
+    }
+
+    /// Tells a verdict to the log, the statistics and whoever wants to be told.
+    fn tell(&self, verdict: &Verdict, now: Timestamp) {
+        let began = with_worker(|worker| worker.millis_of(verdict.at));
+        let alert = Alert {
+            verdict,
+            gate: &self.config.gate,
+            began: Timestamp::from_unix_millis(began.unwrap_or_default()),
+            at: now,
+        };
+        counters::add_by_name(&metric::VERDICTS, &[verdict.cause.name()]);
+        warn!("{alert}");
+        for receiver in &self.receivers {
+            receiver.take(alert.cloud_event());
+        }
+    }
+}
+
+impl Receiver {
+    fn take(&self, event: String) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= MAX_WAITING {
+            waiting.pop_front();
+            count("alert_failed");
+        }
+        waiting.push_back(Waiting {
+            event,
+            attempts: 0,
+            due_millis: 0,
+        });
+    }
+
+    /// Sends the oldest that is due, if none is under way.
+    fn send(&self, now_millis: u64) {
+        if self.call.get().is_some() {
+            return;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        let Some(first) = waiting.front_mut().filter(|it| it.due_millis <= now_millis) else {
+            return;
+        };
+        first.attempts += 1;
+        let target = &self.target;
+        let headers = [
+            (":method", "POST"),
+            (":path", target.path.as_str()),
+            (":authority", target.authority.as_str()),
+            ("content-type", MEDIA_TYPE),
+            FROM_THE_GATE,
+        ];
+        match call(&target.cluster, &headers, Some(first.event.as_bytes())) {
+            Ok(token) => self.call.set(Some(token)),
+            Err(_) => failed(&mut waiting, now_millis),
+        }
+    }
+
+    fn answered(&self, answer: &Answered, now_millis: u64) {
+        self.call.set(None);
+        let mut waiting = self.waiting.borrow_mut();
+        if answer.is_success() {
+            waiting.pop_front();
+            count("alerted");
+        } else {
+            failed(&mut waiting, now_millis);
+        }
+    }
+}
+
+/// Lets the first wait for its next attempt, or gives it up.
+fn failed(waiting: &mut VecDeque<Waiting>, now_millis: u64) {
+    if let Some(first) = waiting.front_mut() {
+        if first.attempts < ATTEMPTS {
+            first.due_millis = now_millis.saturating_add(RETRY_MILLIS);
+            return;
+        }
+        waiting.pop_front();
+        count("alert_failed");
+        warn!("watch: a verdict could not be told, three times");
+    }
+}
+
+/// Is the answer to a call; status 0 if there was none.
+#[derive(Default)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answered {
+    const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+}
+
+impl Seen {
+    /// A request whose headers were admitted, and whose body is awaited.
+    pub(crate) fn opened(&mut self) {
+        self.open = with_worker(|worker| worker.tally.opened());
+    }
+
+    /// Where a request comes from.
+    pub(crate) fn came_from(&mut self, address: Option<IpAddr>) {
+        self.network = address.map(Network::of);
+    }
+
+    /// `buffered` bytes of the body have come in all.
+    pub(crate) fn brought(&mut self, buffered: usize) {
+        let bytes = buffered.saturating_sub(self.buffered);
+        self.buffered = buffered;
+        if let Some(open) = &mut self.open {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            with_worker(|worker| worker.tally.brought(open, bytes));
+        }
+    }
+
+    /// The request is whole, answered, or gone.
+    pub(crate) fn closed(&mut self) {
+        if let Some(open) = self.open.take() {
+            with_worker(|worker| worker.tally.closed(open));
+        }
+    }
+
+    /// Counts what a delivery gave.
+    pub(crate) fn count(&self, counts: &[Count], identified: Option<&Identified>) {
+        let (mut verified, mut ended, mut millis) = (false, None, None);
+        for count in counts {
+            match count {
+                Count::Verified { .. } => verified = true,
+                Count::Ended(outcome) => ended = Some(*outcome),
+                Count::UpstreamMillis(took) => millis = Some(*took),
+                _ => {}
+            }
+        }
+        with_worker(|worker| {
+            let tally = &mut worker.tally;
+            if let (true, Some(identified), Some(network)) = (verified, identified, self.network) {
+                let signed = Signed {
+                    network,
+                    api_version: identified.api_version.as_deref(),
+                    type_name: &identified.event_type,
+                    account: identified.account.as_deref(),
+                };
+                let is_known = matches!(ended, Some(Outcome::Duplicate | Outcome::InProgress));
+                tally.signed(&signed, is_known);
+            }
+            if let (Some(ended), Some(millis)) = (ended, millis) {
+                let answer = match ended {
+                    Outcome::Committed | Outcome::PassedThrough => Answer::Answered,
+                    _ => Answer::Failed,
+                };
+                tally.answered(answer, millis);
+            }
+            if let (Some(Outcome::Refused(code)), Some(network)) = (ended, self.network)
+                && is_forged(code)
+            {
+                tally.refused(network, 1);
+            }
+        });
+    }
+}
+
+/// Tells whether a refusal says that nobody signed. A sender whose failures are used
+/// up is refused for those that it had.
+const fn is_forged(code: Code) -> bool {
+    matches!(
+        code,
+        Code::SignatureMissing
+            | Code::SignatureMalformed
+            | Code::SignatureMismatch
+            | Code::TimestampOutOfTolerance
+            | Code::RateLimited
+    )
+}
+
+fn with_worker<T>(run: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    WORKER.with_borrow_mut(|worker| worker.as_mut().map(run))
+}
+
+fn count(result: &str) {
+    counters::add_by_name(&metric::WATCH, &[result]);
+}
+
+fn borrowed<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    let pairs = headers.iter();
+    pairs.map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+fn call(cluster: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<u32, Status> {
+    hostcalls::dispatch_http_call(cluster, headers.to_vec(), body, Vec::new(), TIMEOUT)
+}
+
+/// Is what all workers read and write, in Envoy's shared data.
+struct SharedData;
+
+fn key(place: Place) -> String {
+    match place {
+        Place::Lease => "hookgate1.watch.lease".to_owned(),
+        Place::Counts(number) => format!("hookgate1.watch.counts.{number}"),
+    }
+}
+
+impl Board for SharedData {
+    fn load(&mut self, place: Place) -> Option<(Vec<u8>, u32)> {
+        let (bytes, version) = hostcalls::get_shared_data(&key(place)).ok()?;
+        Some((bytes.unwrap_or_default(), version?))
+    }
+
+    fn store(&mut self, place: Place, bytes: &[u8], version: Option<u32>) -> bool {
+        let version = version.unwrap_or(NEVER_A_VERSION);
+        hostcalls::set_shared_data(&key(place), Some(bytes), Some(version)).is_ok()
+    }
+}

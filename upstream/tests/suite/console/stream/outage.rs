@@ -1,0 +1,91 @@
+//! The console's connection to NATS: one, kept, and renewed.
+
+use std::{fs, net::SocketAddr};
+
+use serde_json::Value;
+
+use super::super::{Client, send};
+use crate::{
+    delivery::Delivery,
+    destinations::{Place, destination},
+    harness::until,
+    nats_server::Nats,
+    receiver::{Reaction, Receiver},
+};
+
+/// Pages that ask NATS.
+const PAGES: [&str; 6] = [
+    "/review",
+    "/review?type=invoice.*",
+    "/event?id=evt_1",
+    "/destination?name=orders",
+    "/search?type=invoice.*",
+    "/audit",
+];
+
+/// Connections that the server has ever had, as it shows them itself.
+fn connections(nats: &Nats) -> u64 {
+    let ports = fs::read_dir(nats.folder()).unwrap().find_map(|file| {
+        let path = file.unwrap().path();
+        path.extension()
+            .is_some_and(|it| it == "ports")
+            .then_some(path)
+    });
+    let ports: Value = serde_json::from_slice(&fs::read(ports.unwrap()).unwrap()).unwrap();
+    let address = ports["monitoring"][0].as_str().unwrap();
+    let address: SocketAddr = address.strip_prefix("http://").unwrap().parse().unwrap();
+    let page = send(address, "GET /varz HTTP/1.0\r\nhost: nats\r\n", "");
+    let varz: Value = serde_json::from_str(&page.body).unwrap();
+    varz["total_connections"].as_u64().unwrap()
+}
+
+#[test]
+fn pages_on_nats_share_one_connection() {
+    let nats = Nats::start_with("max_payload: 4MB\nhttp: \"127.0.0.1:-1\"");
+    let orders = Receiver::start(|_, _| Reaction::Status(422));
+    let place = Place::new(&nats.address(), &destination("orders", &orders.url(), ""));
+    let server = place.start();
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    let client = Client::new(server.metrics());
+    until("it is parked", || {
+        client.get("/review").body.contains("evt_1").then_some(())
+    });
+    let before = connections(&nats);
+    for page in PAGES.into_iter().cycle().take(4 * PAGES.len()) {
+        assert_eq!(client.get(page).status, 200, "{page}");
+    }
+    assert_eq!(connections(&nats), before);
+}
+
+#[test]
+fn while_nats_is_away_pages_say_so_and_then_they_are_back() {
+    let mut nats = Nats::start();
+    let orders = Receiver::start(|_, _| Reaction::Status(422));
+    let place = Place::new(&nats.address(), &destination("orders", &orders.url(), ""));
+    let server = place.start();
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    let client = Client::new(server.metrics());
+    until("it is parked", || {
+        client.get("/review").body.contains("evt_1").then_some(())
+    });
+    nats.kill();
+    let lost = "the connection was lost and is being renewed";
+    until("every page says so", || {
+        let says = |page: &&str| {
+            let page = client.get(page);
+            page.status == 503 && page.body.contains(lost)
+        };
+        PAGES.iter().all(says).then_some(())
+    });
+    client.get("/").says(200, "confirms nothing");
+    nats.restart_and_wait();
+    until("they are back", || {
+        let is_back = |page: &&str| client.get(page).status == 200;
+        PAGES.iter().all(is_back).then_some(())
+    });
+    client.get("/review").says(200, "evt_1");
+    client
+        .get("/event?id=evt_1")
+        .says(200, "waits for a person");
+    client.get("/search?type=invoice.*").says(200, "evt_1");
+}

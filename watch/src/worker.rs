@@ -1,0 +1,385 @@
+//! The watch of a gate that has several workers, none of which sees all.
+//!
+//! Each worker counts for itself and puts its [`Tally`] where all of them can read,
+//! once a tick. One of them holds a lease; an eighth of a tick later it takes all
+//! tallies, tells the [`Watch`] and looks. Whoever puts or takes does so by
+//! compare-and-swap, so what was put is taken once; a worker that dies loses what it
+//! had not put yet, less than a tick. The holder gets the state back that was saved
+//! last, and saves it now and then. No clock and no I/O: a host does the [`Act`]s.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use crate::{
+    state::StateError,
+    tally::Tally,
+    time::{TICK_SECONDS, Time},
+    verdict::{Cause, Verdict},
+    watch::Watch,
+};
+
+/// Ticks that a lease lasts, and milliseconds at least.
+const LEASE_TICKS: u64 = 3;
+const LEASE_MILLIS: u64 = 2_000;
+/// Ticks between two savings: five minutes.
+const SAVE_TICKS: u64 = 30;
+/// Milliseconds that the saved state may take to come.
+const RESTORE_MILLIS: u64 = 5_000;
+/// Ticks until a state that did not come is asked for again.
+const RESTORE_TICKS: u64 = 3;
+/// How often a worker tries to put what it has, before it waits for the next tick.
+const TRIES: usize = 3;
+/// Ticks after which what a worker had open is not known any more.
+const LEVEL_TICKS: u64 = 3;
+
+/// What all workers read and write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Who looks: see [`Worker::tick`].
+    Lease,
+    /// What the worker of this number has counted.
+    Counts(u32),
+}
+
+/// Memory of all workers.
+pub trait Board {
+    /// Returns the bytes and their version; `None` if there are none.
+    fn load(&mut self, place: Place) -> Option<(Vec<u8>, u32)>;
+
+    /// Writes if the version is still that one, or if there is nothing yet (`None`);
+    /// tells whether it did.
+    fn store(&mut self, place: Place, bytes: &[u8], version: Option<u32>) -> bool;
+}
+
+/// Sets how a gate is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a tick of the watch, ten seconds of its time, really takes; 1 or more.
+    pub tick_millis: u64,
+    /// Numbers that workers can have.
+    pub workers: u32,
+    /// Whether somebody keeps the state.
+    pub is_kept: bool,
+}
+
+/// Is what a host has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Nothing: this worker looks from now on.
+    Taken,
+    /// Ask for the saved state, then call [`Worker::restored`].
+    Restore,
+    /// Save this state.
+    Save(Vec<u8>),
+    /// Tell this verdict.
+    Tell(Verdict),
+    /// Show these scores, 0 where nothing is wrong, 50 at a threshold, 100 at most.
+    Show([(Cause, u8); Cause::ALL.len()]),
+    /// Nothing: the counts of a worker are damaged, and were thrown away.
+    Refused(StateError),
+}
+
+/// Says what became of [`Act::Restore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved<'a> {
+    /// The bytes that were saved last.
+    State(&'a [u8]),
+    /// Nothing was saved.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// One worker's part in the watch.
+#[derive(Debug)]
+pub struct Worker {
+    settings: Settings,
+    /// What it counts.
+    pub tally: Tally,
+    token: u64,
+    put: u64,
+    holder: Option<Holder>,
+}
+
+/// What the holder of the lease has.
+#[derive(Debug)]
+struct Holder {
+    watch: Watch,
+    looked: u64,
+    saved: u64,
+    state: Known,
+    levels: BTreeMap<u32, Level>,
+    scores: BTreeMap<Cause, f64>,
+}
+
+/// What is known of the saved state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It was asked for, and nobody looks before this time.
+    Asked { until_millis: u64 },
+    /// It did not come; it is asked for again in this tick.
+    Unknown { again: u64 },
+    /// All of it: a newer one may take its place.
+    Whole,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    open: u32,
+    bytes: u64,
+    turn: u64,
+}
+
+impl Worker {
+    /// Starts a worker; `token` is a random number that no other has.
+    pub fn new(settings: Settings, token: u64) -> Self {
+        Self {
+            settings,
+            tally: Tally::default(),
+            token,
+            put: 0,
+            holder: None,
+        }
+    }
+
+    /// Sets how the gate is watched from now on.
+    pub fn set(&mut self, settings: Settings) {
+        if self.settings.tick_millis != settings.tick_millis {
+            self.holder = None;
+        }
+        self.settings = settings;
+    }
+
+    /// Returns the watch, if this worker looks.
+    pub fn watch(&self) -> Option<&Watch> {
+        self.holder.as_ref().map(|holder| &holder.watch)
+    }
+
+    /// Does what is due: call it several times a tick. `number` is this worker's own,
+    /// less than [`Settings::workers`]. One that has requests waits a little for one that
+    /// has none (`is_idle`), which would delay nobody by looking.
+    pub fn tick(
+        &mut self,
+        now_millis: u64,
+        number: u32,
+        is_idle: bool,
+        board: &mut impl Board,
+    ) -> Vec<Act> {
+        let mut acts = Vec::new();
+        let turn = self.turn(now_millis);
+        if turn != self.put {
+            self.put = turn;
+            acts.extend(self.put(number, board).err().map(Act::Refused));
+        }
+        if !self.hold(now_millis, is_idle, board) {
+            self.holder = None;
+            return acts;
+        }
+        // A little later, so that all workers have put what they have.
+        let turn = self.turn(now_millis.saturating_sub(self.settings.tick_millis / 8));
+        let restores = self.settings.is_kept;
+        if self.holder.is_none() {
+            acts.push(Act::Taken);
+            let until_millis = now_millis.saturating_add(RESTORE_MILLIS);
+            self.holder = Some(Holder {
+                watch: Watch::new(time(turn)),
+                looked: turn,
+                saved: turn,
+                state: if restores {
+                    acts.push(Act::Restore);
+                    Known::Asked { until_millis }
+                } else {
+                    Known::Whole
+                },
+                levels: BTreeMap::new(),
+                scores: BTreeMap::new(),
+            });
+        }
+        let workers = self.settings.workers;
+        let Some(holder) = &mut self.holder else {
+            return acts;
+        };
+        match holder.state {
+            Known::Asked { until_millis } if now_millis < until_millis => return acts,
+            Known::Asked { .. } => holder.state = Known::Unknown { again: turn },
+            Known::Unknown { again } if turn >= again => {
+                holder.state = Known::Unknown {
+                    again: turn.saturating_add(RESTORE_TICKS),
+                };
+                acts.push(Act::Restore);
+            }
+            Known::Unknown { .. } | Known::Whole => {}
+        }
+        if turn != holder.looked {
+            holder.looked = turn;
+            holder.take_all(workers, turn, board, &mut acts);
+            holder.look(turn, &mut acts);
+            if restores && holder.state == Known::Whole && turn.abs_diff(holder.saved) >= SAVE_TICKS
+            {
+                holder.saved = turn;
+                acts.push(Act::Save(holder.watch.save()));
+            }
+        }
+        acts
+    }
+
+    /// Takes what was saved. A state that can't be used is as good as none.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is wrong with it; the watch begins anew.
+    pub fn restored(&mut self, saved: Saved<'_>) -> Result<(), StateError> {
+        let Some(holder) = &mut self.holder else {
+            return Ok(());
+        };
+        if holder.state == Known::Whole {
+            return Ok(());
+        }
+        match saved {
+            Saved::State(bytes) => {
+                holder.state = Known::Whole;
+                holder.watch = Watch::restore(bytes)?;
+            }
+            Saved::Nothing => holder.state = Known::Whole,
+            Saved::Unknown => {
+                holder.state = Known::Unknown {
+                    again: holder.looked.saturating_add(RESTORE_TICKS),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns when, by the host's clock, it was so late for the watch.
+    pub const fn millis_of(&self, time: Time) -> u64 {
+        let turn = time.as_unix_seconds() / TICK_SECONDS;
+        turn.saturating_mul(self.settings.tick_millis)
+    }
+
+    fn turn(&self, now_millis: u64) -> u64 {
+        now_millis / self.settings.tick_millis.max(1)
+    }
+
+    /// Puts what was counted, beside what nobody has taken yet.
+    ///
+    /// # Errors
+    /// [`StateError`]: what was there is damaged, and thrown away.
+    fn put(&mut self, number: u32, board: &mut impl Board) -> Result<(), StateError> {
+        let counted = self.tally.take();
+        // Only whoever takes everything comes between, and once a tick.
+        for _ in 0..TRIES {
+            let found = board.load(Place::Counts(number));
+            let (waiting, version) = found.map_or((Vec::new(), None), |(it, at)| (it, Some(at)));
+            let waiting = match waiting.as_slice() {
+                [] => Ok(Tally::default()),
+                bytes => Tally::restore(bytes),
+            };
+            let mut all = waiting.clone().unwrap_or_default();
+            all.absorb(&counted);
+            if board.store(Place::Counts(number), &all.save(), version) {
+                return waiting.map(|_| ());
+            }
+        }
+        self.tally.give_back(&counted);
+        Ok(())
+    }
+
+    /// Holds the lease, or takes one that has ended; tells whether it does.
+    fn hold(&mut self, now: u64, is_idle: bool, board: &mut impl Board) -> bool {
+        let lasts = (LEASE_TICKS * self.settings.tick_millis).max(LEASE_MILLIS);
+        let (lease, version) = match board.load(Place::Lease) {
+            Some((bytes, version)) => (Lease::read(&bytes), Some(version)),
+            None => (None, None),
+        };
+        let lease = lease.unwrap_or(Lease { token: 0, ends: 0 });
+        let is_own = lease.token == self.token;
+        if is_own && self.holder.is_some() && lease.ends > now.saturating_add(lasts / 2) {
+            // A clock that was set back makes no lease longer.
+            if lease.ends <= now.saturating_add(lasts) {
+                return true;
+            }
+        }
+        let patience = if is_idle { 0 } else { lasts };
+        let has_ended = lease.ends.saturating_add(patience) <= now
+            || lease.ends > now.saturating_add(2 * lasts);
+        if !is_own && !has_ended {
+            return false;
+        }
+        let own = Lease {
+            token: self.token,
+            ends: now.saturating_add(lasts),
+        };
+        board.store(Place::Lease, &own.bytes(), version)
+    }
+}
+
+impl Holder {
+    /// Takes the counts of all workers.
+    fn take_all(&mut self, workers: u32, turn: u64, board: &mut impl Board, acts: &mut Vec<Act>) {
+        for number in 0..workers {
+            let Some((bytes, version)) = board.load(Place::Counts(number)) else {
+                continue;
+            };
+            // Whoever puts in between has put all of it: it is there next time.
+            if bytes.is_empty() || !board.store(Place::Counts(number), &[], Some(version)) {
+                continue;
+            }
+            match Tally::restore(&bytes) {
+                Ok(tally) => {
+                    tally.tell(&mut self.watch);
+                    let (open, bytes) = tally.open();
+                    self.levels.insert(number, Level { open, bytes, turn });
+                }
+                Err(error) => acts.push(Act::Refused(error)),
+            }
+        }
+        self.levels
+            .retain(|_, level| turn.abs_diff(level.turn) < LEVEL_TICKS);
+        let (mut open, mut bytes) = (0_u32, 0_u64);
+        for level in self.levels.values() {
+            open = open.saturating_add(level.open);
+            bytes = bytes.saturating_add(level.bytes);
+        }
+        self.watch
+            .held_open(open, bytes as f64 / TICK_SECONDS as f64);
+    }
+
+    fn look(&mut self, turn: u64, acts: &mut Vec<Act>) {
+        for verdict in self.watch.tick(time(turn)) {
+            self.scores.insert(verdict.cause, verdict.score);
+            acts.push(Act::Tell(verdict));
+        }
+        let score = |cause: Cause| {
+            if !self.watch.stands(cause) {
+                return 0;
+            }
+            // One that was restored stands, with a score that nobody kept.
+            let score = self.scores.get(&cause).copied().unwrap_or(0.5);
+            (score * 100.0).clamp(0.0, 100.0) as u8
+        };
+        acts.push(Act::Show(Cause::ALL.map(|cause| (cause, score(cause)))));
+    }
+}
+
+fn time(turn: u64) -> Time {
+    Time::from_unix_seconds(turn.saturating_mul(TICK_SECONDS))
+}
+
+/// Says who looks, and until when.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    token: u64,
+    ends: u64,
+}
+
+impl Lease {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (token, ends) = bytes.split_first_chunk()?;
+        Some(Self {
+            token: u64::from_le_bytes(*token),
+            ends: u64::from_le_bytes(ends.try_into().ok()?),
+        })
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        [self.token.to_le_bytes(), self.ends.to_le_bytes()].concat()
+    }
+}
