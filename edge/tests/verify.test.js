@@ -245,6 +245,7 @@ test('options that cannot be used are told with their place', () => {
     [() => new Gate({ secrets }), /endpoints: expected a list/],
     [() => new Gate({ endpoints: [], secrets }), /endpoints/],
     [() => new Gate({ endpoints, secrets, pass_unknown_paths: true }), /pass_unknown_paths/],
+    [() => new Gate({ endpoints, secrets, watch: {} }), /unknown field `watch`/],
     [() => new Gate({ endpoints, secrets, dedup: { lease: 1 } }), /unknown field `lease`/],
   ];
   for (const [call, text] of cases) assert.match(refused(call).message, text);
