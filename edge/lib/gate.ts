@@ -108,13 +108,15 @@ export class Gate {
         return { reply: this.#unavailable(UNAVAILABLE) };
       }
       if (part === undefined || part.done) break;
-      // Past the bound one byte says as much as all of them.
-      const step = await delivery.body(part.value.subarray(0, this.#gate.maxBodyBytes + 1));
+      // A copy: what is forwarded has to be what is hashed, whatever the stream does
+      // with its buffer later. Past the bound one byte says as much as all of them.
+      const chunk = part.value.slice(0, this.#gate.maxBodyBytes + 1);
+      const step = await delivery.body(chunk);
       if (step.next === 'reply') {
         discard(reader);
         return { reply: step };
       }
-      chunks.push(part.value);
+      chunks.push(chunk);
     }
     const payload = joined(chunks);
     const decided = await delivery.end(payload);

@@ -59,6 +59,7 @@ pub(crate) fn read(text: &str) -> Option<(Event, Option<Timestamp>, &str)> {
         created,
         livemode,
         form: None,
+        api_version: None,
         unsigned_attributes,
     };
     Some((event, signed_at, secret))

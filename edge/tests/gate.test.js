@@ -115,6 +115,30 @@ test('a body that comes in parts verifies as a whole', async () => {
   assert.deepEqual(got[0].body, bytes);
 });
 
+test('a stream that uses its buffer again changes nothing of what was verified', async () => {
+  const payload = event();
+  const bytes = new TextEncoder().encode(payload);
+  const buffer = new Uint8Array(16);
+  let at = 0;
+  const body = new ReadableStream(
+    {
+      pull(controller) {
+        buffer.fill(0x20);
+        const part = bytes.subarray(at, at + buffer.length);
+        at += part.length;
+        if (part.length === 0) return controller.close();
+        buffer.set(part);
+        return controller.enqueue(buffer.subarray(0, part.length));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const { got, take } = upstream();
+  const response = await gate().handle(request(payload, { body, duplex: 'half' }), { upstream: take });
+  assert.equal(response.status, 200);
+  assert.deepEqual(got[0].body, bytes);
+});
+
 test('a sender that goes away leaves nothing behind', async () => {
   const body = new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) });
   const { got, take } = upstream();
@@ -185,6 +209,7 @@ test('what only the gate may say never comes from a client', async () => {
     'x-envoy-upstream-rq-timeout-ms': '1',
     authorization: 'Bearer forged',
     traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    te: 'trailers',
     'x-other': 'kept',
   };
   const own = { authorization: 'Bearer gate' };
@@ -196,6 +221,7 @@ test('what only the gate may say never comes from a client', async () => {
   assert.equal(headers['x-hookgate-route'], undefined);
   assert.equal(headers['x-envoy-upstream-rq-timeout-ms'], undefined);
   assert.doesNotMatch(headers.traceparent, /4bf92f35/);
+  assert.equal(headers.te, undefined, 'of one connection');
   assert.equal(headers['x-other'], 'kept');
 });
 
@@ -229,6 +255,7 @@ test('policy decides as in the gate, and chooses the route', async () => {
   const decision = await deliver('evt_5', 'issuing_authorization.request', { routes });
   assert.deepEqual(await problem(decision), { status: 503, code: 'no_decider' });
   assert.deepEqual([main.got.length, other.got.length], [1, 1]);
+  assert.equal(other.got[0].headers['x-hookgate-route'], undefined, 'a direction for us alone');
 });
 
 test('a sender over its quota of failures is refused', async () => {

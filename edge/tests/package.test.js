@@ -10,7 +10,7 @@ import { sign, verify } from 'hookgate';
 const wasm = readFileSync(new URL('../dist/core/core_bg.wasm', import.meta.url));
 
 test('the Wasm has at most 150 kB when it is packed', () => {
-  const packed = gzipSync(wasm, { level: 9 }).length;
+  const packed = gzipSync(wasm).length;
   assert.ok(packed <= 150_000, `${packed} bytes`);
 });
 

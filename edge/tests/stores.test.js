@@ -1,6 +1,8 @@
 // Where a gate remembers: real workerd, a real Redis.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 
@@ -57,6 +59,21 @@ test('a Redis that refuses or is away closes the gate and shows no token', async
     await assert.rejects(store.get('a'), (error) => !inspect(error).includes(options.token));
   }
   assert.deepEqual(got, []);
+});
+
+test('a Redis that sends elsewhere is not followed', async (t) => {
+  const hits = [];
+  const server = createServer((request, response) => {
+    hits.push(request.url);
+    const isFirst = request.url === '/';
+    response.writeHead(isFirst ? 307 : 200, isFirst ? { location: '/elsewhere' } : {});
+    response.end('{"result":null}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${server.address().port}/`;
+  await assert.rejects(redisStore({ url, token: TOKEN }).get('a'), /Redis answers 307/);
+  assert.deepEqual(hits, ['/']);
 });
 
 test('Durable Objects keep their promises, and KV those that it makes', async (t) => {

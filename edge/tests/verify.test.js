@@ -1,6 +1,7 @@
 // verify() and sign(): what goes in, what comes out, and what never does.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 
@@ -141,6 +142,21 @@ test('a header cannot smuggle another one in', () => {
   assert.equal(reason(verify('{}', { 'webhook-id': 'msg_1', ...genuine }, webhooks)), 'ok');
 });
 
+test('a header’s bytes are those that came, not those of its characters', () => {
+  const hmac = {
+    signature_header: 'x-signature',
+    encoding: 'hex',
+    signed: [{ header: 'x-note' }, { text: '.' }, 'body'],
+  };
+  const note = Buffer.from('caf\u00e9 \u20ac');
+  const signature = createHmac('sha256', secret).update(note).update('.{}').digest('hex');
+  // As Node and `Headers` show it: a character for each byte.
+  const came = { 'x-note': note.toString('latin1'), 'x-signature': signature };
+  assert.equal(reason(verify('{}', came, { scheme: { hmac }, secret })), 'ok');
+  const read = { ...came, 'x-note': note.toString('utf8') };
+  assert.equal(reason(verify('{}', read, { scheme: { hmac }, secret })), 'signature_mismatch');
+});
+
 const SCHEMES = {
   stripe: [{}, payload, false],
   standard_webhooks: [{ 'webhook-id': 'msg_1' }, '{"type":"a.b"}', false],
@@ -229,6 +245,7 @@ test('options that cannot be used are told with their place', () => {
     [() => new Gate({ secrets }), /endpoints: expected a list/],
     [() => new Gate({ endpoints: [], secrets }), /endpoints/],
     [() => new Gate({ endpoints, secrets, pass_unknown_paths: true }), /pass_unknown_paths/],
+    [() => new Gate({ endpoints, secrets, watch: {} }), /unknown field `watch`/],
     [() => new Gate({ endpoints, secrets, dedup: { lease: 1 } }), /unknown field `lease`/],
   ];
   for (const [call, text] of cases) assert.match(refused(call).message, text);

@@ -15,6 +15,9 @@ use crate::workspace::{EDGE_TARGET, Workspace};
 
 pub(crate) use self::doctor::page as doctor_page;
 
+/// The first version of Node that the package is for, and its tests run in.
+const NODE_MAJOR: u32 = 20;
+
 /// Builds the Wasm, what wasm-bindgen makes of it, and the TypeScript around it.
 ///
 /// # Errors
@@ -83,10 +86,18 @@ fn wasm(workspace: &Workspace, folder: &Path) -> Result<()> {
 
 /// Installs what `package-lock.json` pins, unless it is there.
 fn packages(folder: &Path) -> Result<()> {
-    for program in ["node", "npm"] {
-        if !process::succeeds(Command::new(program).arg("--version")) {
-            bail!("edge needs {program}: apt-get install nodejs npm (or your system's packages)");
-        }
+    let install = "apt-get install nodejs npm (or your system's packages, or nodejs.org)";
+    let version = |program: &str| {
+        process::output(Command::new(program).arg("--version"), program)
+            .with_context(|| format!("edge needs {program}: {install}"))
+    };
+    version("npm")?;
+    let node = version("node")?;
+    if major(&node).is_none_or(|major| major < NODE_MAJOR) {
+        bail!(
+            "edge needs Node {NODE_MAJOR} or later and found {}: {install}",
+            node.trim()
+        );
     }
     let changed = |file: &str| fs::metadata(folder.join(file)).and_then(|it| it.modified());
     let wanted = changed("package-lock.json").context("edge/package-lock.json")?;
@@ -100,4 +111,26 @@ fn packages(folder: &Path) -> Result<()> {
             .current_dir(folder),
         "npm ci",
     )
+}
+
+/// Reads the first number of `v20.20.2`.
+fn major(version: &str) -> Option<u32> {
+    version
+        .trim()
+        .strip_prefix('v')?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major;
+
+    #[test]
+    fn reads_the_first_number_of_a_version() {
+        assert_eq!(major("v20.20.2\n"), Some(20));
+        assert_eq!(major("none"), None);
+    }
 }

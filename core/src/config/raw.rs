@@ -9,6 +9,7 @@ mod keyring;
 pub(super) mod pattern;
 mod policy;
 mod quota;
+#[cfg(feature = "watch")]
 mod watch;
 
 use alloc::{format, string::ToString, vec::Vec};
@@ -27,6 +28,7 @@ use endpoint::RawEndpoint;
 use keyring::RawKeyring;
 pub use quota::DEFAULT_MAX_KEYS;
 use quota::RawGateQuotas;
+#[cfg(feature = "watch")]
 use watch::RawWatch;
 
 /// Default of `upstream_timeout_seconds`.
@@ -79,6 +81,7 @@ pub(super) struct Config {
     trust_traceparent: bool,
     /// Watches deliveries for anomalies: `{}` is enough. Without it nothing is
     /// watched.
+    #[cfg(feature = "watch")]
     watch: Option<RawWatch>,
 }
 
@@ -187,7 +190,10 @@ impl Config {
             upstream_timeout: Duration::from_secs(self.upstream_timeout_seconds),
             pass_unknown_paths: self.pass_unknown_paths,
             trust_traceparent: self.trust_traceparent,
+            #[cfg(feature = "watch")]
             watch: self.watch.map(|watch| watch.check("watch")).transpose()?,
+            #[cfg(not(feature = "watch"))]
+            watch: None,
         })
     }
 
