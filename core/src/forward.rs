@@ -90,18 +90,26 @@ impl Directions<'_> {
 }
 
 /// Holds what the CloudEvents attributes of one event are made of.
-pub(crate) struct Attributes<'a> {
-    pub(crate) endpoint: &'a Endpoint,
-    pub(crate) secret_name: &'a str,
-    pub(crate) event: &'a Event,
-    pub(crate) delivery_id: &'a str,
-    pub(crate) signed_at: Option<Timestamp>,
-    pub(crate) received_at: Timestamp,
+#[derive(Debug, Clone, Copy)]
+pub struct Attributes<'a> {
+    /// The endpoint that it came to.
+    pub endpoint: &'a Endpoint,
+    /// Name of the secret that signed.
+    pub secret_name: &'a str,
+    /// The event.
+    pub event: &'a Event,
+    /// The ID under which the delivery is stored.
+    pub delivery_id: &'a str,
+    /// When the sender signed, where the scheme signs a time.
+    pub signed_at: Option<Timestamp>,
+    /// When the delivery came.
+    pub received_at: Timestamp,
 }
 
 impl Attributes<'_> {
     /// Returns the attributes as headers, each named `ce-` and its name.
-    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
         let config = &self.endpoint.config;
         let mut headers = Vec::with_capacity(16);
         headers.push(("ce-specversion", "1.0".into()));

@@ -1,11 +1,11 @@
 //! Whether a delivery is genuine, and nothing further: no policy, no dedup, no
 //! quota. For hosts that have a request whole and decide for themselves.
 
-use alloc::{rc::Rc, string::String, vec::Vec};
+use alloc::rc::Rc;
 
 use crate::{
-    event::Event, forward::Attributes, gate::Endpoint, keyring::Signer, reply::Code,
-    request::RequestHead, signature::SignatureError, time::Timestamp,
+    event::Event, gate::Endpoint, keyring::Signer, reply::Code, request::RequestHead,
+    signature::SignatureError, time::Timestamp,
 };
 
 /// Holds a genuine event, and what is known of its delivery.
@@ -17,7 +17,6 @@ pub struct Genuine {
     pub signer: Rc<Signer>,
     /// When the sender signed, where the scheme signs a time.
     pub signed_at: Option<Timestamp>,
-    received_at: Timestamp,
 }
 
 impl Genuine {
@@ -57,22 +56,6 @@ impl Genuine {
             event,
             signer: Rc::clone(signer),
             signed_at: signed.signed_at(),
-            received_at: now,
         })
-    }
-
-    /// Returns the event's CloudEvents attributes as the gate forwards them: by
-    /// the names of headers, each beginning with `ce-`.
-    #[must_use]
-    pub fn attributes(&self, endpoint: &Endpoint) -> Vec<(&'static str, String)> {
-        Attributes {
-            endpoint,
-            secret_name: self.signer.secret.name(),
-            event: &self.event,
-            delivery_id: &self.event.id,
-            signed_at: self.signed_at,
-            received_at: self.received_at,
-        }
-        .headers()
     }
 }

@@ -1,9 +1,6 @@
 // The gate's configuration as JavaScript writes it: its endpoints without
 // keyrings, and the secrets beside them.
 
-import { CoreGate } from './wasm.js';
-import { ConfigError, checked } from './error.js';
-
 /** Describes a scheme of one's own: `scheme.hmac` of the gate's configuration. */
 export interface Hmac {
   readonly signature_header: string;
@@ -74,33 +71,4 @@ export interface GateConfig {
   };
   readonly upstream_timeout_seconds?: number;
   readonly trust_traceparent?: boolean;
-}
-
-const KEYRING = 'edge';
-
-/** Makes the core's gate of both. */
-export function load(config: GateConfig, secrets: Readonly<Record<string, Secrets>>): CoreGate {
-  const { endpoints } = config;
-  if (!Array.isArray(endpoints)) throw new ConfigError('endpoints: expected a list');
-  const complete = {
-    ...config,
-    endpoints: endpoints.map((endpoint: object) => ({ ...endpoint, keyring: KEYRING })),
-    keyrings: [{ name: KEYRING, filter_state: KEYRING }],
-  };
-  return checked(() => new CoreGate(JSON.stringify(complete), keyring(secrets)));
-}
-
-/** Writes a keyring as the core reads it. */
-export function keyring(secrets: Readonly<Record<string, Secrets>>): string {
-  const endpoints: Record<string, unknown> = {};
-  for (const [endpoint, own] of Object.entries(secrets)) {
-    if (own === undefined || own === null) {
-      throw new ConfigError(`secrets.${endpoint}: found none; is its variable set?`);
-    }
-    const list = typeof own === 'string' ? [own] : own;
-    endpoints[endpoint] = list.map((one, index) =>
-      typeof one === 'string' ? { name: `secret-${index + 1}`, secret: one } : one,
-    );
-  }
-  return JSON.stringify({ endpoints });
 }

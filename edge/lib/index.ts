@@ -12,3 +12,18 @@ export {
   type Time,
   type VerifyOptions,
 } from './verify.js';
+export {
+  Gate,
+  type GateOptions,
+  type HandleOptions,
+  type Upstream,
+} from './gate.js';
+export type { Ended } from './ended.js';
+export { memoryStore, type Bucket, type Store } from './store.js';
+export {
+  HookgateBucket,
+  durableObjectStore,
+  type DurableObjectNamespaceLike,
+} from './durable-object.js';
+export { kvStore, type KvNamespaceLike } from './kv.js';
+export { redisStore, type RedisOptions } from './redis.js';

@@ -1,7 +1,8 @@
 // Whether a delivery is genuine.
 
-import { load, type Scheme, type Secrets } from './config.js';
+import type { Scheme, Secrets } from './config.js';
 import { head, pairs, type HeadersLike } from './headers.js';
+import { load } from './load.js';
 import { refusal, write, type CoreGate } from './wasm.js';
 
 /** Is a payload as it came: the very bytes, or those bytes read as UTF-8. */
@@ -103,13 +104,9 @@ export class Verifier {
     }
     if (bytes.length > this.#maxBodyBytes) return JSON.parse(refusal('payload_too_large')) as Outcome;
     const [headBytes, payloadBytes] = write(head(pairs(headers)), bytes);
-    const outcome = JSON.parse(this.#gate.verify(headBytes, payloadBytes, now)) as Outcome;
-    if (outcome.ok) {
-      const event = outcome.event as { created: number | null; signedAt: number | null };
-      if (event.created !== null) event.created /= 1_000;
-      if (event.signedAt !== null) event.signedAt /= 1_000;
-    }
-    return outcome;
+    const verdict = this.#gate.verify(headBytes, payloadBytes, now);
+    if (verdict.startsWith('{')) return JSON.parse(verdict) as Outcome;
+    return { ok: true, event: eventOf(this.#gate, verdict, now) };
   }
 
   /** Signs as the sender does, for tests: the headers to send beside `headers`. */
@@ -124,11 +121,43 @@ export class Verifier {
     const signed = JSON.parse(this.#gate.sign(headBytes, payloadBytes, now)) as [string, string][];
     return Object.fromEntries(signed);
   }
+}
 
-  /** Gives its memory back at once; without it, it goes with the object. */
-  free(): void {
-    this.#gate.free();
-  }
+/** Reads the lines of a genuine event; its attributes are made once they are asked for. */
+function eventOf(gate: CoreGate, verdict: string, receivedAt: number): Event {
+  const lines = verdict.split('\n') as [
+    id: string,
+    type: string,
+    account: string,
+    livemode: string,
+    created: string,
+    signedAt: string,
+    secret: string,
+    unsigned: string,
+  ];
+  let attributes: Record<string, string> | undefined;
+  return {
+    id: lines[0],
+    type: lines[1],
+    account: lines[2] === '' ? null : lines[2],
+    livemode: lines[3] === '' ? null : lines[3] === 'true',
+    created: seconds(lines[4]),
+    signedAt: seconds(lines[5]),
+    secret: lines[6],
+    unsigned: lines[7] === 'true',
+    get attributes() {
+      return (attributes ??= attributesOf(gate, verdict, receivedAt));
+    },
+  };
+}
+
+function attributesOf(gate: CoreGate, verdict: string, receivedAt: number): Record<string, string> {
+  const headers = JSON.parse(gate.attributes(verdict, receivedAt)) as [string, string][];
+  return Object.fromEntries(headers.map(([header, value]) => [header.slice('ce-'.length), value]));
+}
+
+function seconds(millis: string): number | null {
+  return millis === '' ? null : Number(millis) / 1_000;
 }
 
 /** Verifiers of options that came lately, so that each is checked once. */
@@ -160,18 +189,34 @@ export function sign(
   return verifierOf(options).sign(payload, options.headers, options);
 }
 
+/** What most calls have in common, to know it again without looking it up. */
+let last: { readonly secret: string; readonly scheme: Scheme | undefined; readonly verifier: Verifier } | undefined;
+
 function verifierOf(options: VerifyOptions): Verifier {
+  const { secret, scheme } = options;
+  const isPlain = typeof secret === 'string' && (scheme === undefined || typeof scheme === 'string');
+  const isShort =
+    isPlain &&
+    options.tolerance === undefined &&
+    options.maxBodyBytes === undefined &&
+    options.endpoint === undefined;
+  if (!isShort) return lookedUp(options, isPlain);
+  if (last === undefined || last.secret !== secret || last.scheme !== scheme) {
+    last = { secret, scheme, verifier: lookedUp(options, isPlain) };
+  }
+  return last.verifier;
+}
+
+function lookedUp(options: VerifyOptions, isPlain: boolean): Verifier {
   const { secret, scheme = 'stripe', tolerance = '', maxBodyBytes = '', endpoint = '' } = options;
-  const isPlain = typeof secret === 'string' && typeof scheme === 'string';
-  const whose = isPlain ? `${scheme}\n${secret}` : JSON.stringify([scheme, secret]);
+  const whose = isPlain ? `${scheme as string}\n${secret as string}` : JSON.stringify([scheme, secret]);
   const key = `${tolerance}\n${maxBodyBytes}\n${endpoint}\n${whose}`;
   const known = lately.get(key);
   if (known !== undefined) return known;
   const verifier = new Verifier(options);
   if (lately.size >= MAX_LATELY) {
-    const [oldest] = lately;
-    lately.delete(oldest![0]);
-    oldest![1].free();
+    const [oldest] = lately.keys();
+    lately.delete(oldest!);
   }
   lately.set(key, verifier);
   return verifier;

@@ -4,7 +4,7 @@ import * as core from './core/core_bg.js';
 
 export { Delivery as CoreDelivery, Gate as CoreGate, refusal } from './core/core_bg.js';
 
-let memory: WebAssembly.Memory;
+export let memory: WebAssembly.Memory;
 let view = new Uint8Array();
 const encoder = new TextEncoder();
 

@@ -1,73 +1,18 @@
 //! What goes back to JavaScript, as JSON.
 
-use std::collections::BTreeMap;
-
 use hookgate_core::{
     delivery::{Delivery, Step},
-    gate::Endpoint,
-    genuine::Genuine,
-    reply::{CONTENT_TYPE, Code},
-    time::Timestamp,
+    reply::{CONTENT_TYPE, Code, Reply},
 };
 use serde::Serialize;
 
-/// Is what `verify` answers.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Verdict<'a> {
-    Genuine { ok: bool, event: Box<Shown<'a>> },
-    Refused(Refusal),
-}
-
+/// Is what `verify` answers for a delivery that isn't genuine.
 #[derive(Serialize)]
 pub(crate) struct Refusal {
     ok: bool,
     reason: &'static str,
     status: u16,
     detail: &'static str,
-}
-
-/// Is a genuine event as `verify` shows it; times in unix milliseconds, which as
-/// whole numbers need no code for fractions.
-#[derive(Serialize)]
-pub(crate) struct Shown<'a> {
-    id: &'a str,
-    r#type: &'a str,
-    account: Option<&'a str>,
-    livemode: Option<bool>,
-    created: Option<u64>,
-    secret: &'a str,
-    #[serde(rename = "signedAt")]
-    signed_at: Option<u64>,
-    unsigned: bool,
-    attributes: BTreeMap<&'static str, String>,
-}
-
-impl<'a> Verdict<'a> {
-    pub(crate) fn of(endpoint: &Endpoint, verified: &'a Result<Genuine, Code>) -> Self {
-        let genuine = match verified {
-            Ok(genuine) => genuine,
-            Err(code) => return Self::Refused(Refusal::of(*code)),
-        };
-        let event = &genuine.event;
-        let attributes = genuine.attributes(endpoint).into_iter();
-        Self::Genuine {
-            ok: true,
-            event: Box::new(Shown {
-                id: &event.id,
-                r#type: &event.type_name,
-                account: event.account.as_deref(),
-                livemode: event.livemode,
-                created: event.created.map(Timestamp::unix_millis),
-                secret: genuine.signer.secret.name(),
-                signed_at: genuine.signed_at.map(Timestamp::unix_millis),
-                unsigned: event.unsigned_attributes,
-                attributes: attributes
-                    .map(|(name, value)| (name.strip_prefix("ce-").unwrap_or(name), value))
-                    .collect(),
-            }),
-        }
-    }
 }
 
 impl Refusal {
@@ -113,19 +58,21 @@ impl Next {
         match step {
             // `Gate` refuses the setting that lets anything pass.
             Step::Hold | Step::Pass { .. } => Self::Hold,
-            Step::Reply(reply) => {
-                let mut headers = vec![("content-type", CONTENT_TYPE.to_owned())];
-                headers.extend(reply.headers);
-                Self::Reply {
-                    status: reply.code.status(),
-                    headers,
-                    body: reply.code.problem_json(),
-                }
-            }
+            Step::Reply(reply) => Self::reply(reply),
             Step::Forward(forward) => Self::Forward {
                 remove: forward.remove,
                 set: forward.set,
             },
+        }
+    }
+
+    pub(crate) fn reply(reply: Reply) -> Self {
+        let mut headers = vec![("content-type", CONTENT_TYPE.to_owned())];
+        headers.extend(reply.headers);
+        Self::Reply {
+            status: reply.code.status(),
+            headers,
+            body: reply.code.problem_json(),
         }
     }
 }

@@ -211,3 +211,147 @@ impl Delivery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use hookgate_core::{
+        request::RequestHead, scheme::Scheme, secret::SigningSecret, time::Timestamp,
+    };
+
+    use super::Delivery;
+    use crate::{gate::Gate, input::with_input};
+
+    const NOW: f64 = 1_760_000_000_000.0;
+    const PAYLOAD: &[u8] = br#"{"id":"evt_1","object":"event","type":"a.b"}"#;
+
+    /// A store with a version for each write, which others write to in between.
+    #[derive(Default)]
+    struct Store {
+        buckets: HashMap<String, (Vec<u8>, u32)>,
+        rivals: u32,
+        asked: Vec<String>,
+    }
+
+    fn gate() -> Gate {
+        let config = r#"{"endpoints": [{"name": "a", "path": "/", "keyring": "edge"}],
+            "keyrings": [{"name": "edge", "filter_state": "edge"}],
+            "quotas": {"overall": {"rate": 9, "per_seconds": 60}}}"#;
+        let keyring = r#"{"endpoints": {"a": [{"name": "one", "secret": "whsec_a"}]}}"#;
+        Gate::new(config, keyring.to_owned()).unwrap()
+    }
+
+    fn field<'a>(answer: &'a serde_json::Value, name: &str) -> &'a str {
+        answer
+            .get(name)
+            .and_then(|it| it.as_str())
+            .unwrap_or_default()
+    }
+
+    /// Answers what the delivery asks of the store; returns what it says in the end.
+    fn settle(
+        delivery: &mut Delivery,
+        store: &mut Store,
+        input: &[u8],
+        first: &str,
+    ) -> serde_json::Value {
+        let mut answer: serde_json::Value = serde_json::from_str(first).unwrap();
+        loop {
+            let next = field(&answer, "next").to_owned();
+            let key = field(&answer, "key").to_owned();
+            match next.as_str() {
+                "load" => {
+                    let found = store.buckets.get(&key);
+                    let (bytes, version) = found.cloned().unzip();
+                    delivery.loaded(bytes.unwrap_or_default(), version);
+                }
+                "store" => {
+                    if store.rivals > 0 {
+                        store.rivals -= 1;
+                        let bucket = store.buckets.entry(key.clone()).or_default();
+                        bucket.1 += 1;
+                    }
+                    let current = store.buckets.get(&key).map(|(_, version)| *version);
+                    let known = answer.get("version").and_then(serde_json::Value::as_i64);
+                    let fits = known == Some(current.map_or(-1, i64::from));
+                    if fits {
+                        let version = current.unwrap_or_default() + 1;
+                        store
+                            .buckets
+                            .insert(key.clone(), (delivery.value(), version));
+                    }
+                    delivery.stored(fits);
+                }
+                _ => return answer,
+            }
+            store.asked.push(format!("{next} {key}"));
+            with_input(input);
+            answer = serde_json::from_str(&delivery.go(input.len())).unwrap();
+        }
+    }
+
+    /// Takes a genuine delivery to its end, and returns what the gate wants then.
+    fn deliver(gate: &Gate, store: &mut Store) -> (Delivery, serde_json::Value) {
+        let secret = SigningSecret::new("one", b"whsec_a").unwrap();
+        let at = Timestamp::from_unix_seconds(1_760_000_000);
+        let signed = Scheme::Stripe.sign(&secret, at, RequestHead(&[]), PAYLOAD);
+        let signature = &signed.first().unwrap().1;
+        let head = format!(":method\0POST\0:path\0/\0stripe-signature\0{signature}\0");
+        let mut delivery = Delivery::new(gate);
+        with_input(head.as_bytes());
+        let held = delivery.headers(head.len(), None, NOW);
+        assert_eq!(held, r#"{"next":"hold"}"#);
+        with_input(PAYLOAD);
+        assert_eq!(delivery.body(PAYLOAD.len(), NOW), held);
+        let first = delivery.end(PAYLOAD.len(), NOW, &[7; 32]);
+        let next = settle(&mut delivery, store, PAYLOAD, &first);
+        (delivery, next)
+    }
+
+    #[test]
+    fn a_store_that_answers_later_changes_no_decision() {
+        for rivals in 0..4 {
+            let gate = gate();
+            let mut store = Store {
+                rivals,
+                ..Store::default()
+            };
+            let (mut delivery, next) = deliver(&gate, &mut store);
+            assert_eq!(field(&next, "next"), "forward", "{next}");
+            let (_, rival) = deliver(&gate, &mut store);
+            assert!(field(&rival, "body").contains("in_progress"), "{rival}");
+            let first = delivery.answered(200, true, NOW);
+            settle(&mut delivery, &mut store, &[], &first);
+            assert!(delivery.ended().contains(r#""outcome":"committed""#));
+            let (_, again) = deliver(&gate, &mut store);
+            assert!(field(&again, "body").contains("duplicate"), "{again}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_of_the_store_twice_without_a_rival() {
+        let mut store = Store::default();
+        deliver(&gate(), &mut store);
+        let places: Vec<_> = store.asked.iter().map(|it| it.split('.').next()).collect();
+        assert_eq!(places.len(), 4, "{:?}", store.asked);
+        let mut unique = store.asked.clone();
+        unique.sort();
+        unique.dedup();
+        assert_eq!(unique.len(), 4, "reserve and charge, once each");
+    }
+
+    #[test]
+    fn a_store_that_fails_closes_the_gate() {
+        let mut delivery = Delivery::new(&gate());
+        // Nothing was asked, so nothing can have failed.
+        delivery.failed();
+        let mut store = Store::default();
+        let (mut delivery, _) = deliver(&gate(), &mut store);
+        with_input(PAYLOAD);
+        assert!(delivery.end(PAYLOAD.len(), NOW, &[7; 32]).contains("load"));
+        delivery.failed();
+        with_input(PAYLOAD);
+        assert!(delivery.go(PAYLOAD.len()).contains("unavailable"));
+    }
+}

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use hookgate_core::{
     config::{Config, KeyringSource},
+    forward::Attributes,
     gate::{self, Endpoint, Refresh},
     genuine::Genuine,
     reply::Code,
@@ -14,8 +15,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;
 
 use crate::{
-    answer::{self, Refusal, Verdict},
-    input,
+    answer::{self, Next, Refusal},
+    input, verdict,
 };
 
 /// Holds a checked configuration and its secrets, which never come out again.
@@ -64,6 +65,12 @@ impl Gate {
         self.refresh(Zeroizing::new(keyring))
     }
 
+    /// Returns the answer to a sender whose event the upstream has not answered.
+    #[must_use]
+    pub fn unavailable(&self) -> String {
+        answer::json(&Next::reply(Code::Unavailable.into()))
+    }
+
     /// Returns the most bytes that any endpoint's payload may have.
     #[wasm_bindgen(getter, js_name = maxBodyBytes)]
     #[must_use]
@@ -86,7 +93,8 @@ impl Gate {
             .to_owned()
     }
 
-    /// Verifies a delivery under the first endpoint's secrets, and nothing else.
+    /// Verifies a delivery under the first endpoint's secrets, and nothing else;
+    /// returns a refusal in JSON, or an event in lines.
     #[must_use]
     pub fn verify(&self, head_bytes: usize, payload_bytes: usize, now_millis: f64) -> String {
         let Some(endpoint) = self.endpoint() else {
@@ -97,7 +105,26 @@ impl Gate {
             let headers = input::headers(head);
             Genuine::verify(endpoint, RequestHead(&headers), payload, now)
         });
-        answer::json(&Verdict::of(endpoint, &verified))
+        verdict::text(&verified)
+    }
+
+    /// Returns the CloudEvents attributes of an event that [`Self::verify`] has
+    /// answered, as a list of names and values in JSON.
+    #[must_use]
+    pub fn attributes(&self, verdict: &str, received_at: f64) -> String {
+        let endpoint = self.endpoint().zip(verdict::read(verdict));
+        let headers = endpoint.map(|(endpoint, (event, signed_at, secret_name))| {
+            Attributes {
+                endpoint,
+                secret_name,
+                event: &event,
+                delivery_id: &event.id,
+                signed_at,
+                received_at: timestamp(received_at),
+            }
+            .headers()
+        });
+        answer::json(&headers.unwrap_or_default())
     }
 
     /// Signs a payload as the first endpoint's sender would, by its first

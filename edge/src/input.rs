@@ -56,6 +56,17 @@ pub(crate) fn headers(head: &[u8]) -> Vec<(String, Vec<u8>)> {
     headers
 }
 
+/// Writes what JavaScript would.
+#[cfg(test)]
+pub(crate) fn with_input(bytes: &[u8]) {
+    _ = input(bytes.len());
+    INPUT.with_borrow_mut(|input| {
+        if let Some(place) = input.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::headers;

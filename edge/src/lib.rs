@@ -11,6 +11,7 @@ mod delivery;
 mod gate;
 mod input;
 mod journal;
+mod verdict;
 
 pub use delivery::Delivery;
 pub use gate::{Gate, refusal};

@@ -73,7 +73,7 @@ impl Poisson {
     ) {
         let gain = counted.events * ln(self.ratio) - counted.expected * (self.ratio - 1.0);
         self.sum = (self.sum + gain / dispersion).clamp(0.0, CAP * self.threshold);
-        if self.sum > BEGUN * self.threshold {
+        if self.has_begun() {
             self.events += counted.events;
             self.expected += counted.expected;
             self.seconds += seconds;
@@ -95,6 +95,11 @@ impl Poisson {
     /// Returns the sum over its threshold.
     pub(crate) fn strength(&self) -> f64 {
         self.sum / self.threshold
+    }
+
+    /// Tells whether the sum has begun to tell something.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.sum > BEGUN * self.threshold
     }
 
     /// Tells whether the sum is over its threshold.

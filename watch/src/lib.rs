@@ -37,6 +37,7 @@ pub mod source;
 mod standing;
 pub mod state;
 pub mod stranger;
+mod swing;
 pub mod time;
 pub mod upstream;
 pub mod verdict;

@@ -5,17 +5,26 @@ use crate::{
     float::{ln, sqrt},
     season::{Hour, Season},
     state::persist,
+    swing::Swing,
     time::{TICK_SECONDS, Time},
     verdict::{figure, score},
 };
 use alloc::{format, string::String};
 
-/// Where the sum towards twice the rate alarms: it gains faster than the other.
-const UP_THRESHOLD: f64 = 15.0;
+/// Where the sums towards twice and half the rate alarm: what swings for half an hour is
+/// less than chance alone, which [`THRESHOLD`] is for.
+const UP_THRESHOLD: f64 = 18.0;
+const DOWN_THRESHOLD: f64 = 17.5;
+/// What one expected event adds to these sums on average while the rate is twice or half.
+const UP_GAIN: f64 = 0.386;
+const DOWN_GAIN: f64 = 0.153;
+/// An hour's dispersion is between a quarter and four times of an average hour's.
+const LEAST_SCALE: f64 = 0.25;
+const MOST_SCALE: f64 = 4.0;
 /// Seconds over which counts are added up to measure their dispersion.
-const SUM_SECONDS: f64 = 300.0;
+pub(crate) const SUM_SECONDS: f64 = 300.0;
 /// Sums over which the dispersion fades: a week of five minutes.
-const SUMS: f64 = 2_016.0;
+pub(crate) const SUMS: f64 = 2_016.0;
 /// Hours over which the dispersion of hours fades: two weeks.
 const HOUR_SUMS: f64 = 336.0;
 /// Squared standard deviations that a sum or an hour teaches at most.
@@ -39,11 +48,12 @@ const LEAST_RATE: f64 = 1.0 / 50_000.0;
 
 /// Rate detector of one series.
 ///
-/// Counts are compared with the expectation of hour-of-week profile × level by two
-/// Poisson cumulative sums, towards half and towards twice the rate, divided by the
-/// dispersion D of sums around their expectation (never under 1), of five minutes where
-/// a decision takes minutes and of an hour where it takes hours; thresholds 15
-/// and 14. Silence is an expectation since the last event of more than 14·√D.
+/// Counts are compared with the expectation of hour-of-week profile × level × swing (how
+/// far the series is from its profile just now) by two Poisson cumulative sums, towards
+/// half and towards twice the rate, divided by the dispersion D of sums around their
+/// expectation (never under 1), of five minutes where a decision takes minutes and of an
+/// hour around profile × level where it takes hours; thresholds 17.5 and 18. Silence is
+/// an expectation of the profile since the last event of more than 14·√D.
 /// Nothing alarms in the first week. Noise of 15 % that lasts for half an hour is worth a
 /// word ([`Reading::is_notable`]) about once in 30 days (`docs/anomaly.md`). 1.7 KB.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +75,7 @@ pub struct Rate {
     lately: f64,
     lately_expected: f64,
     newest: Counted,
+    swing: Swing,
 }
 
 persist!(Rate {
@@ -83,6 +94,7 @@ persist!(Rate {
     lately,
     lately_expected,
     newest,
+    swing,
 });
 
 /// What a series does.
@@ -188,7 +200,7 @@ impl Rate {
             dispersion: 1.0,
             hour_dispersion: 1.0,
             up: Poisson::new(2.0, UP_THRESHOLD),
-            down: Poisson::new(0.5, THRESHOLD),
+            down: Poisson::new(0.5, DOWN_THRESHOLD),
             missed: 0.0,
             last_event: Time::default(),
             last: Time::default(),
@@ -198,6 +210,7 @@ impl Rate {
             lately: 0.0,
             lately_expected: 0.0,
             newest: Counted::default(),
+            swing: Swing::new(),
         }
     }
 
@@ -271,7 +284,7 @@ impl Rate {
     /// Returns what was expected since the last event over what alarms, 14·√D.
     pub(crate) fn missed(&self) -> f64 {
         let rate = self.season.rate(self.last);
-        self.missed / (THRESHOLD * sqrt(self.dispersion_at(rate)))
+        self.missed / (THRESHOLD * sqrt(self.dispersion_at(rate, DOWN_GAIN)))
     }
 
     /// Returns how near it is to saying something, 1 and more where it does.
@@ -280,12 +293,18 @@ impl Rate {
         sums.max(self.missed())
     }
 
-    /// Returns the dispersion of sums as long as a decision takes at a rate: noise that
-    /// lasts adds up. Half the rate is told after D·h/(λ·(½ − ln 2/2)) seconds.
-    fn dispersion_at(&self, rate: f64) -> f64 {
-        let seconds = self.dispersion * THRESHOLD / (0.153 * rate.max(1e-9));
+    /// Returns the dispersion of sums as long as a decision takes at a rate, after
+    /// D·h/(λ·gain) seconds: noise that lasts adds up. What a dispersion has over that of
+    /// chance, 1, is in proportion to the rate.
+    fn dispersion_at(&self, rate: f64, gain: f64) -> f64 {
+        let rate = rate.max(1e-9);
+        let scale = (rate / self.season.level().max(1e-9)).clamp(LEAST_SCALE, MOST_SCALE);
+        let scaled = |dispersion: f64| 1.0 + (dispersion - 1.0) * scale;
+        let short = scaled(self.swing.dispersion());
+        let hour = scaled(self.hour_dispersion);
+        let seconds = short * DOWN_THRESHOLD / (gain * rate);
         let long = (ln(seconds / SHORT_SECONDS) / ln(4.0)).clamp(0.0, 1.0);
-        self.dispersion + long * (self.hour_dispersion - self.dispersion).max(0.0)
+        short + long * (hour - short).max(0.0)
     }
 
     fn restart(&mut self, now: Time) {
@@ -296,22 +315,29 @@ impl Rate {
         self.down.reset();
         (self.sum, self.sum_expected, self.sum_seconds) = (0.0, 0.0, 0.0);
         (self.lately, self.lately_expected) = (0.0, 0.0);
+        self.swing.restart();
     }
 
     fn take(&mut self, now: Time, seconds: f64, events: f64, all: Counted) {
-        let expected = self.season.rate(now) * seconds;
+        let profile = self.season.rate(now) * seconds;
         if self.is_known() {
-            let dispersion = self.dispersion_at(expected / seconds);
+            let expected = profile * self.swing.ratio();
             self.newest = Counted { events, expected };
-            self.up.observe(self.newest, seconds, dispersion, all);
-            self.down.observe(self.newest, seconds, dispersion, all);
-            self.disperse(expected, seconds, events);
-            let memory = LATELY_SECONDS.max(seconds * LATELY_EVENTS / expected.max(0.01));
+            let dispersion = |gain| self.dispersion_at(profile / seconds, gain);
+            let (up, down) = (dispersion(UP_GAIN), dispersion(DOWN_GAIN));
+            self.up.observe(self.newest, seconds, up, all);
+            self.down.observe(self.newest, seconds, down, all);
+            let under_way = self.up.has_begun() || self.down.has_begun();
+            let dispersion = self.dispersion;
+            self.swing
+                .observe(self.newest, profile, seconds, dispersion, under_way);
+            self.disperse(profile, seconds, events);
+            let memory = LATELY_SECONDS.max(seconds * LATELY_EVENTS / profile.max(0.01));
             let fade = 1.0 - (seconds / memory).min(1.0);
             self.lately = self.lately * fade + events;
-            self.lately_expected = self.lately_expected * fade + expected;
+            self.lately_expected = self.lately_expected * fade + profile;
         }
-        self.missed += expected;
+        self.missed += profile;
         if events > 0.0 {
             self.missed = 0.0;
             self.last_event = now;
@@ -370,7 +396,7 @@ impl Rate {
 }
 
 /// Learns Pearson's dispersion from one sum; never under 1, that of a Poisson process.
-fn learn_dispersion(dispersion: &mut f64, events: f64, expected: f64, memory: f64) {
+pub(crate) fn learn_dispersion(dispersion: &mut f64, events: f64, expected: f64, memory: f64) {
     if expected <= 0.0 {
         return;
     }

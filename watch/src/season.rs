@@ -74,6 +74,11 @@ impl Season {
         }
     }
 
+    /// Returns events a second on average.
+    pub(crate) fn level(&self) -> f64 {
+        self.level
+    }
+
     /// Tells whether every hour of the week was seen.
     pub(crate) fn is_known(&self) -> bool {
         self.hours >= KNOWN_AFTER

@@ -30,6 +30,8 @@ enum Bench {
     Gate,
     /// The upstream: appends, brokers, a million events
     Upstream,
+    /// The npm package in Node, beside Stripe's own SDK
+    Edge,
     /// The watch, natively: what a tick of a series costs
     Watch,
     /// The watch on the Numenta Anomaly Benchmark: --data DIR --out DIR, for its score.py
@@ -45,6 +47,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Bench::Readme => "bench",
         Bench::Gate => "bench-gate",
         Bench::Upstream => "bench-upstream",
+        Bench::Edge => return crate::edge::bench(workspace),
         Bench::Core => return native(workspace, "hookgate-core", "cost", &options.arguments),
         Bench::Watch => return native(workspace, "hookgate-watch", "cost", &options.arguments),
         Bench::Nab => {

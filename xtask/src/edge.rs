@@ -1,5 +1,4 @@
-//! `cargo xtask edge`: the npm package, built in `edge/dist`, and the signature doctor's
-//! page.
+//! `cargo xtask edge`: the npm package, built in `edge/dist`; and `cargo xtask doctor`.
 
 mod doctor;
 
@@ -37,6 +36,19 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     // npm packs the licence that lies beside the manifest.
     fs::copy(workspace.path("LICENSE"), folder.join("LICENSE"))?;
     Ok(())
+}
+
+/// Builds the package and measures it beside Stripe's own SDK.
+///
+/// # Errors
+/// If it doesn't build or the measurement fails.
+pub(crate) fn bench(workspace: &Workspace) -> Result<()> {
+    process::run(
+        Command::new("npm")
+            .args(["run", "bench"])
+            .current_dir(workspace.path("edge")),
+        "bench",
+    )
 }
 
 /// Builds the Wasm with its ES module and its types into a folder: `core_bg.wasm`,

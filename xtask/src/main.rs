@@ -43,8 +43,8 @@ enum Task {
     Tools,
     /// Audits what takes long: the dependencies, the fuzz targets, the mutants of core
     Audit(audit::Options),
-    /// Runs the load and kill tests, the check of the dedup protocol and the scenarios of the watch,
-    /// in their full form
+    /// Runs the load and kill tests, the check of the dedup protocol, the scenarios of the watch and
+    /// the million calls of the npm package, in their full form
     Soak,
     /// Measures and prints the figures of the README
     Bench(bench::Options),

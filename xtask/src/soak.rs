@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: the load and kill tests, the check of the dedup protocol
 //! and the scenarios of the watch, in their full form.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
@@ -51,6 +51,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .env("NATS_SERVER_PATH", &tools.nats_server)
             .env("HOOKGATE_SOAK", "1"),
     )?;
+    crate::edge::run(workspace)?;
+    let edge = test::tests(
+        Command::new("node")
+            .args(["--test", "--test-reporter=spec", "tests/memory.test.js"])
+            .current_dir(workspace.path("edge"))
+            .env("HOOKGATE_SOAK", "1"),
+    )?;
     let doors = test::tests(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["test", "-p", "hookgate-host-tests", "--no-fail-fast"])
@@ -58,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args(["--", "--nocapture", "--test-threads", "1", "kill_", "load_"])
             .env("HOOKGATE_SOAK", "1"),
     )?;
-    let count = protocol + watch + upstream + doors;
+    let count = protocol + watch + upstream + edge + doors;
     println!("{count}");
     Ok(ExitCode::from(u8::from(count.failed > 0)))
 }

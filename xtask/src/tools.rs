@@ -22,6 +22,7 @@ pub(crate) use chromium::ensure as chromium;
 pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
 pub(crate) use nats_server::ensure as nats_server;
 pub(crate) use rabbitmq_server::ensure as rabbitmq_server;
+pub(crate) use redis_server::ensure as redis_server;
 pub(crate) use stripe_python::ensure as stripe_python;
 pub(crate) use tansu::ensure as tansu;
 
@@ -83,7 +84,7 @@ pub(crate) fn host(workspace: &Workspace) -> Result<Tools> {
     Ok(Tools {
         envoy: envoy::ensure(workspace)?,
         nats_server: nats_server::ensure(workspace)?,
-        redis_server: redis_server::ensure()?,
+        redis_server: redis_server()?,
         stripe_node: node_packages::STRIPE.ensure(workspace)?,
         rls_node: node_packages::RATE_LIMIT.ensure(workspace)?,
     })

@@ -45,11 +45,32 @@ fn add_tests(source: &str, names: &mut BTreeSet<String>) {
     }
 }
 
+/// Adds the names of the tests in a file for Node's runner, `test('…'`, as a
+/// function would have them: words with `_` between them.
+fn add_node_tests(source: &str, names: &mut BTreeSet<String>) {
+    for line in source.lines() {
+        let Some(name) = line
+            .strip_prefix("test('")
+            .and_then(|rest| rest.split_once('\''))
+        else {
+            continue;
+        };
+        let words = name.0.split(|c: char| !c.is_alphanumeric());
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        names.insert(words.join("_").to_lowercase());
+    }
+}
+
 fn walk(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        if path.ends_with("node_modules") {
+            continue;
+        }
         if path.is_dir() {
             walk(&path, names)?;
+        } else if path.to_string_lossy().ends_with(".test.js") {
+            add_node_tests(&fs::read_to_string(&path)?, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             add_tests(&fs::read_to_string(&path)?, names);
         }
@@ -80,6 +101,7 @@ fn tests() -> Result<BTreeSet<String>> {
         "watch",
         "doctor",
         "plugin",
+        "edge",
         "upstream",
         "examples",
         "host-tests",
@@ -144,6 +166,9 @@ fn tells_tests_from_other_functions() {
         &mut names,
     );
     assert_eq!(names, BTreeSet::from(["a".to_owned(), "c".to_owned()]));
+    let mut names = BTreeSet::new();
+    add_node_tests("test('On KV, a b', async () => {\n  test('c'", &mut names);
+    assert_eq!(names, BTreeSet::from(["on_kv_a_b".to_owned()]));
     let table =
         "## Threat model\n\n| a | b |\n|---|---|\n| x `y` | `a`, `b` |\n\n## Other\n| `c` |";
     assert_eq!(threats(table), [("| x `y` | `a`, `b` |", vec!["a", "b"])]);

@@ -1,4 +1,4 @@
-//! A call of cargo test, counted.
+//! A call of cargo test, or of Node's test runner, counted.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::count::Count;
 
-/// Runs a cargo test call, passing its output on and counting its results.
+/// Runs a call that tests, passing its output on and counting its results.
 ///
 /// # Errors
 /// If it can't be started or its output can't be read.
@@ -23,7 +23,8 @@ pub(crate) fn tests(command: &mut Command) -> Result<Count> {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        count = count + Count::from_line(&line).unwrap_or_default();
+        let counted = Count::from_line(&line).or_else(|| Count::from_node_line(&line));
+        count = count + counted.unwrap_or_default();
     }
     let status = child.wait()?;
     Ok(settle(count, status.success()))

@@ -33,6 +33,21 @@ impl Count {
         left_out: 0,
     };
 
+    /// Reads a line as Node's test runner closes a run with, `ℹ pass 3`: one for each
+    /// number.
+    pub(crate) fn from_node_line(line: &str) -> Option<Self> {
+        let (name, number) = line.strip_prefix("ℹ ")?.split_once(' ')?;
+        let number = number.parse().ok()?;
+        let mut count = Self::default();
+        match name {
+            "pass" => count.passed = number,
+            "fail" | "cancelled" => count.failed = number,
+            "skipped" | "todo" => count.skipped = number,
+            _ => return None,
+        }
+        Some(count)
+    }
+
     /// Reads a line as cargo test closes each test binary with:
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in …`.
     pub(crate) fn from_line(line: &str) -> Option<Self> {
@@ -78,7 +93,7 @@ impl fmt::Display for Count {
 
 #[cfg(test)]
 mod tests {
-    use super::Count;
+    use super::{Add, Count};
 
     #[test]
     fn reads_the_closing_line_of_a_test_binary() {
@@ -90,6 +105,23 @@ mod tests {
             left_out: 3,
         };
         assert_eq!(Count::from_line(line), Some(expected));
+    }
+
+    #[test]
+    fn reads_the_closing_lines_of_nodes_test_runner() {
+        let lines = [
+            "ℹ tests 8",
+            "ℹ pass 5",
+            "ℹ fail 1",
+            "ℹ cancelled 1",
+            "ℹ skipped 1",
+        ];
+        let total = lines
+            .iter()
+            .filter_map(|line| Count::from_node_line(line))
+            .fold(Count::default(), Add::add);
+        assert_eq!(total.to_string(), "5 passed, 2 failed, 1 skipped");
+        assert_eq!(Count::from_node_line("✔ pass 5"), None);
     }
 
     #[test]

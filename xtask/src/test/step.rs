@@ -11,7 +11,7 @@ use super::count::Count;
 use crate::container::Container;
 use crate::host::{self, Envoy};
 use crate::up::Ports;
-use crate::workspace::{WASM_TARGET, Workspace};
+use crate::workspace::{EDGE_TARGET, WASM_TARGET, Workspace};
 use crate::{build, edge, process, tools};
 
 /// One step; those that a broken build fails fast come first.
@@ -23,6 +23,7 @@ pub(crate) enum Step {
     Docs,
     DocsWasm,
     Unit,
+    Edge,
     Check,
     CheckNats,
     Host,
@@ -31,13 +32,14 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step, in the order in which they run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Format,
         Self::Clippy,
         Self::ClippyWasm,
         Self::Docs,
         Self::DocsWasm,
         Self::Unit,
+        Self::Edge,
         Self::Check,
         Self::CheckNats,
         Self::Host,
@@ -49,12 +51,15 @@ impl Step {
         match self {
             Self::Format => "the formatting",
             Self::Clippy => "clippy on everything native",
-            Self::ClippyWasm => "clippy on the module, and on the watch as part of one",
+            Self::ClippyWasm => {
+                "clippy on the module, the watch as part of one, and the npm package's Wasm"
+            }
             Self::Docs => "rustdoc without warnings",
             Self::DocsWasm => "rustdoc of the module without warnings",
             Self::Unit => {
                 "the tests of core, watch, doctor, upstream and xtask, the layer rules among them"
             }
+            Self::Edge => "the npm package in Node, Deno, Bun, workerd and Chromium",
             Self::Check => "`up --check` on SQLite",
             Self::CheckNats => "`up --check` on NATS JetStream",
             Self::Host => "the module in a native Envoy",
@@ -76,7 +81,9 @@ impl Step {
             }
             Self::ClippyWasm => {
                 tools::wasm_target::ensure(WASM_TARGET)?;
-                whole(wasm(workspace.cargo().arg("clippy")).args(["--", "-D", "warnings"]))
+                tools::wasm_target::ensure(EDGE_TARGET)?;
+                whole(wasm(workspace.cargo().arg("clippy")).args(["--", "-D", "warnings"]))?;
+                whole(edge(workspace.cargo().arg("clippy")).args(["--", "-D", "warnings"]))
             }
             Self::Docs => whole(documenting(native(workspace.cargo().arg("doc")))),
             Self::DocsWasm => {
@@ -109,6 +116,14 @@ impl Step {
                     tests(schema(workspace.cargo().arg("test")).args(["--test", "configuration"]))?;
                 Ok(all + configuration)
             }
+            Self::Edge => tests(
+                Command::new("npm")
+                    .arg("test")
+                    .current_dir(workspace.path("edge"))
+                    .env("CHROMIUM_PATH", tools::chromium()?)
+                    .env("REDIS_SERVER_PATH", tools::redis_server()?)
+                    .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
+            ),
             Self::Check => whole(&mut up_check(workspace, "sqlite")?),
             Self::CheckNats => whole(&mut up_check(workspace, "nats")?),
             Self::Host => {
@@ -152,6 +167,11 @@ fn schema(command: &mut Command) -> &mut Command {
 fn wasm(command: &mut Command) -> &mut Command {
     let packages = ["-p", "hookgate-plugin", "-p", "hookgate-watch"];
     command.args(packages).args(["--target", WASM_TARGET])
+}
+
+/// The npm package's crate as it ships: with less of core than the rest.
+fn edge(command: &mut Command) -> &mut Command {
+    command.args(["-p", "hookgate-edge", "--target", EDGE_TARGET])
 }
 
 fn documenting(command: &mut Command) -> &mut Command {

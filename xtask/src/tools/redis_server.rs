@@ -12,7 +12,7 @@ use super::{binary, say};
 ///
 /// # Errors
 /// If there is none, with the line that installs it.
-pub(super) fn ensure() -> Result<PathBuf> {
+pub(crate) fn ensure() -> Result<PathBuf> {
     let (path, origin) = match env::var_os("REDIS_SERVER_PATH") {
         Some(path) => (Some(std::path::absolute(path)?), "REDIS_SERVER_PATH"),
         None => (binary::on_path("redis-server"), "PATH"),

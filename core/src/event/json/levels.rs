@@ -14,7 +14,7 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&mut self, is_object: bool) {
         if self.depth.is_multiple_of(64) && self.depth > 0 {
             self.outer.push(self.innermost);
@@ -24,7 +24,7 @@ impl Levels {
     }
 
     /// Closes the innermost, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn close(&mut self) {
         self.innermost >>= 1;
         self.depth = self.depth.saturating_sub(1);
@@ -34,7 +34,7 @@ impl Levels {
     }
 
     /// Tells what the innermost is; `None` if nothing is open.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn is_object(&self) -> Option<bool> {
         if self.depth == 0 {
             return None;

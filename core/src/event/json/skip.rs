@@ -12,7 +12,7 @@ const ONES: u64 = u64::from_ne_bytes([1; LANES]);
 const HIGH: u64 = ONES << 7;
 
 /// Passes white space over.
-#[inline]
+#[inline(always)]
 pub(super) fn space(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\n' | b'\t' | b'\r', after @ ..] = rest {
         rest = after;
@@ -30,7 +30,7 @@ pub(super) fn space(mut rest: &[u8]) -> &[u8] {
 }
 
 /// Passes this byte over, and white space before it.
-#[inline]
+#[inline(always)]
 pub(super) fn byte(byte: u8, rest: &[u8]) -> Option<&[u8]> {
     match rest {
         // Most often there is no white space.
@@ -43,7 +43,7 @@ pub(super) fn byte(byte: u8, rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Passes the rest of a string over whose first quote is passed.
-#[inline]
+#[inline(always)]
 pub(super) fn text(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         rest = plain(rest);
@@ -57,7 +57,7 @@ pub(super) fn text(mut rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Passes over what stands for itself in a string.
-#[inline]
+#[inline(always)]
 pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
     while let Some((lanes, after)) = rest.split_first_chunk::<LANES>() {
         let special = special(u64::from_le_bytes(*lanes));
@@ -110,7 +110,7 @@ pub(super) fn number(mut rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Passes one digit or more over.
-#[inline]
+#[inline(always)]
 fn digits(rest: &[u8]) -> Option<&[u8]> {
     let [b'0'..=b'9', rest @ ..] = rest else {
         return None;
@@ -171,13 +171,13 @@ pub(super) fn value(mut rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Passes a key and its colon over.
-#[inline]
+#[inline(always)]
 fn key(rest: &[u8]) -> Option<&[u8]> {
     byte(b':', text(byte(b'"', rest)?)?)
 }
 
 /// Returns what begins with the first byte that is marked.
-#[inline]
+#[inline(always)]
 fn from_first(marks: u64, rest: &[u8]) -> &[u8] {
     let bytes = marks.trailing_zeros() / u8::BITS;
     rest.get(bytes as usize..).unwrap_or_default()
@@ -186,7 +186,7 @@ fn from_first(marks: u64, rest: &[u8]) -> &[u8] {
 /// Marks the bytes that end a run: quotes, backslashes and control characters.
 /// The lowest mark is exact, and only that is looked at; above it a borrow may
 /// have marked a byte too many.
-#[inline]
+#[inline(always)]
 const fn special(lanes: u64) -> u64 {
     // A quote becomes the 0x20 above the control characters, which stay below it.
     let quote_or_control = (lanes ^ (ONES * 2)).wrapping_sub(ONES * 0x21) & !lanes;
@@ -195,7 +195,7 @@ const fn special(lanes: u64) -> u64 {
 }
 
 /// Marks, in their highest bits, the bytes that are zero.
-#[inline]
+#[inline(always)]
 const fn zero(lanes: u64) -> u64 {
     lanes.wrapping_sub(ONES) & !lanes
 }

@@ -1,0 +1,34 @@
+// The core's gate of a configuration and its secrets.
+
+import type { GateConfig, Secrets } from './config.js';
+import { ConfigError, checked } from './error.js';
+import { CoreGate } from './wasm.js';
+
+const KEYRING = 'edge';
+
+/** Makes the core's gate of both. */
+export function load(config: GateConfig, secrets: Readonly<Record<string, Secrets>>): CoreGate {
+  const { endpoints } = config;
+  if (!Array.isArray(endpoints)) throw new ConfigError('endpoints: expected a list');
+  const complete = {
+    ...config,
+    endpoints: endpoints.map((endpoint: object) => ({ ...endpoint, keyring: KEYRING })),
+    keyrings: [{ name: KEYRING, filter_state: KEYRING }],
+  };
+  return checked(() => new CoreGate(JSON.stringify(complete), keyring(secrets)));
+}
+
+/** Writes a keyring as the core reads it. */
+export function keyring(secrets: Readonly<Record<string, Secrets>>): string {
+  const endpoints: Record<string, unknown> = {};
+  for (const [endpoint, own] of Object.entries(secrets)) {
+    if (own === undefined || own === null) {
+      throw new ConfigError(`secrets.${endpoint}: found none; is its variable set?`);
+    }
+    const list = typeof own === 'string' ? [own] : own;
+    endpoints[endpoint] = list.map((one, index) =>
+      typeof one === 'string' ? { name: `secret-${index + 1}`, secret: one } : one,
+    );
+  }
+  return JSON.stringify({ endpoints });
+}
