@@ -1,5 +1,4 @@
-//! `cargo xtask edge`: the npm package, built in `edge/dist`, and the signature doctor's
-//! page.
+//! `cargo xtask edge`: the npm package, built in `edge/dist`; and `cargo xtask doctor`.
 
 mod doctor;
 
