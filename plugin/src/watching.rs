@@ -4,34 +4,30 @@
 //! Requests only count, in the memory of their VM. On its tick a VM does what its
 //! [`Worker`] asks for. Calls go out from ticks alone, and each kind one at a time.
 
+mod receiver;
+mod seen;
+
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
-    net::IpAddr,
     rc::Rc,
     time::Duration,
 };
 
 use hookgate_core::{
     config::{self, Watch},
-    delivery::{Count, Identified},
     metric,
-    outcome::Outcome,
-    reply::Code,
     time::Timestamp,
 };
 use hookgate_watch::{
-    alert::{Alert, MEDIA_TYPE},
-    source::Network,
-    stranger::Signed,
-    tally::Open,
-    upstream::Answer,
+    alert::Alert,
     verdict::{Cause, Verdict},
     worker::{Act, Board, Place, Saved, Settings, Worker},
 };
 use log::{info, warn};
 use proxy_wasm::{hostcalls, types::Status};
 
+use self::receiver::{Receiver, Target};
+pub(crate) use self::seen::Seen;
 use crate::{counters, host, vm};
 
 /// A version that no present key has: "create if absent".
@@ -39,13 +35,6 @@ const NEVER_A_VERSION: u32 = u32::MAX;
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often a verdict is sent, and how long after a failure again.
-const ATTEMPTS: u32 = 3;
-const RETRY_MILLIS: u64 = 2_000;
-
-/// Verdicts that wait to be told, to one receiver.
-const MAX_WAITING: usize = 64;
 
 /// Says that the gate itself asks: it takes every `x-hookgate-*` from its clients.
 const FROM_THE_GATE: (&str, &str) = ("x-hookgate-watch", "1");
@@ -64,33 +53,6 @@ pub(crate) struct Watching {
     /// Whether it was said that the upstream doesn't say what was saved.
     is_unknown: Cell<bool>,
     saving: Cell<Option<u32>>,
-}
-
-/// Is told verdicts.
-struct Receiver {
-    target: Target,
-    waiting: RefCell<VecDeque<Waiting>>,
-    call: Cell<Option<u32>>,
-}
-
-struct Waiting {
-    event: String,
-    attempts: u32,
-    due_millis: u64,
-}
-
-struct Target {
-    cluster: String,
-    authority: String,
-    path: String,
-}
-
-/// One request, as the watch sees it.
-#[derive(Default)]
-pub(crate) struct Seen {
-    network: Option<Network>,
-    open: Option<Open>,
-    buffered: usize,
 }
 
 impl Watching {
@@ -119,11 +81,7 @@ impl Watching {
             authority: it.authority.clone(),
             path: it.path.clone(),
         });
-        let receivers = upstream.into_iter().chain(alert).map(|target| Receiver {
-            target,
-            waiting: RefCell::default(),
-            call: Cell::new(None),
-        });
+        let receivers = upstream.into_iter().chain(alert).map(Receiver::new);
         Ok(Rc::new(Self {
             receivers: receivers.collect(),
             config,
@@ -171,8 +129,7 @@ impl Watching {
                 "save_failed"
             });
         } else {
-            let asked = |it: &&Receiver| it.call.get() == Some(token);
-            let Some(receiver) = self.receivers.iter().find(asked) else {
+            let Some(receiver) = self.receivers.iter().find(|it| it.asked(token)) else {
                 return false;
             };
             receiver.answered(answer, host::now().unix_millis());
@@ -295,69 +252,6 @@ impl Watching {
     }
 }
 
-impl Receiver {
-    fn take(&self, event: String) {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= MAX_WAITING {
-            waiting.pop_front();
-            count("alert_failed");
-        }
-        waiting.push_back(Waiting {
-            event,
-            attempts: 0,
-            due_millis: 0,
-        });
-    }
-
-    /// Sends the oldest that is due, if none is under way.
-    fn send(&self, now_millis: u64) {
-        if self.call.get().is_some() {
-            return;
-        }
-        let mut waiting = self.waiting.borrow_mut();
-        let Some(first) = waiting.front_mut().filter(|it| it.due_millis <= now_millis) else {
-            return;
-        };
-        first.attempts += 1;
-        let target = &self.target;
-        let headers = [
-            (":method", "POST"),
-            (":path", target.path.as_str()),
-            (":authority", target.authority.as_str()),
-            ("content-type", MEDIA_TYPE),
-            FROM_THE_GATE,
-        ];
-        match call(&target.cluster, &headers, Some(first.event.as_bytes())) {
-            Ok(token) => self.call.set(Some(token)),
-            Err(_) => failed(&mut waiting, now_millis),
-        }
-    }
-
-    fn answered(&self, answer: &Answered, now_millis: u64) {
-        self.call.set(None);
-        let mut waiting = self.waiting.borrow_mut();
-        if answer.is_success() {
-            waiting.pop_front();
-            count("alerted");
-        } else {
-            failed(&mut waiting, now_millis);
-        }
-    }
-}
-
-/// Lets the first wait for its next attempt, or gives it up.
-fn failed(waiting: &mut VecDeque<Waiting>, now_millis: u64) {
-    if let Some(first) = waiting.front_mut() {
-        if first.attempts < ATTEMPTS {
-            first.due_millis = now_millis.saturating_add(RETRY_MILLIS);
-            return;
-        }
-        waiting.pop_front();
-        count("alert_failed");
-        warn!("watch: a verdict could not be told, three times");
-    }
-}
-
 /// Is the answer to a call; status 0 if there was none.
 #[derive(Default)]
 pub(crate) struct Answered {
@@ -369,86 +263,6 @@ impl Answered {
     const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
-}
-
-impl Seen {
-    /// A request whose headers were admitted, and whose body is awaited.
-    pub(crate) fn opened(&mut self) {
-        self.open = with_worker(|worker| worker.tally.opened());
-    }
-
-    /// Where a request comes from.
-    pub(crate) fn came_from(&mut self, address: Option<IpAddr>) {
-        self.network = address.map(Network::of);
-    }
-
-    /// `buffered` bytes of the body have come in all.
-    pub(crate) fn brought(&mut self, buffered: usize) {
-        let bytes = buffered.saturating_sub(self.buffered);
-        self.buffered = buffered;
-        if let Some(open) = &mut self.open {
-            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-            with_worker(|worker| worker.tally.brought(open, bytes));
-        }
-    }
-
-    /// The request is whole, answered, or gone.
-    pub(crate) fn closed(&mut self) {
-        if let Some(open) = self.open.take() {
-            with_worker(|worker| worker.tally.closed(open));
-        }
-    }
-
-    /// Counts what a delivery gave.
-    pub(crate) fn count(&self, counts: &[Count], identified: Option<&Identified>) {
-        let (mut verified, mut ended, mut millis) = (false, None, None);
-        for count in counts {
-            match count {
-                Count::Verified { .. } => verified = true,
-                Count::Ended(outcome) => ended = Some(*outcome),
-                Count::UpstreamMillis(took) => millis = Some(*took),
-                _ => {}
-            }
-        }
-        with_worker(|worker| {
-            let tally = &mut worker.tally;
-            if let (true, Some(identified), Some(network)) = (verified, identified, self.network) {
-                let signed = Signed {
-                    network,
-                    api_version: identified.api_version.as_deref(),
-                    type_name: &identified.event_type,
-                    account: identified.account.as_deref(),
-                };
-                let is_known = matches!(ended, Some(Outcome::Duplicate | Outcome::InProgress));
-                tally.signed(&signed, is_known);
-            }
-            if let (Some(ended), Some(millis)) = (ended, millis) {
-                let answer = match ended {
-                    Outcome::Committed | Outcome::PassedThrough => Answer::Answered,
-                    _ => Answer::Failed,
-                };
-                tally.answered(answer, millis);
-            }
-            if let (Some(Outcome::Refused(code)), Some(network)) = (ended, self.network)
-                && is_forged(code)
-            {
-                tally.refused(network, 1);
-            }
-        });
-    }
-}
-
-/// Tells whether a refusal says that nobody signed. A sender whose failures are used
-/// up is refused for those that it had.
-const fn is_forged(code: Code) -> bool {
-    matches!(
-        code,
-        Code::SignatureMissing
-            | Code::SignatureMalformed
-            | Code::SignatureMismatch
-            | Code::TimestampOutOfTolerance
-            | Code::RateLimited
-    )
 }
 
 fn with_worker<T>(run: impl FnOnce(&mut Worker) -> T) -> Option<T> {

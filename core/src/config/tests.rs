@@ -99,7 +99,7 @@ fn a_list_of_values_is_no_object() {
 
 #[test]
 fn no_endpoint_and_no_keyring_is_called_like_a_word_of_the_counters() {
-    let words = "expected another name: statistics are taken apart by the words `action`, `endpoint`, `keyring`, `other`, `outcome`, `quota`, `reason`, `result`, `scheme`, `secret`, `stage`, `worker`";
+    let words = "expected another name: statistics are taken apart by the words `action`, `endpoint`, `keyring`, `kind`, `other`, `outcome`, `quota`, `reason`, `result`, `scheme`, `secret`, `stage`, `worker`";
     for word in ["action", "endpoint", "keyring", "other", "secret", "worker"] {
         let endpoint = with("").replace(r#""name": "stripe""#, &format!(r#""name": "{word}""#));
         assert_eq!(

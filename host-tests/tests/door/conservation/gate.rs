@@ -102,6 +102,7 @@ pub(super) fn configuration() -> Value {
         // One bucket: as many open reservations as it has slots fill it.
         "dedup": {"max_entries": 1, "lease_seconds": 14},
         "upstream_timeout_seconds": 12,
+        "watch": {"tick_milliseconds": 1000},
     })
 }
 
