@@ -116,8 +116,9 @@ fn days(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
             }
         }
     };
-    let head = ["Day", "Events", "Expected", "Hours outside", "Told"];
-    table("The last week, by days", &head, &body)
+    let head = ["Day", "Events", "Expected", "Outside", "Told"];
+    let caption = "The last week by days; outside: hours out of the band";
+    html! { div.days { (table(caption, &head, &body)) } }
 }
 
 /// An hour that is under way has less than it will.
