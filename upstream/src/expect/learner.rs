@@ -54,7 +54,7 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    /// Goes on from what was saved; `None` if nothing was.
+    /// Goes on from what was saved; tells whether anything was.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -41,7 +41,7 @@ pub(super) const PAST_EVENTS: u64 = 300_000;
 const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(199);
 /// Time between two looks at a log that has nothing new.
 const IDLE: Duration = Duration::from_secs(1);
-/// The same after an error.
+/// The same after an error, and where a look costs more.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Time between two savings of what was learnt.
 const SAVE: Duration = Duration::from_mins(5);
@@ -210,7 +210,7 @@ impl Runner {
             let began = Instant::now();
             let rest = match self.look(&mut reader).await {
                 Ok(true) => began.elapsed(),
-                Ok(false) => IDLE,
+                Ok(false) => self.idle(),
                 Err(error) => {
                     warn!(%error, "looking for what is overdue again");
                     reader = None;
@@ -222,6 +222,14 @@ impl Runner {
                 self.save();
             }
             sleep(rest).await;
+        }
+    }
+
+    /// A look at some logs attaches a reader anew.
+    const fn idle(&self) -> Duration {
+        match self.log {
+            LogAddress::Sqlite(_) | LogAddress::Nats(_) => IDLE,
+            _ => AGAIN,
         }
     }
 

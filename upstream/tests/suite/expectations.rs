@@ -92,10 +92,12 @@ pub(crate) fn history(log: &str) {
     let server = serve(log, &config, &folder);
     let mut events = Vec::new();
     for slot in 0..9 * 72_i64 {
-        let (ago, object) = ((9 * 1_440 - slot * 20) * MINUTE, format!("pi_h{slot}"));
-        events.push((ago, "payment_intent.created", object.clone()));
-        if (24..60).contains(&(slot % 72)) {
-            events.push((ago - 30, "payment_intent.succeeded", object));
+        let ago = (9 * 1_440 - slot * 20) * MINUTE;
+        let by_day = i64::from((24..60).contains(&(slot % 72)));
+        for number in 0..=by_day {
+            let object = format!("pi_h{slot}_{number}");
+            events.push((ago, "payment_intent.created", object.clone()));
+            events.push((ago - 20 - slot % 9, "payment_intent.succeeded", object));
         }
         if slot % 5 == 0 {
             let object = format!("po_h{slot}");
@@ -119,7 +121,7 @@ pub(crate) fn history(log: &str) {
     server.stop();
 }
 
-/// 120 payouts within ten days; that of number 100 is never paid.
+/// 120 payouts within ten days; that of number 117 is never paid.
 fn payouts(server: &Server) {
     const HOUR: i64 = 3_600;
     for number in 0..120_i64 {
@@ -132,7 +134,7 @@ fn payouts(server: &Server) {
             &object,
             ago,
         );
-        if number != 100 {
+        if number != 117 {
             let paid = ago - HOUR - number % 7 * 60;
             event(
                 server,
@@ -170,25 +172,25 @@ fn a_payout_that_is_never_paid_is_told_and_waits_for_a_person(log: &str) {
         (!told["review"].is_null()).then_some(told)
     });
     assert_eq!(told["kind"], "overdue_successor");
-    assert_eq!(told["event"]["id"], "evt_c100");
+    assert_eq!(told["event"]["id"], "evt_c117");
     assert_eq!(told["review"], "orders");
     assert_eq!(told["similar"].as_array().unwrap().len(), 3);
     let evidence = told["evidence"].as_str().unwrap();
     assert!(
-        evidence.contains("followed 101 of 101 such events"),
+        evidence.contains("followed 118 of 118 such events"),
         "{evidence}"
     );
     let parked = in_review(log);
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert_eq!(
         (&parked[0]["id"], &parked[0]["reason"]),
-        (&json!("evt_c100"), &json!("overdue"))
+        (&json!("evt_c117"), &json!("overdue"))
     );
 
     let client = Client::new(server.metrics());
     let page = client.get("/");
     page.says(200, "overdue successor");
-    page.says(200, "href=\"/event?id=evt_c100&amp;source=stripe\"");
+    page.says(200, "href=\"/event?id=evt_c117&amp;source=stripe\"");
     page.says(200, "class=\"plot\"");
     let page = server.scrape();
     let counted = r#"hookgate_flags_total{kind="overdue_successor",type="payout.created"}"#;
@@ -201,7 +203,7 @@ fn a_payout_that_is_never_paid_is_told_and_waits_for_a_person(log: &str) {
     until("the log is read again", || {
         (server.scrape().value("hookgate_expecting") > Some(0.0)).then_some(())
     });
-    event(&server, "evt_late", "payout.paid", "po_100", 0);
+    event(&server, "evt_late", "payout.paid", "po_117", 0);
     until("it came after all", || {
         let told = flags(log, &config);
         (!told[0]["came"].is_null()).then_some(())

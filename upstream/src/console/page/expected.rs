@@ -108,7 +108,7 @@ fn days(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
             @let outside = of_day().filter(|hour| is_outside(hour)).count();
             @let told = marks.iter().filter(|(at, _)| at / DAY * DAY == *start).count();
             tr {
-                th scope="row" { (day(*start)) }
+                th.short scope="row" { (short_day(*start)) }
                 td { (number(of_day().map(|hour| hour.events).sum())) }
                 td { @if expected > 0.0 { (number(expected.round() as u64)) } @else { "–" } }
                 td { (outside) }
@@ -116,8 +116,9 @@ fn days(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
             }
         }
     };
-    let head = ["Day", "Events", "Expected", "Hours outside", "Told"];
-    table("The last week, by days", &head, &body)
+    let head = ["Day", "Events", "Expected", "Outside", "Told"];
+    let caption = "The last week by days; outside: hours out of the band";
+    html! { div.days { (table(caption, &head, &body)) } }
 }
 
 /// An hour that is under way has less than it will.
@@ -225,8 +226,35 @@ fn since(told: &Told) -> Markup {
     }
 }
 
+/// A day in UTC, as `26 Nov`.
+fn short_day(at: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = day(at);
+    let month = text.get(5..7).and_then(|month| month.parse::<usize>().ok());
+    let month = month.and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    format!(
+        "{} {}",
+        text.get(8..).unwrap_or_default(),
+        month.unwrap_or(&"")
+    )
+}
+
 /// A day in UTC, as `2026-11-26`.
 fn day(at: u64) -> String {
     let text = Timestamp::from_unix_seconds(at).to_string();
     text.get(..10).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{day, short_day};
+
+    #[test]
+    fn a_day_is_short_in_a_table() {
+        assert_eq!(short_day(1_795_651_200), "26 Nov");
+        assert_eq!(short_day(0), "01 Jan");
+        assert_eq!(day(1_795_651_200), "2026-11-26");
+    }
 }
