@@ -72,7 +72,7 @@ pub(crate) enum ShowError {
     Flags(#[from] StoreError),
     /// What is found of the log is kept nowhere.
     #[error(
-        "what a server finds of the log at {log} is kept nowhere: name a file as `state` of [expectations] in the configuration, and start `hookgate serve` with it"
+        "what a server finds of the log at {log} is kept nowhere: of a `nats:` log name a file as `state` of [expectations] in the configuration, and start `hookgate serve` with it; of logs but `sqlite:` and `nats:` nothing is learnt"
     )]
     Unkept {
         /// Which log.

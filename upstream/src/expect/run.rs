@@ -41,7 +41,7 @@ pub(super) const PAST_EVENTS: u64 = 300_000;
 const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(199);
 /// Time between two looks at a log that has nothing new.
 const IDLE: Duration = Duration::from_secs(1);
-/// The same after an error, and where a look costs more.
+/// The same after an error.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Time between two savings of what was learnt.
 const SAVE: Duration = Duration::from_mins(5);
@@ -205,12 +205,19 @@ impl Runner {
     }
 
     async fn forever(&mut self) {
+        // Readers of the others attach anew for each look, and a client of Kafka that doesn't
+        // find its topic may end the process.
+        if !matches!(self.log, LogAddress::Sqlite(_) | LogAddress::Nats(_)) {
+            self.view.change(|shown| shown.is_learning = false);
+            info!("nothing is learnt of what follows events: this log is not read by its server");
+            return std::future::pending().await;
+        }
         let (mut reader, mut saved) = (None, Instant::now());
         loop {
             let began = Instant::now();
             let rest = match self.look(&mut reader).await {
                 Ok(true) => began.elapsed(),
-                Ok(false) => self.idle(),
+                Ok(false) => IDLE,
                 Err(error) => {
                     warn!(%error, "looking for what is overdue again");
                     reader = None;
@@ -222,14 +229,6 @@ impl Runner {
                 self.save();
             }
             sleep(rest).await;
-        }
-    }
-
-    /// A look at some logs attaches a reader anew.
-    const fn idle(&self) -> Duration {
-        match self.log {
-            LogAddress::Sqlite(_) | LogAddress::Nats(_) => IDLE,
-            _ => AGAIN,
         }
     }
 
