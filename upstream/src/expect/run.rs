@@ -130,7 +130,7 @@ impl Expecting {
             metrics,
             forecast_at: 0,
             verdicts,
-            verdicts_at: Instant::now(),
+            verdicts_at: Instant::now() + GATES,
             found: VecDeque::new(),
             unparked: VecDeque::new(),
         };
