@@ -223,9 +223,12 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         &instruments,
     )
     .await?;
+    // One for both: two that make its file at once would find it busy.
+    let store = crate::gate_watch::Store::beside(&settings.log).map(Arc::new);
     let expecting = Expecting::start(
         settings.expectations,
         settings.log.clone(),
+        store.clone().ok(),
         engine.reviewer(),
         metrics.clone(),
     )?;
@@ -236,7 +239,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     let appender = Arc::new(Appender::new(log, metrics.clone(), tracer, news));
     let door = gate_watch::Door::new(settings.acceptance.gate_tokens.clone(), listen.ip());
-    let kept = gate_watch::Kept::beside(&settings.log, metrics);
+    let kept = gate_watch::Kept::new(store, metrics);
     let watch_routes = gate_watch::routes(door, kept);
     let intake = Intake::new(Arc::clone(&appender), settings.acceptance);
     let intake = Arc::new(intake);

@@ -101,6 +101,7 @@ impl Expecting {
     pub(crate) fn start(
         settings: Settings,
         log: LogAddress,
+        verdicts: Option<Arc<gate_watch::Store>>,
         reviewer: Option<Reviewer>,
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
@@ -109,7 +110,6 @@ impl Expecting {
             store: Arc::clone(&store),
             reporters: Arc::new(settings.reporters),
         };
-        let verdicts = gate_watch::Store::beside(&log).ok();
         let (learner, has_learnt) = Learner::restore(store, Deliveries::of(&log))?;
         let view = View::default();
         let (told, hours) = {
@@ -130,7 +130,7 @@ impl Expecting {
             metrics,
             forecast_at: 0,
             verdicts,
-            verdicts_at: Instant::now() + GATES,
+            verdicts_at: Instant::now(),
             found: VecDeque::new(),
             unparked: VecDeque::new(),
         };
@@ -177,7 +177,7 @@ struct Runner {
     /// The hour that forecasts were made in.
     forecast_at: u64,
     /// What gates tell; `None` beside a log that keeps nothing of them.
-    verdicts: Option<gate_watch::Store>,
+    verdicts: Option<Arc<gate_watch::Store>>,
     verdicts_at: Instant,
     /// What is to be parked.
     unparked: VecDeque<Told>,

@@ -31,7 +31,7 @@ use crate::{
     gate_watch::{
         GateName, MAX_STATE_BYTES, MAX_VERDICT_BYTES, Store, StoreError, Verdict, VerdictError,
     },
-    log::{Incapable, LogAddress},
+    log::Incapable,
     metrics::Metrics,
 };
 
@@ -54,7 +54,7 @@ pub(super) struct Door {
 /// Is where it is kept.
 #[derive(Debug)]
 pub(super) struct Kept {
-    store: Result<Store, Incapable>,
+    store: Result<Arc<Store>, Incapable>,
     metrics: Metrics,
     places: Semaphore,
 }
@@ -114,11 +114,11 @@ impl Door {
 }
 
 impl Kept {
-    /// Keeps it beside a log that can.
-    pub(super) fn beside(log: &LogAddress, metrics: Metrics) -> Self {
+    /// Keeps it in a store, if the log can have one.
+    pub(super) fn new(store: Result<Arc<Store>, Incapable>, metrics: Metrics) -> Self {
         metrics.watched();
         Self {
-            store: Store::beside(log),
+            store,
             metrics,
             places: Semaphore::new(AT_ONCE),
         }
@@ -126,7 +126,7 @@ impl Kept {
 
     fn store(&self) -> Result<&Store, Refused> {
         self.store
-            .as_ref()
+            .as_deref()
             .map_err(|limit| Refused::Incapable(*limit))
     }
 }
