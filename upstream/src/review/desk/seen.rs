@@ -163,7 +163,7 @@ impl Desk {
     }
 
     /// Returns a page of what is parked beside a stream; beside a file a
-    /// [`Board`](crate::review::Board) has it. See [`queue`](crate::review::queue).
+    /// [`Board`](crate::review::Board) has it. See [`queue`](mod@crate::review::queue).
     ///
     /// # Errors
     /// [`ReviewError`].
