@@ -223,11 +223,7 @@ impl Watch {
     /// Returns networks that forge signatures, those that sent most first; at most 32,
     /// and none that may have sent a genuine delivery.
     pub fn forgers(&self) -> Vec<Network> {
-        let mut forgers = if self.lasts(Cause::ForgedSignatures) {
-            self.forgery.sources()
-        } else {
-            Vec::new()
-        };
+        let mut forgers = self.forgery.sources();
         forgers.retain(|network| self.stranger.never_signed(self.now, *network));
         forgers
     }

@@ -274,15 +274,22 @@ fn nothing_is_ordered_or_obeyed_that_is_not_asked_for() {
             ..NONE
         },
     ] {
+        let asked_for = |gate: &Gate| Protect {
+            forged_signatures: !gate.orders().tightened.is_empty(),
+            cascade: gate.orders().sheds,
+        };
         let mut gate = Gate::new(protect, &learnt(8));
         gate.run(6, trouble);
-        assert_eq!(gate.orders().sheds, protect.cascade);
-        let tightens = !gate.orders().tightened.is_empty();
-        assert_eq!(tightens, protect.forged_signatures);
+        assert_eq!(asked_for(&gate), protect);
         // A worker of a configuration that asks for less obeys less.
-        gate.second.set(settings(NONE));
-        gate.run(1, trouble);
-        assert_eq!(gate.orders(), &Orders::default());
+        let mut gate = Gate::new(ALL, &learnt(8));
+        gate.run(6, trouble);
+        assert_eq!(asked_for(&gate), ALL);
+        for less in [protect, NONE] {
+            gate.second.set(settings(less));
+            gate.run(1, trouble);
+            assert_eq!(asked_for(&gate), less);
+        }
     }
 }
 
