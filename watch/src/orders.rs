@@ -101,3 +101,24 @@ impl Persist for Orders {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::{NAMED, Orders};
+    use crate::{source::Network, state::StateError};
+
+    #[test]
+    fn orders_for_more_networks_than_a_request_may_look_through_are_refused() {
+        let network = Network::of([192, 0, 2, 1].into());
+        let most = Orders::new(1, true, vec![network; NAMED]);
+        assert_eq!(Orders::read_from(&most.bytes()), Ok(most));
+        let more = Orders::new(1, true, vec![network; NAMED + 1]);
+        let refused = Orders::read_from(&more.bytes());
+        assert!(
+            matches!(refused, Err(StateError::Value { .. })),
+            "{refused:?}"
+        );
+    }
+}
