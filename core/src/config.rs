@@ -104,6 +104,18 @@ pub struct Watch {
     pub upstream: Option<WatchUpstream>,
     /// Who else is told.
     pub alert: Option<WatchAlert>,
+    /// What is done about verdicts.
+    pub protect: WatchProtect,
+}
+
+/// Says which verdicts of the watch something is done about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WatchProtect {
+    /// Whether the quotas of sources that forge signatures are tightened; then there
+    /// is one that refuses.
+    pub forged_signatures: bool,
+    /// Whether deliveries are shed during a cascade.
+    pub cascade: bool,
 }
 
 /// Names the upstream that keeps what a watch learns and says.

@@ -18,7 +18,7 @@ mod wait;
 use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
 use core::net::IpAddr;
 
-use charge::Sender;
+use charge::{Charged, Sender};
 pub use count::Count;
 use settlement::Held;
 pub use verified::Identified;
@@ -28,6 +28,7 @@ use crate::{
     forward::{self, Forward},
     gate::{Endpoint, Gate},
     outcome::{Outcome, Stage},
+    protection::Action,
     reply::{Code, Reply},
     request::RequestHead,
     shared::SharedStore,
@@ -181,6 +182,11 @@ impl Delivery {
         if let Some(reply) = self.exhausted(sender.as_mut(), now, store) {
             return self.reply(Outcome::Refused(Code::RateLimited), reply);
         }
+        if gate.protector.sheds(now) {
+            self.counts.push(Count::Protected(Action::Shed));
+            let code = Code::Overloaded;
+            return self.reply(Outcome::Refused(code), code);
+        }
         let trace = head.only("traceparent").and_then(TraceParent::parse);
         self.state = State::Verifying(Box::new(Verifying {
             verifier: signed.verifier(signers.iter().map(|signer| &signer.secret)),
@@ -301,9 +307,9 @@ impl Delivery {
             }
             State::Verifying(held) => {
                 // Whoever holds streams open without end is charged too.
-                if let Some(sender) = &held.sender {
-                    _ = sender.charge(now, store);
-                }
+                let charged = held.sender.as_ref();
+                let charged = charged.map(|sender| sender.charge(now, store));
+                self.count_tightened(charged);
                 self.finish(Outcome::Aborted(Stage::Unverified));
             }
             State::New => self.finish(Outcome::Aborted(Stage::Unverified)),
@@ -347,7 +353,9 @@ impl Delivery {
         store: &mut impl SharedStore,
     ) -> Step {
         let sender = sender.filter(|_| code != Code::Unavailable);
-        if let Some(wait) = sender.and_then(|sender| sender.charge(now, store))
+        let charged = sender.map(|sender| sender.charge(now, store));
+        self.count_tightened(charged);
+        if let Some(wait) = charged.and_then(|charged| charged.wait)
             && let Some(reply) = self.over(sender, wait)
         {
             return self.reply(Outcome::Refused(Code::RateLimited), reply);
@@ -363,8 +371,16 @@ impl Delivery {
         store: &mut impl SharedStore,
     ) -> Option<Reply> {
         let sender = sender?;
-        let wait = sender.peek(now, store)?;
+        let charged = sender.peek(now, store);
+        let wait = charged.wait?;
+        self.count_tightened(Some(charged));
         self.over(Some(sender), wait)
+    }
+
+    fn count_tightened(&mut self, charged: Option<Charged>) {
+        if charged.is_some_and(|charged| charged.is_tightened) {
+            self.counts.push(Count::Protected(Action::Tighten));
+        }
     }
 
     /// Counts a sender over its quota; returns the answer if it is refused.

@@ -11,6 +11,7 @@ use crate::{
     dedup::Table,
     keyring::{self, Keyring, KeyringError, Signer},
     outcome::QuotaKind,
+    protection::{Protection, Protector},
     quota::Quotas,
     request::RequestHead,
     secret::SecretError,
@@ -23,6 +24,7 @@ pub struct Gate {
     endpoints: Vec<Rc<Endpoint>>,
     keyrings: Vec<LiveKeyring>,
     pub(crate) settings: Settings,
+    pub(crate) protector: Protector,
 }
 
 /// Holds what applies to every endpoint. A delivery keeps a copy: it ends by
@@ -127,6 +129,7 @@ impl Gate {
             endpoints,
             keyrings: config.keyrings.into_iter().map(live).collect(),
             settings,
+            protector: Protector::default(),
         })
     }
 
@@ -232,6 +235,11 @@ impl Gate {
                 .filter(move |secret| !loaded(&secret.name))
                 .map(move |secret| (endpoint, secret))
         })
+    }
+
+    /// Does this about verdicts of the watch from now on.
+    pub fn protect(&self, protection: Protection) {
+        self.protector.set(protection);
     }
 
     /// Tells whether a delivery's peer address matters.

@@ -34,6 +34,7 @@ pub mod metric;
 mod object;
 pub mod outcome;
 pub mod policy;
+pub mod protection;
 pub mod quota;
 pub mod reply;
 pub mod request;

@@ -71,7 +71,7 @@ pub enum Outcome {
 }
 
 /// Codes by which an unverified delivery is refused.
-const REFUSALS: [Code; 10] = [
+const REFUSALS: [Code; 11] = [
     Code::SignatureMissing,
     Code::SignatureMalformed,
     Code::TimestampOutOfTolerance,
@@ -81,6 +81,7 @@ const REFUSALS: [Code; 10] = [
     Code::MethodNotAllowed,
     Code::PayloadTooLarge,
     Code::RateLimited,
+    Code::Overloaded,
     Code::Unavailable,
 ];
 

@@ -71,10 +71,24 @@ impl Key {
 const VOUCHED: Duration = Duration::from_secs(24 * 60 * 60);
 const VOUCHED_ENOUGH: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// Says how much a key is charged at once. Whoever is vouched for is charged one,
+/// and nobody more than a whole burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost(u32);
+
+impl Cost {
+    /// What everything costs.
+    pub const ONE: Self = Self(1);
+    /// What a failure costs in a network that the watch accuses: an eighth of the
+    /// failures is let through that the quota allows, and a sender that never failed
+    /// has its whole burst before it all the same.
+    pub const EIGHT: Self = Self(8);
+}
+
 /// Is what [`Quotas::peek`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// What [`Quotas::charge`] would answer.
+    /// What [`Quotas::charge_many`] would answer, or did.
     pub verdict: Verdict,
     /// Whether somebody vouched for the key within the last day.
     pub is_vouched: bool,
@@ -124,8 +138,21 @@ impl Quotas {
         limit: Limit,
         now: Timestamp,
     ) -> Verdict {
+        self.charge_many(store, key, limit, Cost::ONE, now).verdict
+    }
+
+    /// Takes as much as this costs the key, if there is as much.
+    pub fn charge_many(
+        &self,
+        store: &mut impl SharedStore,
+        key: Key,
+        limit: Limit,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Standing {
         let charge = |bucket: &mut Bucket, next, now| bucket.set(key.bytes, next, now);
-        self.decide(store, key, limit, now, charge).verdict
+        self.decide(store, key, limit, cost, now, charge)
+            .standing(now)
     }
 
     /// Says how a key stands, and takes nothing.
@@ -134,15 +161,11 @@ impl Quotas {
         store: &mut impl SharedStore,
         key: Key,
         limit: Limit,
+        cost: Cost,
         now: Timestamp,
     ) -> Standing {
-        let found = self.decide(store, key, limit, now, |_, _, _| {});
-        let left = found.vouched_until.saturating_sub(nanos(now));
-        Standing {
-            verdict: found.verdict,
-            is_vouched: left > 0,
-            wants_vouching: left < span(VOUCHED_ENOUGH),
-        }
+        self.decide(store, key, limit, cost, now, |_, _, _| {})
+            .standing(now)
     }
 
     /// Vouches for a key, for a day. It takes a key's room in the same bucket,
@@ -176,6 +199,7 @@ impl Quotas {
         store: &mut impl SharedStore,
         key: Key,
         limit: Limit,
+        cost: Cost,
         now: Timestamp,
         within: impl Fn(&mut Bucket, u64, u64),
     ) -> Found {
@@ -189,7 +213,8 @@ impl Quotas {
                 tat = now;
                 bucket.set(key.bytes, tat, now);
             }
-            let next = tat.saturating_add(limit.interval());
+            let times = if vouched_until > now { 1 } else { cost.0 };
+            let next = tat.saturating_add(limit.cost(times));
             let verdict = if next > latest {
                 let retry_after = Duration::from_nanos(next.saturating_sub(latest));
                 Verdict::Exceeded { retry_after }
@@ -224,6 +249,17 @@ impl Quotas {
 struct Found {
     verdict: Verdict,
     vouched_until: u64,
+}
+
+impl Found {
+    fn standing(self, now: Timestamp) -> Standing {
+        let left = self.vouched_until.saturating_sub(nanos(now));
+        Standing {
+            verdict: self.verdict,
+            is_vouched: left > 0,
+            wants_vouching: left < span(VOUCHED_ENOUGH),
+        }
+    }
 }
 
 const fn span(duration: Duration) -> u64 {

@@ -114,6 +114,9 @@ codes! {
     /// The type waits for a decision and no decider is configured.
     NoDecider = 503, "no_decider", "No decider",
         "The sender waits for a decision on this event type, and nothing here can decide it.";
+    /// The upstream is overloaded, and the gate spares it.
+    Overloaded = 503, "overloaded", "Overloaded",
+        "What stores events is overloaded, and this event was not tried. Try again after the time in Retry-After.";
     /// The gate can't decide, so it is closed.
     Unavailable = 503, "unavailable", "Unavailable",
         "The event can't be stored now. Try again later.";
@@ -172,7 +175,9 @@ impl Reply {
 impl From<Code> for Reply {
     fn from(code: Code) -> Self {
         match code {
-            Code::Unavailable | Code::NoDecider => Self::after(code, UNAVAILABLE_RETRY),
+            Code::Unavailable | Code::NoDecider | Code::Overloaded => {
+                Self::after(code, UNAVAILABLE_RETRY)
+            }
             Code::InProgress | Code::RequestTimeout | Code::RateLimited => {
                 Self::after(code, Duration::from_secs(1))
             }

@@ -126,6 +126,7 @@ impl Endpoint {
                 let labels = quota_labels(&self.name, quota, exceeded);
                 add_by_name(&metric::QUOTA_EXCEEDED, &labels);
             }
+            Count::Protected(action) => add_by_name(&metric::PROTECTED, &[action.as_str()]),
             Count::UnknownAccount => add(self.unknown_account),
             Count::PayloadBytes(bytes) => record(self.payload_bytes, bytes),
             Count::SignatureAgeSeconds(seconds) => record(self.signature_age_seconds, seconds),

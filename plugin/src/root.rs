@@ -107,6 +107,7 @@ impl RootContext for Root {
             ready.show_secrets();
             if let Some(watching) = &ready.watching {
                 watching.tick(now, self.is_serving.get());
+                ready.gate.protect(Watching::protection());
             }
             // Last: the context is another one afterwards.
             ready.held.tick();

@@ -16,10 +16,13 @@ use std::{
 use hookgate_core::{
     config::{self, Watch},
     metric,
+    policy::IpRange,
+    protection::{Action, Protection},
     time::Timestamp,
 };
 use hookgate_watch::{
     alert::Alert,
+    orders::Protect,
     verdict::{Cause, Verdict},
     worker::{Act, Board, Place, Saved, Settings, Worker},
 };
@@ -62,10 +65,17 @@ impl Watching {
             counters::define(&metric::ANOMALY, &[cause.name()])?;
             counters::define(&metric::VERDICTS, &[cause.name()])?;
         }
+        for action in Action::ALL {
+            counters::define(&metric::PROTECTED, &[action.as_str()])?;
+        }
         let settings = Settings {
             tick_millis: u64::try_from(config.tick.as_millis()).unwrap_or(u64::MAX),
             workers: vm::NUMBERS,
             is_kept: config.upstream.is_some(),
+            protect: Protect {
+                forged_signatures: config.protect.forged_signatures,
+                cascade: config.protect.cascade,
+            },
         };
         WORKER.with_borrow_mut(|worker| match worker {
             Some(worker) => worker.set(settings),
@@ -116,6 +126,22 @@ impl Watching {
         }
     }
 
+    /// Returns what this worker is to do about verdicts, as of the last tick.
+    pub(crate) fn protection() -> Protection {
+        let protection = with_worker(|worker| {
+            let orders = worker.orders();
+            let ranges = orders.tightened.iter().map(|network| {
+                let (address, prefix) = network.range();
+                IpRange::new(address, prefix)
+            });
+            Protection {
+                tightened: ranges.collect(),
+                sheds: orders.sheds,
+            }
+        });
+        protection.unwrap_or_default()
+    }
+
     /// Takes the answer to a call; tells whether it was one of its own.
     pub(crate) fn answered(&self, token: u32, answer: &Answered) -> bool {
         if self.restoring.get() == Some(token) {
@@ -162,6 +188,10 @@ impl Watching {
             Act::Refused(error) => {
                 count("counts_refused");
                 warn!("watch: counts of a worker are thrown away: {error}");
+            }
+            Act::OrdersRefused(error) => {
+                count("orders_refused");
+                warn!("watch: nothing is done about verdicts: {error}");
             }
         }
     }
@@ -288,6 +318,7 @@ struct SharedData;
 fn key(place: Place) -> String {
     match place {
         Place::Lease => "hookgate1.watch.lease".to_owned(),
+        Place::Orders => "hookgate1.watch.orders".to_owned(),
         Place::Counts(number) => format!("hookgate1.watch.counts.{number}"),
     }
 }

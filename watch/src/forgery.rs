@@ -22,7 +22,7 @@ const DAY_TICKS: u32 = 8_640;
 /// How often the totals fade, in ticks: each hour.
 const FADE_TICKS: u32 = 360;
 /// Sources that are remembered by name for the evidence.
-const NAMED: usize = 32;
+pub(crate) const NAMED: usize = 32;
 /// How many times the usual rate the sum over all sources watches for.
 const RATIO: f64 = 4.0;
 /// Where that sum alarms: one false alarm in e^18 ticks, 20 years.
@@ -119,11 +119,10 @@ impl Forgery {
     /// Ends a tick; returns what is forged, if anything is.
     pub fn tick(&mut self) -> Option<Forged> {
         self.ticks = self.ticks.saturating_add(1);
-        let days_ticks = f64::from(self.ticks.min(DAY_TICKS));
         self.surprising = self
             .named
             .iter()
-            .any(|(source, _)| self.is_surprising(*source, days_ticks));
+            .any(|(source, _)| self.is_surprising(*source, self.now.count(source.key())));
         for (source, _) in &self.named {
             let newest = self.now.count(source.key());
             self.total.add(source.key(), newest.min(SOURCE_WINSOR));
@@ -142,8 +141,22 @@ impl Forgery {
         forged
     }
 
-    fn is_surprising(&self, source: Network, ticks: f64) -> bool {
-        let count = self.now.count(source.key());
+    /// Returns the sources that alarmed in the last tick, those that sent most first:
+    /// at most 32. It is a little stricter than the alarm itself, as the tick's
+    /// counts have been halved and learnt since.
+    pub fn sources(&self) -> Vec<Network> {
+        let mut named = self.named.clone();
+        named.retain(|(source, _)| {
+            let count = self.now.count(source.key()).saturating_mul(2);
+            self.is_surprising(*source, count)
+        });
+        named.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        named.into_iter().map(|(source, _)| source).collect()
+    }
+
+    /// Tells whether so many, within about two ticks, are far over a source's usual.
+    fn is_surprising(&self, source: Network, count: u32) -> bool {
+        let ticks = f64::from(self.ticks.min(DAY_TICKS));
         let now = f64::from(count);
         let total = f64::from(self.total.count(source.key())).max(1.0);
         // Per two ticks, since `now` halves with each.

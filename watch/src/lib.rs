@@ -31,6 +31,7 @@ pub mod forgery;
 pub mod generic;
 mod judge;
 mod moments;
+pub mod orders;
 mod quantile;
 pub mod rate;
 mod season;

@@ -1,6 +1,9 @@
 //! Where deliveries come from.
 
-use core::{fmt, net::IpAddr};
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use crate::{
     sketch::mix,
@@ -27,6 +30,17 @@ impl Network {
         Self { bits }
     }
 
+    /// Returns its first address, and how many leading bits are the network's.
+    pub fn range(self) -> (IpAddr, u32) {
+        if self.bits & SIX == 0 {
+            let bits = u32::try_from(self.bits).unwrap_or_default() << 8;
+            (Ipv4Addr::from_bits(bits).into(), 24)
+        } else {
+            let bits = u128::from(self.bits & (SIX - 1)) << 80;
+            (Ipv6Addr::from_bits(bits).into(), 48)
+        }
+    }
+
     pub(crate) fn key(self) -> u64 {
         mix(self.bits)
     }
@@ -34,13 +48,8 @@ impl Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.bits & SIX == 0 {
-            let [_, _, _, _, _, a, b, c] = self.bits.to_be_bytes();
-            write!(f, "{a}.{b}.{c}.0/24")
-        } else {
-            let bits = u128::from(self.bits & (SIX - 1)) << 80;
-            write!(f, "{}/48", core::net::Ipv6Addr::from_bits(bits))
-        }
+        let (address, prefix) = self.range();
+        write!(f, "{address}/{prefix}")
     }
 }
 

@@ -54,6 +54,12 @@ impl Standing {
         self.verdicts.iter().any(|entry| entry.cause == cause)
     }
 
+    /// Tells whether this cause was found at this time.
+    pub(crate) fn lasts(&self, cause: Cause, now: Time) -> bool {
+        let mut entries = self.verdicts.iter();
+        entries.any(|entry| entry.cause == cause && entry.seen == now)
+    }
+
     /// Takes what was found; returns what is new.
     pub(crate) fn settle(&mut self, now: Time, found: Vec<Finding>) -> Vec<Verdict> {
         self.verdicts

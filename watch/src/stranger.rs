@@ -159,6 +159,19 @@ impl Stranger {
         }
     }
 
+    /// Tells whether a network is known to have sent no genuine delivery: within a
+    /// week at least, and as long as none had to be forgotten.
+    pub fn never_signed(&self, now: Time, network: Network) -> bool {
+        let Some(known) = self.kinds.get(NETWORK) else {
+            return false;
+        };
+        let is_learnt = now.seconds_since(self.began) >= LEARNING_SECONDS;
+        let is_whole = known.values.len() < KNOWN;
+        let key = network.key();
+        let found = known.values.binary_search_by_key(&key, |value| value.hash);
+        is_learnt && is_whole && found.is_err()
+    }
+
     /// Takes a delivery with a valid signature.
     pub fn signed(&mut self, now: Time, delivery: &Signed<'_>) {
         let mut values = [None; 4];

@@ -189,6 +189,12 @@ impl Tally {
         (self.open, self.open_bytes)
     }
 
+    /// Returns how often the upstream answered, and failed.
+    pub fn answers(&self) -> (u64, u64) {
+        let sum = |counts: &BTreeMap<u32, u32>| counts.values().copied().map(u64::from).sum();
+        (sum(&self.answered), sum(&self.failed))
+    }
+
     /// Returns how many deliveries and answers it counts.
     pub fn counted(&self) -> u64 {
         let groups = self.groups.values().flat_map(|it| [it.new, it.known]);

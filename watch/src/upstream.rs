@@ -105,6 +105,11 @@ impl Upstream {
         self.durations.add_many(seconds, answers);
     }
 
+    /// Tells whether it takes too long to answer, as of the last tick.
+    pub fn is_slow(&self) -> bool {
+        self.slowness >= LATENCY
+    }
+
     /// Ends a tick; returns what is wrong, if anything is.
     pub fn tick(&mut self) -> Option<Trouble> {
         self.failures
@@ -116,7 +121,7 @@ impl Upstream {
         (self.answers, self.failed) = (0, 0);
         self.durations.clear();
         let fails = self.failures.alarms() && self.failures.ticks() >= LASTING_TICKS;
-        let slow = self.slowness >= LATENCY;
+        let slow = self.is_slow();
         (fails || slow).then(|| Trouble {
             failures: fails.then(|| self.failures.share()),
             usual_failures: self.failures.usual(),

@@ -166,6 +166,12 @@ impl Watch {
     /// Ends a tick; returns what began to be wrong. A time that is not later than the
     /// last one is passed over, unless the clock was set back by more than an hour.
     pub fn tick(&mut self, now: Time) -> Vec<Verdict> {
+        self.tick_while(now, false)
+    }
+
+    /// Ends a tick, in which the gate may have shed deliveries: then fewer came to be
+    /// counted, and nothing is silent for that.
+    pub fn tick_while(&mut self, now: Time, sheds: bool) -> Vec<Verdict> {
         if now <= self.now && self.now.seconds_since(now) <= 3_600 {
             return Vec::new();
         }
@@ -194,12 +200,32 @@ impl Watch {
         // The backstop speaks where nothing else does.
         let explained = found.iter().any(|one| one.cause != Cause::Unusual);
         found.retain(|one| one.cause != Cause::Unusual || (!explained && calm && quiet));
+        found.retain(|one| !sheds || !matches!(one.cause, Cause::SeriesSilent | Cause::AllSilent));
         self.standing.settle(now, found)
     }
 
     /// Tells whether a verdict of this cause stands.
     pub fn stands(&self, cause: Cause) -> bool {
         self.standing.has(cause)
+    }
+
+    /// Tells whether the last tick found this, and not only one within the last half
+    /// hour.
+    pub fn lasts(&self, cause: Cause) -> bool {
+        self.standing.lasts(cause, self.now)
+    }
+
+    /// Tells whether the upstream takes too long to answer, as of the last tick.
+    pub fn is_slow(&self) -> bool {
+        self.upstream.is_slow()
+    }
+
+    /// Returns networks that forge signatures, those that sent most first; at most 32,
+    /// and none that may have sent a genuine delivery.
+    pub fn forgers(&self) -> Vec<Network> {
+        let mut forgers = self.forgery.sources();
+        forgers.retain(|network| self.stranger.never_signed(self.now, *network));
+        forgers
     }
 
     /// Returns the series of event types by their names.

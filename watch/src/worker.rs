@@ -10,6 +10,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use crate::{
+    orders::{Orders, Protect},
     state::StateError,
     tally::Tally,
     time::{TICK_SECONDS, Time},
@@ -26,6 +27,9 @@ const SAVE_TICKS: u64 = 30;
 const RESTORE_MILLIS: u64 = 5_000;
 /// Ticks until a state that did not come is asked for again.
 const RESTORE_TICKS: u64 = 3;
+/// An upstream is well where less than one in so many answers fails: what the watch
+/// takes for a cascade is more.
+const WELL_ONE_IN: u64 = 20;
 /// How often a worker tries to put what it has, before it waits for the next tick.
 const TRIES: usize = 3;
 /// Ticks after which what a worker had open is not known any more.
@@ -38,6 +42,8 @@ pub enum Place {
     Lease,
     /// What the worker of this number has counted.
     Counts(u32),
+    /// What all are to do about verdicts: [`Orders`].
+    Orders,
 }
 
 /// Memory of all workers.
@@ -59,6 +65,8 @@ pub struct Settings {
     pub workers: u32,
     /// Whether somebody keeps the state.
     pub is_kept: bool,
+    /// Which verdicts something is done about.
+    pub protect: Protect,
 }
 
 /// Is what a host has to do.
@@ -76,6 +84,8 @@ pub enum Act {
     Show([(Cause, u8); Cause::ALL.len()]),
     /// Nothing: the counts of a worker are damaged, and were thrown away.
     Refused(StateError),
+    /// Nothing: what was to be done about verdicts is damaged, and isn't done.
+    OrdersRefused(StateError),
 }
 
 /// Says what became of [`Act::Restore`].
@@ -97,6 +107,7 @@ pub struct Worker {
     pub tally: Tally,
     token: u64,
     put: u64,
+    orders: Orders,
     holder: Option<Holder>,
 }
 
@@ -109,6 +120,10 @@ struct Holder {
     state: Known,
     levels: BTreeMap<u32, Level>,
     scores: BTreeMap<Cause, f64>,
+    /// How often the upstream answered and failed, in the last tick.
+    answers: (u64, u64),
+    /// Whether deliveries were shed in the last tick.
+    sheds: bool,
 }
 
 /// What is known of the saved state.
@@ -137,6 +152,7 @@ impl Worker {
             tally: Tally::default(),
             token,
             put: 0,
+            orders: Orders::default(),
             holder: None,
         }
     }
@@ -147,6 +163,11 @@ impl Worker {
             self.holder = None;
         }
         self.settings = settings;
+    }
+
+    /// Returns what this worker is to do about verdicts, as of its last tick.
+    pub const fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// Returns the watch, if this worker looks.
@@ -170,6 +191,7 @@ impl Worker {
             self.put = turn;
             acts.extend(self.put(number, board).err().map(Act::Refused));
         }
+        acts.extend(self.obey(turn, board).err().map(Act::OrdersRefused));
         if !self.hold(now_millis, is_idle, board) {
             self.holder = None;
             return acts;
@@ -192,9 +214,13 @@ impl Worker {
                 },
                 levels: BTreeMap::new(),
                 scores: BTreeMap::new(),
+                answers: (0, 0),
+                sheds: false,
             });
         }
-        let workers = self.settings.workers;
+        let Settings {
+            workers, protect, ..
+        } = self.settings;
         let Some(holder) = &mut self.holder else {
             return acts;
         };
@@ -213,6 +239,9 @@ impl Worker {
             holder.looked = turn;
             holder.take_all(workers, turn, board, &mut acts);
             holder.look(turn, &mut acts);
+            if protect.is_any() {
+                holder.order(turn, protect, board);
+            }
             if restores && holder.state == Known::Whole && turn.abs_diff(holder.saved) >= SAVE_TICKS
             {
                 holder.saved = turn;
@@ -252,6 +281,29 @@ impl Worker {
     pub const fn millis_of(&self, time: Time) -> u64 {
         let turn = time.as_unix_seconds() / TICK_SECONDS;
         turn.saturating_mul(self.settings.tick_millis)
+    }
+
+    /// Reads what is to be done, as far as this worker is set to do it.
+    ///
+    /// # Errors
+    /// [`StateError`]: what was there is damaged, and nothing is done.
+    fn obey(&mut self, turn: u64, board: &mut impl Board) -> Result<(), StateError> {
+        self.orders = Orders::default();
+        let protect = self.settings.protect;
+        if !protect.is_any() {
+            return Ok(());
+        }
+        let (bytes, _) = board.load(Place::Orders).unwrap_or_default();
+        let mut orders = Orders::read_from(&bytes)?;
+        if !orders.hold(turn) {
+            return Ok(());
+        }
+        orders.sheds &= protect.cascade;
+        if !protect.forged_signatures {
+            orders.tightened.clear();
+        }
+        self.orders = orders;
+        Ok(())
     }
 
     fn turn(&self, now_millis: u64) -> u64 {
@@ -314,6 +366,7 @@ impl Worker {
 impl Holder {
     /// Takes the counts of all workers.
     fn take_all(&mut self, workers: u32, turn: u64, board: &mut impl Board, acts: &mut Vec<Act>) {
+        self.answers = (0, 0);
         for number in 0..workers {
             let Some((bytes, version)) = board.load(Place::Counts(number)) else {
                 continue;
@@ -325,6 +378,9 @@ impl Holder {
             match Tally::restore(&bytes) {
                 Ok(tally) => {
                     tally.tell(&mut self.watch);
+                    let (answered, failed) = tally.answers();
+                    self.answers.0 = self.answers.0.saturating_add(answered);
+                    self.answers.1 = self.answers.1.saturating_add(failed);
                     let (open, bytes) = tally.open();
                     self.levels.insert(number, Level { open, bytes, turn });
                 }
@@ -342,8 +398,36 @@ impl Holder {
             .held_open(open, bytes as f64 / TICK_SECONDS as f64);
     }
 
+    /// Writes what all workers are to do, or that there is nothing. What a lost race
+    /// leaves undone is done in the next tick.
+    fn order(&mut self, turn: u64, protect: Protect, board: &mut impl Board) {
+        let forgers = if protect.forged_signatures {
+            self.watch.forgers()
+        } else {
+            Vec::new()
+        };
+        self.sheds = protect.cascade && self.is_overloaded();
+        let orders = Orders::new(turn, self.sheds, forgers).bytes();
+        let (found, version) = match board.load(Place::Orders) {
+            Some((bytes, version)) => (bytes, Some(version)),
+            None => (Vec::new(), None),
+        };
+        if found != orders {
+            board.store(Place::Orders, &orders, version);
+        }
+    }
+
+    /// Tells whether a cascade lasts. A sum over failures takes long to forget them,
+    /// all the longer the less goes through: what was let through in the last tick and
+    /// answered well shows that it is over.
+    fn is_overloaded(&self) -> bool {
+        let (answered, failed) = self.answers;
+        let fails = failed.saturating_mul(WELL_ONE_IN) >= answered.saturating_add(failed);
+        self.watch.lasts(Cause::Cascade) && (fails || self.watch.is_slow())
+    }
+
     fn look(&mut self, turn: u64, acts: &mut Vec<Act>) {
-        for verdict in self.watch.tick(time(turn)) {
+        for verdict in self.watch.tick_while(time(turn), self.sheds) {
             self.scores.insert(verdict.cause, verdict.score);
             acts.push(Act::Tell(verdict));
         }

@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use hookgate_watch::{
+    orders::Protect,
     source::Network,
     state::StateError,
     stranger::Signed,
@@ -65,6 +66,7 @@ fn settings(is_kept: bool) -> Settings {
         tick_millis: TICK,
         workers: 8,
         is_kept,
+        protect: Protect::default(),
     }
 }
 

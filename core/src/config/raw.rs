@@ -182,18 +182,22 @@ impl Config {
             let path = format!("keyrings[{index}].name");
             return Err(ConfigError::text(&path, &keyring.name, expected));
         }
+        let quotas = self.quotas.check("quotas")?;
         Ok(super::Config {
             endpoints,
             keyrings,
-            quotas: self.quotas.check("quotas")?,
             dedup,
             upstream_timeout: Duration::from_secs(self.upstream_timeout_seconds),
             pass_unknown_paths: self.pass_unknown_paths,
             trust_traceparent: self.trust_traceparent,
             #[cfg(feature = "watch")]
-            watch: self.watch.map(|watch| watch.check("watch")).transpose()?,
+            watch: self
+                .watch
+                .map(|watch| watch.check("watch", &quotas))
+                .transpose()?,
             #[cfg(not(feature = "watch"))]
             watch: None,
+            quotas,
         })
     }
 

@@ -19,7 +19,7 @@ use crate::{
     gate::{Endpoint, Gate, Settings},
     outcome::QuotaKind,
     policy,
-    quota::{Key, Quotas, Verdict},
+    quota::{Cost, Key, Quotas, Standing, Verdict},
     reply::Reply,
     shared::SharedStore,
     time::Timestamp,
@@ -34,6 +34,16 @@ const NO_ENDPOINT: &str = "_";
 pub(super) struct Sender {
     failures: Account,
     wants_vouching: bool,
+    cost: Cost,
+}
+
+/// Is what a failure gave, or would give.
+#[derive(Clone, Copy)]
+pub(super) struct Charged {
+    /// How long to wait, if there was none left.
+    pub(super) wait: Option<Duration>,
+    /// Whether a verdict of the watch made it cost more.
+    pub(super) is_tightened: bool,
 }
 
 /// Is what a quota is kept for.
@@ -54,7 +64,8 @@ impl Sender {
         address: Option<IpAddr>,
     ) -> Option<Self> {
         let kind = QuotaKind::Source;
-        let network = policy::sender(address?).to_string();
+        let address = address?;
+        let network = policy::sender(address).to_string();
         let endpoint = endpoint.map_or(NO_ENDPOINT, |endpoint| &endpoint.config.name);
         let failures = Account {
             kind,
@@ -65,29 +76,39 @@ impl Sender {
         Some(Self {
             failures,
             wants_vouching: false,
+            cost: gate.protector.cost(address),
         })
     }
 
-    /// Charges one failure; returns how long to wait if there was none left.
-    pub(super) fn charge(&self, now: Timestamp, store: &mut impl SharedStore) -> Option<Duration> {
-        self.failures.charge(now, store)
+    /// Charges one failure; says how long to wait if there was none left, and
+    /// whether a verdict of the watch made it cost more.
+    pub(super) fn charge(&self, now: Timestamp, store: &mut impl SharedStore) -> Charged {
+        let Account {
+            quota, quotas, key, ..
+        } = &self.failures;
+        self.judged(quotas.charge_many(store, *key, quota.limit, self.cost, now))
     }
 
     /// Returns how long to wait until there is a failure left; `None`: now.
     /// A sender that has verified within a day is always heard: whoever sends
     /// through the same addresses (any other customer of the same provider)
     /// could otherwise have it refused. What it fails is charged all the same.
-    pub(super) fn peek(
-        &mut self,
-        now: Timestamp,
-        store: &mut impl SharedStore,
-    ) -> Option<Duration> {
+    pub(super) fn peek(&mut self, now: Timestamp, store: &mut impl SharedStore) -> Charged {
         let Account {
             quota, quotas, key, ..
         } = &self.failures;
-        let standing = quotas.peek(store, *key, quota.limit, now);
+        let standing = quotas.peek(store, *key, quota.limit, self.cost, now);
         self.wants_vouching = standing.wants_vouching;
-        wait(standing.verdict).filter(|_| !standing.is_vouched)
+        let mut judged = self.judged(standing);
+        judged.wait = judged.wait.filter(|_| !standing.is_vouched);
+        judged
+    }
+
+    fn judged(&self, standing: Standing) -> Charged {
+        Charged {
+            wait: wait(standing.verdict),
+            is_tightened: self.cost != Cost::ONE && !standing.is_vouched,
+        }
     }
 
     /// Remembers that the sender has verified, if that isn't known for long yet.

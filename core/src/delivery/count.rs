@@ -6,6 +6,7 @@ use crate::{
     config::Exceeded,
     keyring::Signer,
     outcome::{Outcome, QuotaKind},
+    protection::Action,
 };
 
 /// Is one thing to count. A delivery gives `Received`, then one `Ended`, with
@@ -30,6 +31,8 @@ pub enum Count {
         /// Whether that refused the delivery.
         exceeded: Exceeded,
     },
+    /// A verdict of the watch was acted on.
+    Protected(Action),
     /// The event is of an account that isn't known.
     UnknownAccount,
     /// A whole payload has come, of this many bytes.

@@ -19,6 +19,16 @@ pub struct IpRange {
 pub struct IpRangeError;
 
 impl IpRange {
+    /// Makes a range; the prefix counts as far as an address has bits.
+    #[must_use]
+    pub fn new(network: IpAddr, prefix: u32) -> Self {
+        let bits = if network.is_ipv4() { 32 } else { 128 };
+        Self {
+            network,
+            prefix: prefix.min(bits),
+        }
+    }
+
     /// Tells whether an address lies in the range. An IPv4 address that is
     /// written as IPv6 (`::ffff:198.51.100.7`) counts as what it is.
     #[must_use]

@@ -80,6 +80,12 @@ impl Limit {
         self.interval
     }
 
+    /// Returns the nanoseconds in which so many come back, at most a whole burst.
+    pub(super) fn cost(&self, times: u32) -> u64 {
+        let times = times.min(self.burst.get());
+        self.interval.saturating_mul(times.into())
+    }
+
     /// Returns the nanoseconds in which a spent burst is full again.
     pub(super) fn refill(&self) -> u64 {
         self.interval.saturating_mul(self.burst.get().into())

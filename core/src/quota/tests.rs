@@ -1,7 +1,7 @@
 use alloc::{string::ToString, vec};
 use core::{num::NonZeroU32, time::Duration};
 
-use super::{Key, Limit, Quotas, Verdict, bucket};
+use super::{Cost, Key, Limit, Quotas, Verdict, bucket};
 use crate::{
     shared::{Region, memory::Memory},
     time::Timestamp,
@@ -38,7 +38,9 @@ fn allows_a_burst_and_then_one_each_interval() {
     let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(10, 1, 5));
     for _ in 0..5 {
         assert_eq!(
-            quotas.peek(&mut store, key(1), limit, NOW).verdict,
+            quotas
+                .peek(&mut store, key(1), limit, Cost::ONE, NOW)
+                .verdict,
             Verdict::Within
         );
         assert_eq!(
@@ -47,7 +49,9 @@ fn allows_a_burst_and_then_one_each_interval() {
         );
     }
     assert_eq!(
-        quotas.peek(&mut store, key(1), limit, NOW).verdict,
+        quotas
+            .peek(&mut store, key(1), limit, Cost::ONE, NOW)
+            .verdict,
         wait(100)
     );
     assert_eq!(quotas.charge(&mut store, key(1), limit, NOW), wait(100));
@@ -199,7 +203,9 @@ fn a_million_keys_take_bounded_room_and_the_most_spent_stay() {
     assert_eq!(most, Some(bucket::SLOTS * bucket::ENTRY_BYTES));
     for number in 0..100 {
         assert_eq!(
-            quotas.peek(&mut store, key(number), limit, NOW).verdict,
+            quotas
+                .peek(&mut store, key(number), limit, Cost::ONE, NOW)
+                .verdict,
             wait(60_000),
             "{number}"
         );
@@ -217,8 +223,12 @@ fn a_bucket_has_room_for_32() {
     for number in 0..32 {
         quotas.charge(&mut store, key(number), limit, NOW);
     }
-    let mut spent =
-        |number: u32| quotas.peek(&mut store, key(number), limit, NOW).verdict != Verdict::Within;
+    let mut spent = |number: u32| {
+        quotas
+            .peek(&mut store, key(number), limit, Cost::ONE, NOW)
+            .verdict
+            != Verdict::Within
+    };
     assert_eq!((0..32).filter(|number| spent(*number)).count(), 32);
 }
 
@@ -352,7 +362,7 @@ fn no_time_overflows() {
 #[test]
 fn a_vouched_key_is_known_by_it_and_charged_like_any_other() {
     let (quotas, mut store, limit) = (Quotas::new(1), Memory::default(), limit(1, 60, 1));
-    let standing = |store: &mut Memory, now| quotas.peek(store, key(1), limit, now);
+    let standing = |store: &mut Memory, now| quotas.peek(store, key(1), limit, Cost::ONE, now);
     let fresh = standing(&mut store, NOW);
     assert!(!fresh.is_vouched && fresh.wants_vouching, "{fresh:?}");
     quotas.vouch(&mut store, key(1), NOW);
@@ -363,7 +373,7 @@ fn a_vouched_key_is_known_by_it_and_charged_like_any_other() {
     let spent = standing(&mut store, NOW);
     assert!(spent.is_vouched && !spent.wants_vouching, "{spent:?}");
     assert_eq!(spent.verdict, wait(60_000));
-    let others = quotas.peek(&mut store, key(2), limit, NOW);
+    let others = quotas.peek(&mut store, key(2), limit, Cost::ONE, NOW);
     assert!(!others.is_vouched, "{others:?}");
     const HOUR: u64 = 3_600_000;
     let later = standing(&mut store, after(13 * HOUR));

@@ -49,7 +49,16 @@ fn gate(more: &Value) -> Value {
     if let (Some(watch), Some(more)) = (watch.as_object_mut(), more.as_object()) {
         watch.extend(more.clone());
     }
+    // Far more failures than any of these tests sends to see a verdict.
+    let sources = json!({"rate": 1, "per_seconds": 3600, "burst": 2000, "exceeded": "refuse"});
+    let is_tightened = watch.pointer("/protect/forged_signatures").is_some();
+    let quotas = if is_tightened {
+        json!({"sources": sources})
+    } else {
+        json!({})
+    };
     json!({
+        "quotas": quotas,
         "endpoints": [{"name": "stripe", "path": "/webhooks/stripe", "keyring": "file"}],
         "keyrings": [{"name": "file", "filter_state": "hookgate.secrets"}],
         "watch": watch,
@@ -308,6 +317,85 @@ async fn an_upstream_that_fails_is_a_cascade() -> Result<()> {
     let evidence = door.expect_verdict("cascade").await?;
     assert!(evidence.contains("of requests failed"), "{evidence}");
     door.assert_no_attack_but("none").await
+}
+
+#[tokio::test]
+async fn forgers_are_refused_sooner_and_whoever_is_genuine_is_served() -> Result<()> {
+    let protect = json!({"protect": {"forged_signatures": true}});
+    let door = Door::open(Setup::shipped(), &protect).await?;
+    let address = door.envoy.address();
+    // A connection each: after a refusal the gate may close it.
+    let status_of = async |host: u8, delivery: client::Delivery| -> Result<u16> {
+        let source = IpAddr::V4(Ipv4Addr::new(127, 77, 0, host));
+        let mut connection = Http1::connect_from(source, address).await?;
+        Ok(connection.send(delivery).await?.status)
+    };
+    let mut heard = 0;
+    loop {
+        match status_of(1, forged(0)?).await? {
+            400 => heard += 1,
+            status => break assert_eq!(status, 429),
+        }
+        // Half of its quota of 2,000: eight times as soon, after the verdict.
+        assert!(heard < 1_000, "heard {heard} times");
+        sleep(Duration::from_millis(5)).await;
+    }
+    let tightened = [("action", "tighten")];
+    door.expect("hookgate_protected", &tightened, 1).await?;
+    // Another sender in the same network, which never failed and from then on is known.
+    for number in 0..5 {
+        assert_eq!(status_of(2, fresh(number)?).await?, 200);
+        assert_eq!(status_of(2, forged(0)?).await?, 400);
+    }
+    // One elsewhere, which is known for a week.
+    assert_eq!(door.envoy.send(fresh(0)?).await?.status, 200);
+    assert_eq!(door.envoy.send(forged(0)?).await?.status, 400);
+    let shed = [("action", "shed")];
+    assert_eq!(door.count("hookgate_protected", &shed).await?, 0);
+    door.assert_no_attack_but("forged_signatures").await
+}
+
+#[tokio::test]
+async fn a_cascade_is_shed_and_ends_when_the_upstream_is_well() -> Result<()> {
+    let protect = json!({"protect": {"cascade": true}});
+    let door = Door::open(Setup::shipped(), &protect).await?;
+    let shed = [("action", "shed")];
+    let refused = [("outcome", "refused"), ("reason", "overloaded")];
+    assert_eq!(door.count("hookgate_protected", &shed).await?, 0);
+    door.keeper.kept().event_status = 503;
+    door.expect("hookgate_protected", &shed, 40).await?;
+    let answer = wait::until("an answer that sheds", wait::PATIENCE, async || {
+        let answer = door.envoy.send(fresh(0)?).await?;
+        let is_shed = answer.body.windows(10).any(|it| it == b"overloaded");
+        Ok(is_shed.then_some(answer))
+    })
+    .await?;
+    assert_eq!(answer.status, 503);
+    assert!(answer.headers.contains_key("retry-after"));
+    door.keeper.kept().event_status = 200;
+    // Some still went through, and so it is seen that the upstream is well.
+    wait::until(
+        "twenty stored one after the other",
+        wait::PATIENCE,
+        async || {
+            for number in 0..20 {
+                if door.envoy.send(fresh(number)?).await?.status != 200 {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        },
+    )
+    .await?;
+    let counted = door.count("hookgate_protected", &shed).await?;
+    assert_eq!(door.count("hookgate_deliveries", &refused).await?, counted);
+    door.assert_no_attack_but("none").await?;
+    for kind in ["all_silent", "series_silent"] {
+        let labels = [("kind", kind)];
+        let found = door.count("hookgate_anomaly_verdicts", &labels).await?;
+        assert_eq!(found, 0, "{kind}: for what was shed");
+    }
+    Ok(())
 }
 
 #[tokio::test]

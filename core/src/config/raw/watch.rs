@@ -8,7 +8,8 @@ use core::time::Duration;
 use serde::Deserialize;
 
 use super::super::{
-    ConfigError, TICK_MILLISECONDS, Watch, WatchAlert, WatchUpstream,
+    ConfigError, Exceeded, GateQuotas, TICK_MILLISECONDS, Watch, WatchAlert, WatchProtect,
+    WatchUpstream,
     check::{bounded, name},
 };
 use super::keyring::text;
@@ -17,8 +18,8 @@ use super::pattern;
 
 /// Watches deliveries for anomalies: rates, invalid signatures, an upstream that
 /// fails, requests that are held open, strangers who sign. Verdicts are metrics
-/// (`hookgate_anomaly`) and log lines; nothing is refused for them. What each means:
-/// [docs/anomaly.md](anomaly.md).
+/// (`hookgate_anomaly`) and log lines; nothing is refused for them, unless `protect`
+/// says so. What each means: [docs/anomaly.md](anomaly.md).
 #[derive(Deserialize)]
 #[cfg_attr(
     feature = "schema",
@@ -40,6 +41,32 @@ pub(super) struct RawWatch {
     upstream: Option<RawUpstream>,
     /// Who else is told each verdict.
     alert: Option<RawAlert>,
+    /// What is done about verdicts.
+    protect: RawProtect,
+}
+
+/// What is done about verdicts while they last: nothing, as shipped. Never against
+/// sources that sent genuine deliveries; counted in `hookgate_protected`.
+#[derive(Deserialize, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "WatchProtect")
+)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "what is done about verdicts"
+)]
+struct RawProtect {
+    /// While signatures are forged: a failure costs a sender in the networks that
+    /// forge eight of its `quotas.sources`, which has to be there with `exceeded`
+    /// `refuse`. Not before the watch knows a week.
+    forged_signatures: bool,
+    /// While the upstream fails or slows down: nine in ten new deliveries are
+    /// answered 503 `overloaded` before they are read; one a second goes through
+    /// each worker at least.
+    cascade: bool,
 }
 
 impl Default for RawWatch {
@@ -49,6 +76,7 @@ impl Default for RawWatch {
             tick_milliseconds: *TICK_MILLISECONDS.end(),
             upstream: None,
             alert: None,
+            protect: RawProtect::default(),
         }
     }
 }
@@ -98,7 +126,7 @@ fn default_authority() -> String {
 }
 
 impl RawWatch {
-    pub(super) fn check(self, path: &str) -> Result<Watch, ConfigError> {
+    pub(super) fn check(self, path: &str, quotas: &GateQuotas) -> Result<Watch, ConfigError> {
         let at = |field: &str| format!("{path}.{field}");
         name(&at("gate"), &self.gate)?;
         let tick = self.tick_milliseconds;
@@ -110,6 +138,22 @@ impl RawWatch {
             tick: Duration::from_millis(tick),
             upstream: upstream.transpose()?,
             alert: alert.transpose()?,
+            protect: self.protect.check(&at("protect"), quotas)?,
+        })
+    }
+}
+
+impl RawProtect {
+    fn check(&self, path: &str, quotas: &GateQuotas) -> Result<WatchProtect, ConfigError> {
+        let refuses = |quota: super::super::Quota| quota.exceeded == Exceeded::Refuse;
+        if self.forged_signatures && !quotas.sources.is_some_and(refuses) {
+            let expected = "`false`, or a quota in `quotas.sources` with `exceeded` `refuse`, which is what is tightened";
+            let path = format!("{path}.forged_signatures");
+            return Err(ConfigError::value(&path, true, expected));
+        }
+        Ok(WatchProtect {
+            forged_signatures: self.forged_signatures,
+            cascade: self.cascade,
         })
     }
 }

@@ -201,3 +201,32 @@ fn a_secrets_times_are_in_order_and_never_quoted() {
         "endpoints[0].secrets[0].not_after: found `…`, expected a time after not_before"
     );
 }
+
+#[cfg(feature = "watch")]
+#[test]
+fn a_quota_is_tightened_only_where_there_is_one_that_refuses() {
+    let with = |quotas: &str, protect: &str| {
+        let endpoints = r#"[{"name": "a", "path": "/a", "secrets": [{"name": "a", "env": "A"}]}]"#;
+        format!(
+            r#"{{"endpoints": {endpoints}, "quotas": {{{quotas}}}, "watch": {{"protect": {{{protect}}}}}}}"#
+        )
+    };
+    let sources = |exceeded: &str| {
+        format!(r#""sources": {{"rate": 1, "burst": 10, "exceeded": "{exceeded}"}}"#)
+    };
+    let forged = r#""forged_signatures": true"#;
+    for quotas in [String::new(), sources("count")] {
+        assert_eq!(
+            refusal(&with(&quotas, forged)),
+            "watch.protect.forged_signatures: found `true`, expected `false`, or a quota in `quotas.sources` with `exceeded` `refuse`, which is what is tightened"
+        );
+    }
+    let protect = |json: &str| {
+        let watch = Config::from_json(json.as_bytes()).unwrap().watch.unwrap();
+        (watch.protect.forged_signatures, watch.protect.cascade)
+    };
+    assert_eq!(protect(&with(&sources("refuse"), forged)), (true, false));
+    assert_eq!(protect(&with("", r#""cascade": true"#)), (false, true));
+    assert_eq!(protect(&with("", "")), (false, false));
+    refusal(&with("", r#""slow_loris": true"#));
+}

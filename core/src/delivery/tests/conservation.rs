@@ -8,6 +8,7 @@ use crate::{
     delivery::{Arrival, Count, Delivery, Entropy, Origin, Step},
     gate::Gate,
     outcome::Outcome,
+    protection::Protection,
     request::RequestHead,
     secret::SigningSecret,
     shared::memory::Memory,
@@ -106,6 +107,13 @@ fn every_delivery_is_conserved_whatever_is_called() {
         let mut open = Vec::new();
         for _ in 0..DELIVERIES {
             now = Timestamp::from_unix_millis(now.unix_millis() + dice.below(2_000));
+            if dice.below(100) == 0 {
+                let all = "198.51.100.0/24".parse().unwrap();
+                gate.protect(Protection {
+                    tightened: (dice.below(3) == 0).then_some(all).into_iter().collect(),
+                    sheds: dice.below(3) == 0,
+                });
+            }
             open.push(deliver(&gate, &mut store, now, &mut dice));
             // Some stay open while others of the same event come.
             while open.len() > 40 {

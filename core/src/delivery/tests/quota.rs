@@ -1,6 +1,7 @@
 //! Who is charged for what, and what over a quota happens.
 
 mod events;
+mod protection;
 mod senders;
 
 use alloc::{format, string::String, vec::Vec};

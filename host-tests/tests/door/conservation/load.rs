@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use hookgate_core::metric;
 use hookgate_core::outcome::{Outcome, Stage};
+use hookgate_core::reply::Code;
 use hookgate_host_tests::client::Delivery;
 use hookgate_host_tests::envoy::Setup;
 use hookgate_host_tests::event::{Endpoint, Event};
@@ -31,11 +32,17 @@ const ROUNDS: usize = 12;
 /// Slots of the dedup table's one bucket.
 const SLOTS: usize = 64;
 
-/// What no client and no upstream can bring about.
-const UNREACHABLE: [(Outcome, &str); 1] = [(
-    Outcome::Aborted(Stage::Verified),
-    "a verified delivery is decided in the same call",
-)];
+/// What no client and no upstream can bring about here.
+const UNREACHABLE: [(Outcome, &str); 2] = [
+    (
+        Outcome::Aborted(Stage::Verified),
+        "a verified delivery is decided in the same call",
+    ),
+    (
+        Outcome::Refused(Code::Overloaded),
+        "nothing is shed without a cascade that lasts: anomalies.rs counts it",
+    ),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_name_shows_and_each_request_is_counted_once() -> Result<()> {
