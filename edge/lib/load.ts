@@ -20,13 +20,17 @@ export function load(config: GateConfig, secrets: Readonly<Record<string, Secret
 
 /** Writes a keyring as the core reads it. */
 export function keyring(secrets: Readonly<Record<string, Secrets>>): string {
+  if (typeof secrets !== 'object' || secrets === null) {
+    throw new ConfigError('secrets: expected those of each endpoint, by its name');
+  }
   const endpoints: Record<string, unknown> = {};
   for (const [endpoint, own] of Object.entries(secrets)) {
     if (own === undefined || own === null) {
       throw new ConfigError(`secrets.${endpoint}: found none; is its variable set?`);
     }
-    const list = typeof own === 'string' ? [own] : own;
-    endpoints[endpoint] = list.map((one, index) =>
+    const list: unknown = typeof own === 'string' ? [own] : own;
+    if (!Array.isArray(list)) throw new ConfigError(`secrets.${endpoint}: expected a text or a list`);
+    endpoints[endpoint] = list.map((one: unknown, index) =>
       typeof one === 'string' ? { name: `secret-${index + 1}`, secret: one } : one,
     );
   }
