@@ -3,7 +3,7 @@
 import type { GateConfig, Secrets } from './config.js';
 import { Delivery, type Forward, type Reply } from './delivery.js';
 import type { Ended } from './ended.js';
-import { checked } from './error.js';
+import { ConfigError, checked } from './error.js';
 import { forwarded, passedOn } from './forward.js';
 import { Gathered } from './gathered.js';
 import { head } from './headers.js';
@@ -69,11 +69,17 @@ export class Gate {
    * Takes a delivery and returns what its sender is to be told. The request's
    * body is read to its bound and no further; 2xx comes from the upstream, or
    * for an event that it has confirmed before.
+   *
+   * @throws ConfigError if the options can't be used.
    */
   async handle(request: Request, options: HandleOptions): Promise<Response> {
+    const { address } = options;
+    if (address !== undefined && typeof address !== 'string') {
+      throw new ConfigError('address: expected a text, such as 192.0.2.1');
+    }
     const delivery = new Delivery(this.#gate, this.#store);
     try {
-      const step = await this.#admit(delivery, request, options.address);
+      const step = await this.#admit(delivery, request, address);
       if ('reply' in step) return answer(step.reply);
       return await this.#forward(delivery, request, step, options);
     } finally {

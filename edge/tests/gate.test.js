@@ -263,6 +263,15 @@ test('what only the gate may say never comes from a client', async () => {
   assert.equal(headers['x-other'], 'kept');
 });
 
+test('an address that is none is told', async () => {
+  const { got, take } = upstream();
+  // As Deno has it.
+  const address = { transport: 'tcp', hostname: '192.0.2.1', port: 443 };
+  const handled = gate().handle(request(event()), { upstream: take, address });
+  await assert.rejects(handled, (error) => error instanceof ConfigError && /^address/.test(error.message));
+  assert.deepEqual(got, []);
+});
+
 test('headers for the upstream that cannot be are told, without their value', async () => {
   const { got, take } = upstream();
   const guarded = gate();

@@ -285,6 +285,7 @@ test('options that cannot be used are told with their place', () => {
     [() => verify(payload, headers, { secret, tolerance: NaN }), /expected/],
     [() => verify(payload, headers, { secret, maxBodyBytes: 2 ** 40 }), /max_body_bytes/],
     [() => new Gate({ secrets }), /endpoints: expected a list/],
+    [() => new Gate({ endpoints, secrets: { strip: secret } }), /secrets.stripe: found none/],
     [() => new Gate({ endpoints }), /secrets: expected those of each endpoint/],
     [() => new Gate({ endpoints: [], secrets }), /endpoints/],
     [() => new Gate({ endpoints, secrets, pass_unknown_paths: true }), /pass_unknown_paths/],
