@@ -7,6 +7,8 @@
     reason = "a test says what it expects by failing"
 )]
 
+use std::time::{Duration, Instant};
+
 use hookgate_core::{
     request::RequestHead,
     scheme::Scheme,
@@ -197,4 +199,23 @@ fn the_work_is_bounded_whatever_is_given() {
     let nine = [secrets.as_slice(), &secrets[..1]].concat();
     let error = diagnose(&Delivery::default(), &nine, now, Tolerance::default()).err();
     assert_eq!(error, Some(InputError::Secrets { found: 9 }));
+}
+
+#[test]
+fn a_saved_request_is_read_in_one_pass_however_many_parts_it_has() {
+    // Looked through once for each part, either takes many minutes.
+    const PARTS: usize = 300_000;
+    let names = |index| format!("\"{index}\":[\"\"],");
+    let headers: String = (0..PARTS).map(names).collect();
+    let event = format!(
+        "{{\"multiValueHeaders\":{{{headers}\"stripe-signature\":[\"t=1\"]}},\"body\":\"a\"}}"
+    );
+    let data = "-d 0123456789 ".repeat(PARTS);
+    let command = format!("curl -H 'Stripe-Signature: t=1' {data}");
+    let before = Instant::now();
+    for (saved, heads, bytes) in [(event, PARTS + 1, 1), (command, 1, 11 * PARTS - 1)] {
+        let found = saved::read(saved.as_bytes()).unwrap();
+        assert_eq!((found.head.len(), found.payload.len()), (heads, bytes));
+    }
+    assert!(before.elapsed() < Duration::from_mins(1), "{before:?}");
 }

@@ -19,7 +19,6 @@
   // A textarea makes LF of every line end. What was pasted or opened is kept beside it,
   // and counts for as long as nobody edits the text.
   let exact = { shown: "", bytes: new Uint8Array(), from: "" };
-  const shown = (text) => text.replace(/\r\n?/g, "\n");
 
   function payload() {
     const { value } = it("payload");
@@ -136,7 +135,12 @@
   /** Takes a file: a saved request, or else a payload. */
   async function take(file) {
     if (file.size > MOST_BYTES) return show({ problem: `${file.name} is larger than 16 MiB.` });
-    const bytes = new Uint8Array(await file.arrayBuffer());
+    let bytes;
+    try {
+      bytes = new Uint8Array(await file.arrayBuffer());
+    } catch {
+      return show({ problem: `${file.name} can’t be read: is it a folder?` });
+    }
     const saved = wasm_bindgen.readSaved(bytes);
     if (saved) {
       it("head").value = saved.head;
@@ -167,6 +171,8 @@
   });
   for (const name of ["dragover", "drop"]) {
     document.addEventListener(name, (event) => {
+      // A text goes where it is dropped.
+      if (!event.dataTransfer.types.includes("Files")) return;
       // Else the browser would leave the page for the file.
       event.preventDefault();
       it("drop").classList.toggle("over", name === "dragover");

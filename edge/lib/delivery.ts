@@ -81,7 +81,7 @@ export class Delivery {
         if (next.next === 'load') {
           const bucket = await this.#store.get(next.key);
           if (bucket === undefined) this.#delivery.loaded(new Uint8Array(), undefined);
-          else this.#delivery.loaded(bucket.bytes, versions.push(bucket.version) - 1);
+          else this.#delivery.loaded(bytesOf(bucket.bytes), versions.push(bucket.version) - 1);
         } else {
           const { key, version } = next;
           const known = version < 0 ? undefined : versions[version];
@@ -97,4 +97,10 @@ export class Delivery {
     }
     return next;
   }
+}
+
+/** Takes a store at its word only as far as there are bytes. */
+function bytesOf(given: unknown): Uint8Array {
+  if (!ArrayBuffer.isView(given)) throw new TypeError('a bucket of the store is no bytes');
+  return new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
 }

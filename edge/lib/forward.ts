@@ -1,6 +1,7 @@
 // The headers on both sides of a gate.
 
 import type { Forward } from './delivery.js';
+import { ConfigError } from './error.js';
 
 /** Belong to one connection or to the body's form on it, and aren't passed on. */
 const HOP_BY_HOP = [
@@ -22,7 +23,11 @@ const HOP_BY_HOP = [
 const ROUTE = 'x-hookgate-route';
 const TIMEOUT = 'x-envoy-upstream-rq-timeout-ms';
 
-/** Makes the headers for the upstream: the sender's, the gate's, the operator's. */
+/**
+ * Makes the headers for the upstream: the sender's, the gate's, the operator's.
+ *
+ * @throws ConfigError if one of the operator's is none; its value may be a secret.
+ */
 export function forwarded(
   sent: Headers,
   forward: Forward,
@@ -36,7 +41,13 @@ export function forwarded(
   const timeout = headers.get(TIMEOUT);
   headers.delete(ROUTE);
   headers.delete(TIMEOUT);
-  for (const [name, value] of Object.entries(own)) headers.set(name, value);
+  for (const [name, value] of Object.entries(own)) {
+    try {
+      headers.set(name, value);
+    } catch {
+      throw new ConfigError(`headers.${name}: found what no header can have`);
+    }
+  }
   return {
     headers,
     ...(route !== null && { route }),
@@ -51,6 +62,8 @@ const WITHOUT_BODY = [204, 205, 304];
 export function passedOn(response: Response, status: number): Response {
   const headers = new Headers(response.headers);
   for (const name of [...HOP_BY_HOP, 'content-encoding']) headers.delete(name);
-  const body = WITHOUT_BODY.includes(status) ? null : response.body;
+  // One that its function has read can't be read again.
+  const isGone = WITHOUT_BODY.includes(status) || response.bodyUsed;
+  const body = isGone ? null : response.body;
   return new Response(body, { status, headers });
 }

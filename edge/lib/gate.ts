@@ -3,8 +3,9 @@
 import type { GateConfig, Secrets } from './config.js';
 import { Delivery, type Forward, type Reply } from './delivery.js';
 import type { Ended } from './ended.js';
-import { checked } from './error.js';
+import { ConfigError, checked } from './error.js';
 import { forwarded, passedOn } from './forward.js';
+import { Gathered } from './gathered.js';
 import { head } from './headers.js';
 import { keyring, load } from './load.js';
 import { memoryStore, type Store } from './store.js';
@@ -39,6 +40,9 @@ export interface HandleOptions {
 const UNAVAILABLE = 503;
 const GATEWAY_TIMEOUT = 504;
 
+/** How much of a body is judged at once: a sender may send each byte by itself. */
+const BATCH_BYTES = 16_384;
+
 /** Verifies, judges, deduplicates and forwards deliveries. */
 export class Gate {
   readonly #gate: CoreGate;
@@ -65,11 +69,17 @@ export class Gate {
    * Takes a delivery and returns what its sender is to be told. The request's
    * body is read to its bound and no further; 2xx comes from the upstream, or
    * for an event that it has confirmed before.
+   *
+   * @throws ConfigError if the options can't be used.
    */
   async handle(request: Request, options: HandleOptions): Promise<Response> {
+    const { address } = options;
+    if (address !== undefined && typeof address !== 'string') {
+      throw new ConfigError('address: expected a text, such as 192.0.2.1');
+    }
     const delivery = new Delivery(this.#gate, this.#store);
     try {
-      const step = await this.#admit(delivery, request, options.address);
+      const step = await this.#admit(delivery, request, address);
       if ('reply' in step) return answer(step.reply);
       return await this.#forward(delivery, request, step, options);
     } finally {
@@ -97,28 +107,26 @@ export class Gate {
       discard(request.body);
       return { reply: admitted };
     }
-    const chunks: Uint8Array[] = [];
+    const gathered = new Gathered();
     const reader = request.body?.getReader();
-    for (;;) {
-      let part;
+    for (let done = false; !done; ) {
       try {
-        part = await reader?.read();
+        const part = await reader?.read();
+        done = part?.done ?? true;
+        // Past the bound one byte says as much as all of them.
+        if (!done) gathered.add(part?.value, this.#gate.maxBodyBytes + 1);
       } catch {
-        // The sender went away.
+        // The sender went away, or the stream is none of bytes.
         return { reply: this.#unavailable(UNAVAILABLE) };
       }
-      if (part === undefined || part.done) break;
-      // A copy: what is forwarded has to be what is hashed, whatever the stream does
-      // with its buffer later. Past the bound one byte says as much as all of them.
-      const chunk = part.value.slice(0, this.#gate.maxBodyBytes + 1);
-      const step = await delivery.body(chunk);
+      if (gathered.fresh < BATCH_BYTES && !done) continue;
+      const step = await delivery.body(gathered.take());
       if (step.next === 'reply') {
         discard(reader);
         return { reply: step };
       }
-      chunks.push(chunk);
     }
-    const payload = joined(chunks);
+    const payload = gathered.whole;
     const decided = await delivery.end(payload);
     if (decided.next === 'reply') return { reply: decided };
     if (decided.next === 'forward') return { forward: decided, payload };
@@ -132,7 +140,7 @@ export class Gate {
     options: HandleOptions,
   ): Promise<Response> {
     const { headers, route, timeout } = forwarded(request.headers, forward, options.headers);
-    const upstream = route === undefined ? options.upstream : options.routes?.[route];
+    const upstream = route === undefined ? options.upstream : own(options.routes, route);
     if (upstream === undefined) return this.#unanswered(delivery, UNAVAILABLE);
     const late = new AbortController();
     const { signal } = late;
@@ -154,10 +162,10 @@ export class Gate {
     } finally {
       clearTimeout(timer);
     }
-    // What a browser's rules hide says nothing.
-    if (response.status < 200) return this.#unanswered(delivery, UNAVAILABLE);
-    const instead = await delivery.answered(response.status, true);
-    return passedOn(response, instead ?? response.status);
+    const status = statusOf(response);
+    if (status === undefined) return this.#unanswered(delivery, UNAVAILABLE);
+    const instead = await delivery.answered(status, true);
+    return passedOn(response, instead ?? status);
   }
 
   /** Answers for an upstream that gave no answer, and gives the event back. */
@@ -175,11 +183,24 @@ export class Gate {
 
 /** Tells an observer, who can't keep an answer back. */
 function tell(observe: HandleOptions['observe'], ended: Ended): void {
-  try {
-    observe?.(ended);
-  } catch {
-    // It has its own ways to say so.
-  }
+  // It has its own ways to say what fails in it, at once or later.
+  new Promise((resolve) => resolve(observe?.(ended))).catch(() => undefined);
+}
+
+/** Looks a name up that may be one of those that every object has. */
+function own<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined;
+}
+
+/**
+ * Returns an answer's status; none for what is no answer, such as what a
+ * function forgot to return, or what a browser's rules hide.
+ */
+function statusOf(response: Response | null | undefined): number | undefined {
+  const status: unknown = response?.status;
+  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
+    ? (status as number)
+    : undefined;
 }
 
 /** Lets go of a body that nobody reads; whether that works is the sender's. */
@@ -206,16 +227,4 @@ async function ask(
 
 function answer({ status, headers, body }: Reply): Response {
   return new Response(body, { status, headers });
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const [only] = chunks;
-  if (only !== undefined && chunks.length === 1) return only;
-  const whole = new Uint8Array(chunks.reduce((bytes, chunk) => bytes + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

@@ -11,8 +11,19 @@ const NUL = /\0/g;
 // eslint-disable-next-line no-control-regex
 const ASCII = /^[\x00-\x7f]*$/;
 
-/** Lists names and values; one whose value is no text is as good as not there. */
+/**
+ * Lists names and values; one whose value is no text is as good as not there, and
+ * so are all of them where reading them fails.
+ */
 export function pairs(headers: HeadersLike): [string, string][] {
+  try {
+    return listed(headers);
+  } catch {
+    return [];
+  }
+}
+
+function listed(headers: HeadersLike): [string, string][] {
   const found: [string, string][] = [];
   const add = (name: unknown, value: unknown) => {
     if (typeof name === 'string' && typeof value === 'string') found.push([name, value]);

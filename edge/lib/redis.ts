@@ -48,7 +48,9 @@ export function redisStore(options: RedisOptions): Store {
   return {
     async get(key) {
       const text = await command('GET', prefix + key);
-      return typeof text === 'string' ? { bytes: decode(text), version: text } : undefined;
+      if (text === null) return undefined;
+      if (typeof text !== 'string') throw new Error('Redis answers no text');
+      return { bytes: decode(text), version: text };
     },
     async compareAndSet(key, bytes, version) {
       const before = typeof version === 'string' ? version : '';

@@ -99,7 +99,7 @@ export class Verifier {
     const bytes = bytesOf(payload);
     if (bytes === undefined) {
       const refused = JSON.parse(refusal('payload_invalid')) as Outcome;
-      const detail = 'The payload is neither a string nor bytes: give the body as it came, unparsed.';
+      const detail = 'The payload is neither a text nor bytes: give the body as it came, unparsed.';
       return { ...refused, detail } as Outcome;
     }
     if (bytes.length > this.#maxBodyBytes) return JSON.parse(refusal('payload_too_large')) as Outcome;
@@ -116,7 +116,7 @@ export class Verifier {
     { now = Date.now() }: Time = {},
   ): Record<string, string> {
     const bytes = bytesOf(payload);
-    if (bytes === undefined) throw new TypeError('the payload is neither a string nor bytes');
+    if (bytes === undefined) throw new TypeError('the payload is neither a text nor bytes');
     const [headBytes, payloadBytes] = write(head(pairs(headers)), bytes);
     const signed = JSON.parse(this.#gate.sign(headBytes, payloadBytes, now)) as [string, string][];
     return Object.fromEntries(signed);
@@ -222,10 +222,17 @@ function lookedUp(options: VerifyOptions, isPlain: boolean): Verifier {
   return verifier;
 }
 
+/** Returns a text, or the bytes as they are; nothing for what is neither. */
 function bytesOf(payload: unknown): string | Uint8Array | undefined {
-  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload;
-  if (ArrayBuffer.isView(payload)) {
-    return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+  // Half a pair was never a byte: written as UTF-8, it would be another text.
+  if (typeof payload === 'string') return payload.isWellFormed() ? payload : undefined;
+  try {
+    if (ArrayBuffer.isView(payload)) {
+      return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+    }
+    return payload instanceof ArrayBuffer ? new Uint8Array(payload) : undefined;
+  } catch {
+    // Handed over to somebody else.
+    return undefined;
   }
-  return payload instanceof ArrayBuffer ? new Uint8Array(payload) : undefined;
 }

@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 
-import { Gate, memoryStore, sign } from 'hookgate';
+import { ConfigError, Gate, memoryStore, sign } from 'hookgate';
 
 import { SECRET, endpoints, event, problem, request, secrets, upstream } from './support/delivery.js';
 
@@ -118,24 +119,44 @@ test('a body that comes in parts verifies as a whole', async () => {
 test('a stream that uses its buffer again changes nothing of what was verified', async () => {
   const payload = event();
   const bytes = new TextEncoder().encode(payload);
-  const buffer = new Uint8Array(16);
-  let at = 0;
-  const body = new ReadableStream(
-    {
-      pull(controller) {
-        buffer.fill(0x20);
-        const part = bytes.subarray(at, at + buffer.length);
-        at += part.length;
-        if (part.length === 0) return controller.close();
-        buffer.set(part);
-        return controller.enqueue(buffer.subarray(0, part.length));
+  // Of Node's kind as well, whose `slice` makes no copy.
+  for (const buffer of [new Uint8Array(16), Buffer.alloc(16)]) {
+    let at = 0;
+    const body = new ReadableStream(
+      {
+        pull(controller) {
+          buffer.fill(0x20);
+          const part = bytes.subarray(at, at + buffer.length);
+          at += part.length;
+          if (part.length === 0) return controller.close();
+          buffer.set(part);
+          return controller.enqueue(buffer.subarray(0, part.length));
+        },
       },
-    },
-    { highWaterMark: 0 },
-  );
+      { highWaterMark: 0 },
+    );
+    const { got, take } = upstream();
+    const response = await gate().handle(request(payload, { body, duplex: 'half' }), { upstream: take });
+    assert.equal(response.status, 200);
+    assert.deepEqual(got[0].body, bytes);
+  }
+});
+
+/** Sends chunks as they are, whatever they are. */
+const chunked = (payload, ...chunks) => request(payload, { body: ReadableStream.from(chunks), duplex: 'half' });
+
+test('what goes to the upstream are the bytes that were verified, or nothing', async () => {
+  const payload = event();
+  const bytes = new TextEncoder().encode(payload);
   const { got, take } = upstream();
-  const response = await gate().handle(request(payload, { body, duplex: 'half' }), { upstream: take });
-  assert.equal(response.status, 200);
+  const statuses = [];
+  for (const chunk of [[...bytes], Uint16Array.from(bytes), payload, null, { length: 3 }]) {
+    statuses.push((await gate().handle(chunked(payload, chunk), { upstream: take })).status);
+  }
+  assert.deepEqual(statuses, [503, 400, 503, 503, 503]);
+  assert.deepEqual(got, []);
+  const view = new DataView(Uint8Array.of(0, ...bytes, 0).buffer, 1, bytes.length);
+  assert.equal((await gate().handle(chunked(payload, view), { upstream: take })).status, 200);
   assert.deepEqual(got[0].body, bytes);
 });
 
@@ -182,6 +203,23 @@ test('an upstream that fails or takes too long is no 2xx, and the event goes aga
   assert.equal(got.length, 1);
 });
 
+test('what is no answer is no 2xx, and the event goes again', async () => {
+  const guarded = gate();
+  const nothing = [undefined, null, 200, {}, { ok: true }, { statusCode: 500 }, { status: '200' }];
+  const odd = [{ status: 65_536 + 200 }, { status: 200.5 }, { status: NaN }, { status: 600 }];
+  for (const answer of [...nothing, ...odd, Response.error()]) {
+    const response = await guarded.handle(request(event()), { upstream: () => answer });
+    assert.deepEqual(await problem(response), { status: 503, code: 'unavailable' });
+  }
+  const read = async () => {
+    const answer = new Response('stored');
+    await answer.text();
+    return answer;
+  };
+  const response = await guarded.handle(request(event()), { upstream: read });
+  assert.deepEqual([response.status, await response.text()], [200, '']);
+});
+
 test('of deliveries racing each other one is forwarded', async () => {
   const guarded = gate();
   let confirm;
@@ -225,6 +263,28 @@ test('what only the gate may say never comes from a client', async () => {
   assert.equal(headers['x-other'], 'kept');
 });
 
+test('an address that is none is told', async () => {
+  const { got, take } = upstream();
+  // As Deno has it.
+  const address = { transport: 'tcp', hostname: '192.0.2.1', port: 443 };
+  const handled = gate().handle(request(event()), { upstream: take, address });
+  await assert.rejects(handled, (error) => error instanceof ConfigError && /^address/.test(error.message));
+  assert.deepEqual(got, []);
+});
+
+test('headers for the upstream that cannot be are told, without their value', async () => {
+  const { got, take } = upstream();
+  const guarded = gate();
+  const own = { authorization: 'Bearer hidden\ntoken' };
+  await assert.rejects(guarded.handle(request(event()), { upstream: take, headers: own }), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.match(error.message, /headers.authorization/);
+    return !inspect(error).includes('hidden');
+  });
+  assert.equal((await guarded.handle(request(event()), { upstream: take })).status, 200, 'and given back');
+  assert.equal(got.length, 1);
+});
+
 test('policy decides as in the gate, and chooses the route', async () => {
   const main = upstream();
   const other = upstream();
@@ -252,6 +312,11 @@ test('policy decides as in the gate, and chooses the route', async () => {
     status: 503,
     code: 'unavailable',
   });
+  const unnamed = gate({
+    endpoints: [{ ...endpoints[0], policy: { routes: [{ types: ['*'], route: 'constructor' }] } }],
+  });
+  const lost = await unnamed.handle(request(event('evt_6')), { upstream: main.take, routes });
+  assert.deepEqual(await problem(lost), { status: 503, code: 'unavailable' });
   const decision = await deliver('evt_5', 'issuing_authorization.request', { routes });
   assert.deepEqual(await problem(decision), { status: 503, code: 'no_decider' });
   assert.deepEqual([main.got.length, other.got.length], [1, 1]);
@@ -275,6 +340,7 @@ test('a sender over its quota of failures is refused', async () => {
 
 test('a store that fails closes the gate', async () => {
   const { got, take } = upstream();
+  const pretending = Object.defineProperty(new Uint8Array(100_000), 'length', { value: 1 });
   const fail = () => {
     throw new Error('gone');
   };
@@ -283,6 +349,9 @@ test('a store that fails closes the gate', async () => {
     { ...memoryStore(), compareAndSet: fail },
     { ...memoryStore(), compareAndSet: () => false },
     { ...memoryStore(), get: () => ({ bytes: Uint8Array.of(9, 9), version: 1 }) },
+    ...[null, 1, {}, { bytes: 'text' }, { bytes: [1, 2] }, { bytes: pretending, version: 1 }].map(
+      (bucket) => ({ ...memoryStore(), get: () => bucket }),
+    ),
   ]) {
     const response = await gate({ store }).handle(request(event()), { upstream: take });
     assert.deepEqual(await problem(response), { status: 503, code: 'unavailable' });
@@ -332,6 +401,10 @@ test('an observer that throws keeps no answer back', async () => {
   const observe = () => {
     throw new Error('its own');
   };
-  const response = await gate().handle(request(event()), { upstream: take, observe });
-  assert.equal(response.status, 200);
+  // Rejected where nobody listens, it would end the process, and this test.
+  for (const one of [observe, async () => observe()]) {
+    const response = await gate().handle(request(event()), { upstream: take, observe: one });
+    assert.equal(response.status, 200);
+  }
+  await new Promise((resolve) => setImmediate(resolve));
 });

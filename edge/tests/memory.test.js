@@ -81,3 +81,32 @@ test('deliveries of a gate take no memory that is not used again', async () => {
     });
   assert.equal(await growth(500, CALLS / 10, work), 0);
 });
+
+test('a body of which each byte comes by itself costs little more than its size', async () => {
+  const bytes = 100_000;
+  let sent = 0;
+  let before;
+  let grown;
+  const body = new ReadableStream({
+    pull(controller) {
+      if (sent === 0) before = held();
+      sent += 1;
+      if (sent <= bytes) return controller.enqueue(Uint8Array.of(0x20));
+      grown = held() - before;
+      return controller.close();
+    },
+  });
+  const gate = new Gate({ endpoints, secrets });
+  const response = await gate.handle(request(event(), { body, duplex: 'half' }), {
+    upstream: () => assert.fail('forwarded'),
+  });
+  assert.equal(response.status, 400);
+  assert.ok(grown < 20 * bytes, `${grown} bytes`);
+});
+
+/** Returns how many bytes are held in objects and in what is behind them. */
+function held() {
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}

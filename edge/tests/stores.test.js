@@ -76,6 +76,14 @@ test('a Redis that sends elsewhere is not followed', async (t) => {
   assert.deepEqual(hits, ['/']);
 });
 
+test('a Redis that answers anything else is not taken for one that forgot', async () => {
+  const store = (answer) =>
+    redisStore({ url: 'https://redis.test/', token: TOKEN, fetch: async () => Response.json(answer) });
+  assert.equal(await store({ result: null }).get('a'), undefined);
+  for (const result of [5, true, {}, [], '!']) await assert.rejects(store({ result }).get('a'));
+  for (const answer of [null, [], {}, { error: 'a' }]) await assert.rejects(store(answer).get('a'));
+});
+
 test('Durable Objects keep their promises, and KV those that it makes', async (t) => {
   const files = ['tests/stores/worker.js', 'tests/stores/contract.js'];
   const miniflare = await worker(t, files, { kvNamespaces: ['KV'] });

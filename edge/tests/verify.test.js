@@ -133,6 +133,46 @@ test('nothing that comes makes it throw', () => {
   assert.match(parsed.detail, /unparsed/);
 });
 
+test('what can be read no more, or only pretends, does not make it throw either', () => {
+  const gone = (view) => {
+    structuredClone(null, { transfer: [view.buffer] });
+    return view;
+  };
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const fail = () => assert.fail('read');
+  const bodies = [
+    gone(new Uint8Array(8)).buffer,
+    gone(new DataView(new ArrayBuffer(8))),
+    new Proxy(new Uint8Array(8), {}),
+    Object.create(Uint8Array.prototype),
+    revoked.proxy,
+  ];
+  for (const body of bodies) assert.equal(reason(verify(body, headers, options)), 'payload_invalid');
+  const heads = [
+    revoked.proxy,
+    { get host() { return fail(); } },
+    { [Symbol.iterator]: fail },
+    { [Symbol.iterator]: 1 },
+  ];
+  for (const head of heads) assert.equal(reason(verify(payload, head, options)), 'signature_missing');
+});
+
+test('bytes are those that there are, whatever an object says of its length', () => {
+  const bytes = new TextEncoder().encode(payload);
+  const longer = new TextEncoder().encode(`${payload} `);
+  Object.defineProperty(longer, 'length', { value: bytes.length });
+  assert.equal(reason(verify(bytes, headers, options)), 'ok');
+  assert.equal(reason(verify(longer, headers, options)), 'signature_mismatch');
+});
+
+test('a text that no bytes were read as is not taken for another', () => {
+  const text = event('evt_1', { text: '\ufffd' });
+  const signed = sign(text, options);
+  assert.equal(reason(verify(text, signed, options)), 'ok');
+  assert.equal(reason(verify(text.replace('\ufffd', '\ud800'), signed, options)), 'payload_invalid');
+});
+
 test('a header cannot smuggle another one in', () => {
   const at = { now: 1_760_000_000_000 };
   const webhooks = { scheme: 'standard_webhooks', secret: 'whsec_aG9va2dhdGU=', ...at };
@@ -238,11 +278,15 @@ test('options that cannot be used are told with their place', () => {
   const cases = [
     [() => verify(payload, headers, { secret: '' }), /empty value/],
     [() => verify(payload, headers, { secret: undefined }), /found none; is its variable set/],
+    [() => verify(payload, headers, { secret: { name: 'a', secret } }), /expected a text or a list/],
+    [() => verify(payload, headers, { secret: 1 }), /expected a text or a list/],
     [() => verify(payload, headers, { secret: [] , scheme: 'paypal' }), /unknown variant/],
     [() => verify(payload, headers, { secret, tolerance: 0 }), /tolerance_past_seconds/],
     [() => verify(payload, headers, { secret, tolerance: NaN }), /expected/],
     [() => verify(payload, headers, { secret, maxBodyBytes: 2 ** 40 }), /max_body_bytes/],
     [() => new Gate({ secrets }), /endpoints: expected a list/],
+    [() => new Gate({ endpoints, secrets: { strip: secret } }), /secrets.stripe: found none/],
+    [() => new Gate({ endpoints }), /secrets: expected those of each endpoint/],
     [() => new Gate({ endpoints: [], secrets }), /endpoints/],
     [() => new Gate({ endpoints, secrets, pass_unknown_paths: true }), /pass_unknown_paths/],
     [() => new Gate({ endpoints, secrets, watch: {} }), /unknown field `watch`/],

@@ -18,10 +18,13 @@ pub(super) fn read(text: &[u8]) -> Result<Delivery, SavedError> {
             b"-H" | b"--header" => head.extend(words.next().as_deref().and_then(header)),
             b"-d" | b"--data" | b"--data-raw" | b"--data-binary" | b"--data-ascii" | b"--json" => {
                 let data = words.next().unwrap_or_default();
-                payload = Some(match payload {
-                    Some(before) => [before.as_slice(), b"&", &data].concat(),
-                    None => data,
-                });
+                match &mut payload {
+                    Some(before) => {
+                        before.push(b'&');
+                        before.extend(data);
+                    }
+                    None => payload = Some(data),
+                }
             }
             _ => {}
         }

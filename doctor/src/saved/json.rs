@@ -80,20 +80,16 @@ fn from_archive(request: Request) -> Result<Delivery, SavedError> {
 }
 
 fn from_gateway(event: GatewayEvent) -> Result<Delivery, SavedError> {
-    let one = event.headers.unwrap_or_default().into_iter();
-    let mut head: Vec<(String, Vec<u8>)> = one
-        .filter_map(|(name, value)| Some((name, value?.into_bytes())))
-        .collect();
+    let one = event.headers.unwrap_or_default();
+    let several = event.multi_value_headers.unwrap_or_default().into_iter();
     // Version 1 has each header in both.
-    for (name, values) in event.multi_value_headers.unwrap_or_default() {
-        if head.iter().all(|(known, _)| *known != name) {
-            head.extend(
-                values
-                    .into_iter()
-                    .map(|value| (name.clone(), value.into_bytes())),
-            );
-        }
-    }
+    let several = several.filter(|(name, _)| !matches!(one.get(name), Some(Some(_))));
+    let mut head: Vec<(String, Vec<u8>)> = several
+        .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)))
+        .map(|(name, value)| (name, value.into_bytes()))
+        .collect();
+    let one = one.into_iter();
+    head.extend(one.filter_map(|(name, value)| Some((name, value?.into_bytes()))));
     let payload = decoded(event.body.unwrap_or_default(), event.is_base64_encoded);
     delivery(head, payload)
 }

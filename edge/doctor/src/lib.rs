@@ -23,14 +23,14 @@ pub struct SavedRequest {
     pub payload: Vec<u8>,
 }
 
-/// Reads a saved request; a text that says why not for what is one without a
-/// signature, and `undefined` for what is no request at all.
+/// Reads a saved request; `undefined` for what is none with a signature, which is
+/// taken for a payload.
 #[wasm_bindgen(js_name = readSaved)]
 #[must_use]
 pub fn read_saved(bytes: &[u8]) -> Option<SavedRequest> {
     let delivery = match saved::read(bytes) {
         Ok(delivery) => delivery,
-        // A request all the same: what is missing, the diagnosis says.
+        // Should it be a request all the same, the diagnosis says what is missing.
         Err(SavedError::NoSignature | SavedError::TooLong { .. } | SavedError::Form) => {
             return None;
         }

@@ -172,6 +172,20 @@ const scenarios = {
     }, event);
     await says(page, "the body of event.json", "#payload-note");
     await says(page, "The signature is valid", "#headline");
+    const isTaken = await page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.setData("text/plain", "a text");
+      return !document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    check(!isTaken, "a text can't be dropped where it belongs");
+    // As a folder.
+    await page.evaluate(() => {
+      Blob.prototype.arrayBuffer = () => Promise.reject(new DOMException("not found", "NotFoundError"));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([""], "folder"));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await says(page, "folder can’t be read", "#headline");
     return [page];
   },
 
