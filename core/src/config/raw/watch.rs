@@ -45,8 +45,8 @@ pub(super) struct RawWatch {
     protect: RawProtect,
 }
 
-/// What is done about verdicts while they last: nothing, as shipped. Never against
-/// sources that sent genuine deliveries; counted in `hookgate_protected`.
+/// What is done about verdicts while they last: nothing, as shipped. It is counted in
+/// `hookgate_protected`.
 #[derive(Deserialize, Default)]
 #[cfg_attr(
     feature = "schema",
@@ -61,7 +61,8 @@ pub(super) struct RawWatch {
 struct RawProtect {
     /// While signatures are forged: a failure costs a sender in the networks that
     /// forge eight of its `quotas.sources`, which has to be there with `exceeded`
-    /// `refuse`. Not before the watch knows a week.
+    /// `refuse`. Never one whose network sent something genuine, and not before the
+    /// watch knows a week.
     forged_signatures: bool,
     /// While the upstream fails or slows down: nine in ten new deliveries are
     /// answered 503 `overloaded` before they are read; one a second goes through
