@@ -134,6 +134,8 @@
 
   /** Takes a file: a saved request, or else a payload. */
   async function take(file) {
+    // A look at what was typed before would hide what is said of the file.
+    clearTimeout(timer);
     if (file.size > MOST_BYTES) return show({ problem: `${file.name} is larger than 16 MiB.` });
     let bytes;
     try {
