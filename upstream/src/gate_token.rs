@@ -12,11 +12,12 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
-use subtle::{Choice, ConstantTimeEq as _};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
+
+use crate::bearer;
 
 /// Time between two looks at the file.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -117,22 +118,11 @@ impl GateTokens {
 
     /// Tells whether a request shows one of the tokens, exactly once.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
-        let mut shown = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (shown.next(), shown.next()) else {
+        let Some(token) = bearer::shown(headers) else {
             return false;
         };
-        let Some((scheme, token)) = value.as_bytes().split_at_checked("Bearer ".len()) else {
-            return false;
-        };
-        if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-            return false;
-        }
-        let digest: [u8; 32] = Sha256::digest(token).into();
         let tokens = self.0.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let matched = tokens.iter().fold(Choice::from(0), |matched, token| {
-            matched | token.ct_eq(&digest)
-        });
-        matched.into()
+        bearer::find(token, tokens.iter().copied().map(Some)).is_some()
     }
 }
 

@@ -11,6 +11,7 @@
 //! `backup`, `export` and `import` take events elsewhere.
 
 mod amqp;
+mod bearer;
 mod check;
 mod cli;
 mod clock;

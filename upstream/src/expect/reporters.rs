@@ -5,15 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
-use sha2::{Digest as _, Sha256};
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use axum::http::HeaderMap;
 
 use super::{
     settings::SettingsError,
     store::{Report, Reported, Store, StoreError},
 };
-use crate::{config, console::token_digest};
+use crate::{bearer, config, console::token_digest};
 
 /// Destinations and the digests of their tokens.
 #[derive(Default)]
@@ -43,23 +41,9 @@ impl Reporters {
     /// Finds whose token a request shows, exactly once. Takes as long whoever's it is, and
     /// if it is nobody's (RFC 6750, bearer tokens).
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Option<&str> {
-        let mut shown = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (shown.next(), shown.next()) else {
-            return None;
-        };
-        let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
-        if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-            return None;
-        }
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        let (mut found, mut at) = (Choice::from(0), 0_u32);
-        for (index, (_, known)) in (0_u32..).zip(&self.0) {
-            let is_it = known.ct_eq(&digest);
-            at.conditional_assign(&index, is_it);
-            found |= is_it;
-        }
-        let (name, _) = self.0.get(usize::try_from(at).ok()?)?;
-        bool::from(found).then_some(name)
+        let token = bearer::shown(headers)?;
+        let at = bearer::find(token, self.0.iter().map(|(_, known)| Some(*known)))?;
+        Some(self.0.get(at)?.0.as_str())
     }
 }
 

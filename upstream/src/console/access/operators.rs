@@ -7,9 +7,11 @@ use std::fmt;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest as _, Sha256};
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-use crate::config::{self, PlaceError, Role, SecretPlace};
+use crate::{
+    bearer,
+    config::{self, PlaceError, Role, SecretPlace},
+};
 
 /// Shortest and longest token, in bytes. One that can be guessed is none.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 32..=512;
@@ -104,30 +106,13 @@ impl Operators {
 
     /// Finds who has a token. Takes as long whoever has it, and if nobody does.
     pub(in crate::console) fn with_token(&self, token: &[u8]) -> Option<Person> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        let mut found = Choice::from(0);
-        let mut at = 0_u32;
-        for (index, operator) in (0_u32..).zip(&self.0) {
-            let has_one = Choice::from(u8::from(operator.token.is_some()));
-            let is_it = has_one & operator.token.unwrap_or_default().ct_eq(&digest);
-            at.conditional_assign(&index, is_it);
-            found |= is_it;
-        }
-        let operator = self.0.get(usize::try_from(at).ok()?)?;
-        bool::from(found).then(|| operator.person.clone())
+        let at = bearer::find(token, self.0.iter().map(|operator| operator.token))?;
+        Some(self.0.get(at)?.person.clone())
     }
 
     /// Finds who a request's bearer token is of, if it shows exactly one.
     pub(super) fn bearer(&self, headers: &HeaderMap) -> Option<Person> {
-        let mut shown = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (shown.next(), shown.next()) else {
-            return None;
-        };
-        let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
-        if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-            return None;
-        }
-        self.with_token(token)
+        self.with_token(bearer::shown(headers)?)
     }
 
     /// Finds who is called so, exactly.
