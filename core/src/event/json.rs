@@ -26,22 +26,24 @@ pub(crate) fn top_level<'de, const N: usize>(
     payload: &'de [u8],
     keys: [&str; N],
 ) -> Result<[Scalar<'de>; N], PayloadError> {
-    read(payload, keys).ok_or(PayloadError::NotAnObject)
+    let mut values = [const { Scalar::Null }; N];
+    read(payload, &keys, &mut values).ok_or(PayloadError::NotAnObject)?;
+    Ok(values)
 }
 
-fn read<'de, const N: usize>(payload: &'de [u8], keys: [&str; N]) -> Option<[Scalar<'de>; N]> {
-    let mut values = core::array::from_fn(|_| Scalar::Null);
+/// Not generic, so that it is there once: at the edge its size counts.
+fn read<'de>(payload: &'de [u8], keys: &[&str], values: &mut [Scalar<'de>]) -> Option<()> {
     let mut seen = Keys::new();
     let mut rest = skip::byte(b'{', payload)?;
     if let Some(empty) = skip::byte(b'}', rest) {
-        return skip::space(empty).is_empty().then_some(values);
+        return skip::space(empty).is_empty().then_some(());
     }
     loop {
         let key;
         (key, rest) = text(skip::byte(b'"', rest)?)?;
         rest = skip::byte(b':', rest)?;
         let mut wanted = values.iter_mut().zip(keys);
-        match wanted.find(|(_, wanted)| key == *wanted) {
+        match wanted.find(|(_, wanted)| key == **wanted) {
             Some((value, _)) => (*value, rest) = scalar(rest)?,
             None => rest = skip::value(rest)?,
         }
@@ -54,7 +56,7 @@ fn read<'de, const N: usize>(payload: &'de [u8], keys: [&str; N]) -> Option<[Sca
         }
     }
     let rest = skip::byte(b'}', rest)?;
-    skip::space(rest).is_empty().then_some(values)
+    skip::space(rest).is_empty().then_some(())
 }
 
 /// Reads a value; of what is no scalar only that it is well-formed.
