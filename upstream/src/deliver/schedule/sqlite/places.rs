@@ -213,6 +213,10 @@ pub(super) fn park(
     reason: ParkReason,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
+    // What a destination hasn't come to has no row yet, and is to be delivered.
+    if position(connection, name)?.is_none_or(|position| position < sequence) {
+        return Ok(false);
+    }
     connection
         .prepare_cached(
             "INSERT INTO job
@@ -353,4 +357,24 @@ pub(crate) fn signed(number: u64) -> i64 {
 
 pub(crate) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use hookgate_core::time::Timestamp;
+
+    use super::{super::file, ParkReason, move_to, park};
+
+    #[test]
+    fn what_a_destination_has_not_come_to_is_delivered_before_it_waits_for_a_person() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = file::open(&folder.path().join("schedule")).unwrap();
+        let now = Timestamp::from_unix_seconds(1_760_000_000);
+        let park = |sequence| park(&connection, "orders", sequence, ParkReason::Overdue, now);
+        let rows = || connection.query_row("SELECT count(*) FROM job", [], |row| row.get(0));
+        assert_eq!(park(1), Ok(false));
+        move_to(&connection, "orders", 4, None, now).unwrap();
+        assert_eq!((park(5), rows()), (Ok(false), Ok(0)));
+        assert_eq!((park(4), rows()), (Ok(true), Ok(1)));
+    }
 }
