@@ -54,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             .args([
                 "every_delivery_is_resumed_after_kill_9",
                 "a_reconciliation_that_is_killed_half_way",
+                "in_a_long_log_what_nothing_followed_is_told",
             ])
             .env("NATS_SERVER_PATH", &tools.nats_server)
             .env("HOOKGATE_SOAK", "1"),

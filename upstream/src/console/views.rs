@@ -35,7 +35,7 @@ use crate::{
     expect::{Shown, View},
     log::{LogAddress, sqlite::SqliteReader},
     metrics::Snapshot,
-    reconcile::Report,
+    reconcile::{Report, Reports},
     review::{
         self, Board, Cursor, Desk, LatestFailure, QueuePage, ReviewError, Selection, TrailPage,
     },
@@ -64,6 +64,8 @@ pub(super) struct Overview {
     pub(super) expected: Shown,
     /// The last comparison with Stripe; `None` where none is configured.
     pub(super) reconciled: Option<Option<Report>>,
+    /// When a comparison found something missing, and how many events.
+    pub(super) drift: Vec<(Timestamp, u64)>,
 }
 
 /// Shows health and flow at a glance.
@@ -114,6 +116,7 @@ impl Console {
             failures,
             stored,
             expected: self.expected().map(View::shown).unwrap_or_default(),
+            drift: reports.map(Reports::drift).unwrap_or_default(),
             reconciled: reports.map(|reports| reports.newest().into_iter().next()),
         })
     }

@@ -12,6 +12,7 @@ mod event;
 mod evidence;
 mod fetched;
 mod follow;
+mod lent;
 mod message;
 mod reader;
 mod redact;

@@ -13,8 +13,12 @@ use tracing::warn;
 
 use super::{round::Round, settings::Settings, state, tally::Count, tally::Tally};
 
-/// Comparisons that are remembered.
+/// Comparisons that are remembered, whatever they found.
 const KEPT: usize = 50;
+
+/// Comparisons that found something missing that are remembered: those of a week, if
+/// one of each hour does.
+const KEPT_DRIFT: usize = 168;
 
 /// Remembers the last comparisons of a server, the newest first, in a file beside
 /// how far they came: losing it costs reports, and no event. Clones remember
@@ -77,20 +81,45 @@ impl Reports {
     /// Returns the last comparisons, the newest first.
     pub(crate) fn newest(&self) -> Vec<Report> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().cloned().collect()
+        kept.iter().take(KEPT).cloned().collect()
+    }
+
+    /// Returns when something was missing, and how many events.
+    pub(crate) fn drift(&self) -> Vec<(Timestamp, u64)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = kept.iter().map(|report| (report.at, report.missing()));
+        missing.filter(|(_, missing)| *missing > 0).collect()
     }
 
     /// Remembers one. Blocks, while it is written down.
     pub(super) fn add(&self, report: Report) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_front(report);
-        kept.truncate(KEPT);
+        forget(&mut kept);
         let all = kept.clone();
         drop(kept);
         if let Err(error) = state::write(&self.file, &all) {
             warn!("a comparison is forgotten when the server ends: {error}");
         }
     }
+}
+
+impl Report {
+    fn missing(&self) -> u64 {
+        self.found.as_ref().map_or(0, |found| found.total.missing)
+    }
+}
+
+/// Keeps the newest, and of those before them what found something.
+fn forget(reports: &mut VecDeque<Report>) {
+    let mut at = 0;
+    let mut drifted = 0;
+    reports.retain(|report| {
+        at += 1;
+        let is_drift = report.missing() > 0;
+        drifted += usize::from(is_drift);
+        at <= KEPT || (is_drift && drifted <= KEPT_DRIFT)
+    });
 }
 
 impl Compared {
@@ -122,5 +151,46 @@ mod millis {
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
         u64::deserialize(deserializer).map(Timestamp::from_unix_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Compared, Count, KEPT, KEPT_DRIFT, Report, Timestamp, VecDeque, forget};
+
+    fn report(at: u64, missing: u64) -> Report {
+        let found = Compared {
+            until: Timestamp::from_unix_seconds(at),
+            accounts: 1,
+            gone: Vec::new(),
+            total: Count {
+                missing,
+                ..Count::default()
+            },
+            drift: Vec::new(),
+        };
+        Report {
+            at: Timestamp::from_unix_seconds(at),
+            found: Ok(found),
+        }
+    }
+
+    #[test]
+    fn what_found_nothing_is_forgotten_first_and_nothing_grows() {
+        let mut reports = VecDeque::new();
+        for at in 0..10_000 {
+            // Every fifth found something.
+            reports.push_front(report(at, u64::from(at % 5 == 0)));
+            forget(&mut reports);
+        }
+        let newest: Vec<u64> = reports.iter().map(|it| it.at.unix_seconds()).collect();
+        let whole: Vec<u64> = (0..10_000).rev().take(KEPT).collect();
+        assert_eq!(newest[..KEPT], whole);
+        assert!(newest[KEPT..].iter().all(|at| at % 5 == 0));
+        assert_eq!(
+            reports.iter().filter(|it| it.missing() > 0).count(),
+            KEPT_DRIFT
+        );
+        assert_eq!(reports.len(), KEPT + KEPT_DRIFT - KEPT / 5);
     }
 }

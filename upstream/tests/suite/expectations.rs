@@ -1,7 +1,10 @@
 //! What should have followed an event, and what destinations report.
 
+mod long;
+
 use std::{fs, process::Command};
 
+use hookgate_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,14 +43,18 @@ fn report(server: &Server, token: &str, body: &str) -> Reply {
     send(server.address, &head, body)
 }
 
-/// An event of an object that the gate saw so many seconds ago.
-fn event(server: &Server, id: &str, type_name: &str, object: &str, ago: i64) {
+/// An event of an object that the gate saw at a time.
+fn event_of(id: &str, type_name: &str, object: &str, at: Timestamp) -> Delivery {
     let payload = json!({"id": id, "object": "event", "type": type_name, "created": 1_760_000_000,
         "account": "acct_1", "livemode": false, "data": {"object": {"id": object}}});
-    let at = seconds_from_now(-ago);
-    let delivery = Delivery::with_payload(id, payload.to_string().into_bytes())
+    Delivery::with_payload(id, payload.to_string().into_bytes())
         .with("ce-type", type_name)
-        .signed("whsec_any", at, at);
+        .signed("whsec_any", at, at)
+}
+
+/// Sends one that the gate saw so many seconds ago.
+fn event(server: &Server, id: &str, type_name: &str, object: &str, ago: i64) {
+    let delivery = event_of(id, type_name, object, seconds_from_now(-ago));
     assert_eq!(delivery.send(server).outcome().1, "stored");
 }
 

@@ -5,7 +5,7 @@ mod picture;
 use hookgate_core::time::Timestamp;
 use maud::{Markup, html};
 
-use self::picture::{forecast_picture, week_picture};
+use self::picture::{Mark, forecast_picture, week_picture};
 use super::{
     Kind, badge, table,
     time::{ago, number},
@@ -69,16 +69,26 @@ pub(super) fn tile(shown: &Shown, now: Timestamp) -> (Kind, String) {
     }
 }
 
-/// The last week: how many events came in each hour, and how many were expected.
-pub(super) fn week(shown: &Shown) -> Markup {
+/// The last week: how many events came in each hour, how many were expected, what was
+/// told, and of how many a comparison with Stripe found that they were `missing`.
+pub(super) fn week(shown: &Shown, missing: &[(Timestamp, u64)]) -> Markup {
     let hours = &shown.hours;
     let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
         return html! { p { "Nothing came yet." } };
     };
     let all = newest(shown);
-    let marks: Vec<(u64, bool)> = all
+    let told = all.iter().map(|told| {
+        let mark = match told.is_overdue() {
+            true => Mark::Overdue,
+            false => Mark::Told,
+        };
+        (told.at.unix_seconds(), mark)
+    });
+    let drift = missing
         .iter()
-        .map(|told| (told.at.unix_seconds(), told.is_overdue()))
+        .map(|(at, missing)| (at.unix_seconds(), Mark::Missing(*missing)));
+    let marks: Vec<(u64, Mark)> = told
+        .chain(drift)
         .filter(|(at, _)| *at >= first.at)
         .collect();
     let most = hours.iter().map(|hour| hour.events).max();
@@ -90,7 +100,8 @@ pub(super) fn week(shown: &Shown) -> Markup {
                 (number(most.unwrap_or_default())) ". "
                 span.key.of-band { "Grey" } ": what holds 19 of 20 hours. "
                 span.key.of-usual { "Dashed" } ": expected. "
-                span.key.of-mark { "▼" } ": told, " span.key.of-overdue { "◆" } ": overdue."
+                span.key.of-mark { "▼" } ": told, " span.key.of-overdue { "◆" } ": overdue, "
+                span.key.of-missing { "■" } ": found missing by a comparison with Stripe."
             }
         }
         (days(hours, &marks))
@@ -98,7 +109,7 @@ pub(super) fn week(shown: &Shown) -> Markup {
 }
 
 /// The same in numbers, a day a row.
-fn days(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
+fn days(hours: &[Hour], marks: &[(u64, Mark)]) -> Markup {
     let mut starts: Vec<u64> = hours.iter().map(|hour| hour.at / DAY * DAY).collect();
     starts.dedup();
     let body = html! {
@@ -106,17 +117,20 @@ fn days(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
             @let of_day = || hours.iter().filter(|hour| hour.at / DAY * DAY == *start);
             @let expected: f64 = of_day().filter_map(|hour| hour.expected).map(|it| it.0).sum();
             @let outside = of_day().filter(|hour| is_outside(hour)).count();
-            @let told = marks.iter().filter(|(at, _)| at / DAY * DAY == *start).count();
+            @let marked = || marks.iter().filter(|(at, _)| at / DAY * DAY == *start);
+            @let missing: u64 = marked().map(|(_, mark)| mark.missing()).sum();
+            @let told = marked().filter(|(_, mark)| mark.missing() == 0).count();
             tr {
                 th.short scope="row" { (short_day(*start)) }
                 td { (number(of_day().map(|hour| hour.events).sum())) }
                 td { @if expected > 0.0 { (number(expected.round() as u64)) } @else { "–" } }
                 td { (outside) }
                 td { (told) }
+                td { (number(missing)) }
             }
         }
     };
-    let head = ["Day", "Events", "Expected", "Outside", "Told"];
+    let head = ["Day", "Events", "Expected", "Outside", "Told", "Missing"];
     let caption = "The last week by days; outside: hours out of the band";
     html! { div.days { (table(caption, &head, &body)) } }
 }

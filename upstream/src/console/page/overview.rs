@@ -67,7 +67,7 @@ pub(in crate::console) fn live(overview: &Overview, now: Timestamp) -> Markup {
             }
             section aria-labelledby="week" {
                 h2 #week { "The last week" }
-                (expected::week(&overview.expected))
+                (expected::week(&overview.expected, &overview.drift))
             }
             section aria-labelledby="forecast" {
                 h2 #forecast { "The next 24 hours" }

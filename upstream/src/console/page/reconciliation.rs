@@ -24,7 +24,7 @@ pub(in crate::console) fn reconciliation(
             None => p { "Not configured: [reconcile] in hookgate.toml compares the log with Stripe's own list of events." },
             Some(every) => {
                 p.note { "Compared every " (humantime::format_duration(every))
-                    "; the last 50 comparisons since the server began." }
+                    "; the last 50 comparisons." }
                 @if reports.is_empty() { p { "The first comparison since the server began is under way." } }
                 @else { (list(reports)) (drift(reports)) }
             }

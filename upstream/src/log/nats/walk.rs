@@ -9,14 +9,14 @@ use async_nats::{
     datetime::DateTime,
     jetstream::{
         Message,
-        consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
-        stream::{RawMessageErrorKind, Stream},
+        consumer::{AckPolicy, DeliverPolicy, pull},
+        stream::{ConsumerError, RawMessageErrorKind, Stream},
     },
 };
 
 use tokio::time::sleep;
 
-use super::Fetched;
+use super::{Fetched, lent::Lent};
 
 /// Messages that are asked for at a time.
 const BATCH: usize = 1_000;
@@ -45,7 +45,7 @@ pub(crate) struct Walk {
     from: Option<DeliverPolicy>,
     /// The first sequence that wasn't handed out.
     next: u64,
-    consumer: Option<PullConsumer>,
+    consumer: Option<Lent>,
     /// How many messages came of this consumer, which counts them too.
     delivered: u64,
     asked_for: Option<Batch>,
@@ -222,7 +222,7 @@ impl Walk {
         asked
     }
 
-    async fn consumer(&self) -> Result<PullConsumer, async_nats::Error> {
+    async fn consumer(&self) -> Result<Lent, ConsumerError> {
         let config = pull::Config {
             deliver_policy: self.from.unwrap_or(DeliverPolicy::ByStartSequence {
                 start_sequence: self.next,
@@ -234,7 +234,7 @@ impl Walk {
             inactive_threshold: CONSUMER_THRESHOLD,
             ..pull::Config::default()
         };
-        Ok(self.stream.create_consumer(config).await?)
+        Lent::of(&self.stream, config).await
     }
 
     fn begin_anew(&mut self) {

@@ -14,6 +14,27 @@ const WEEK_STEP: f64 = 4.0;
 const DAY_STEP: f64 = 28.0;
 const HOUR: u64 = 3_600;
 
+/// What happened at a time of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Something was told.
+    Told,
+    /// Something was overdue.
+    Overdue,
+    /// A comparison found so many events missing.
+    Missing(u64),
+}
+
+impl Mark {
+    /// Returns how many events were found missing.
+    pub(super) const fn missing(self) -> u64 {
+        match self {
+            Self::Missing(events) => events,
+            Self::Told | Self::Overdue => 0,
+        }
+    }
+}
+
 /// Places values on the paper.
 struct Paper {
     step: f64,
@@ -41,8 +62,8 @@ impl Paper {
     }
 }
 
-/// The last week; `marks` are times, and whether something was overdue then.
-pub(super) fn week_picture(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
+/// The last week, with what happened when.
+pub(super) fn week_picture(hours: &[Hour], marks: &[(u64, Mark)]) -> Markup {
     let first = hours.first().map_or(0, |hour| hour.at);
     let last = hours.last().map_or(0, |hour| hour.at);
     let place = |at: u64| (at.saturating_sub(first) as f64) / HOUR as f64;
@@ -74,12 +95,12 @@ pub(super) fn week_picture(hours: &[Hour], marks: &[(u64, bool)]) -> Markup {
             polygon.band points=(band) {}
             polyline.usual points=(usual) {}
             polyline.came points=(came) {}
-            @for (at, is_overdue) in marks {
+            @for (at, mark) in marks {
                 @let x = paper.x(place(*at));
-                @if *is_overdue {
-                    polygon.overdue points=(diamond(x)) {}
-                } @else {
-                    polygon.mark points=(triangle(x)) {}
+                @match mark {
+                    Mark::Told => polygon.mark points=(triangle(x)) {},
+                    Mark::Overdue => polygon.overdue points=(diamond(x)) {},
+                    Mark::Missing(_) => polygon.missing points=(square(x)) {},
                 }
             }
         }
@@ -118,6 +139,12 @@ fn diamond(x: f64) -> String {
     format!("{x:.1},1 {:.1},7 {x:.1},13 {:.1},7", x + 4.0, x - 4.0)
 }
 
+/// Below the others, which may have the same hour.
+fn square(x: f64) -> String {
+    let (left, right) = (x - 3.0, x + 3.0);
+    format!("{left:.1},15 {right:.1},15 {right:.1},21 {left:.1},21")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +158,15 @@ mod tests {
         };
         let hours = [hour(0, 20), hour(1, 10), hour(5, 0)];
         let at = hours[1].at;
-        let picture = week_picture(&hours, &[(at, false), (at, true)]).into_string();
+        let picture = week_picture(
+            &hours,
+            &[
+                (at, Mark::Told),
+                (at, Mark::Overdue),
+                (at, Mark::Missing(3)),
+            ],
+        )
+        .into_string();
         assert!(picture.contains(r#"viewBox="0 0 24 120""#), "{picture}");
         let came = r#"class="came" points="2.0,16.0 6.0,68.0 22.0,120.0 ""#;
         assert!(picture.contains(came), "{picture}");
@@ -140,6 +175,8 @@ mod tests {
             "{picture}"
         );
         assert!(picture.contains(r#"class="overdue""#), "{picture}");
+        let square = r#"class="missing" points="1.0,15 7.0,15 7.0,21 1.0,21""#;
+        assert!(picture.contains(square), "{picture}");
         let nothing = week_picture(&[], &[]).into_string();
         assert!(
             !nothing.contains("NaN") && !nothing.contains("inf"),

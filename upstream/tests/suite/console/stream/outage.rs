@@ -1,6 +1,10 @@
 //! The console's connection to NATS: one, kept, and renewed.
 
-use std::{fs, net::SocketAddr};
+use std::{
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -23,8 +27,8 @@ const PAGES: [&str; 6] = [
     "/audit",
 ];
 
-/// Connections that the server has ever had, as it shows them itself.
-fn connections(nats: &Nats) -> u64 {
+/// What the server shows of itself.
+fn monitored(nats: &Nats, page: &str) -> Value {
     let ports = fs::read_dir(nats.folder()).unwrap().find_map(|file| {
         let path = file.unwrap().path();
         path.extension()
@@ -34,9 +38,19 @@ fn connections(nats: &Nats) -> u64 {
     let ports: Value = serde_json::from_slice(&fs::read(ports.unwrap()).unwrap()).unwrap();
     let address = ports["monitoring"][0].as_str().unwrap();
     let address: SocketAddr = address.strip_prefix("http://").unwrap().parse().unwrap();
-    let page = send(address, "GET /varz HTTP/1.0\r\nhost: nats\r\n", "");
-    let varz: Value = serde_json::from_str(&page.body).unwrap();
+    let request = format!("GET {page} HTTP/1.0\r\nhost: nats\r\n");
+    serde_json::from_str(&send(address, &request, "").body).unwrap()
+}
+
+/// Connections that it has ever had.
+fn connections(nats: &Nats) -> u64 {
+    let varz = monitored(nats, "/varz");
     varz["total_connections"].as_u64().unwrap()
+}
+
+/// Consumers that its streams have now.
+fn consumers(nats: &Nats) -> u64 {
+    monitored(nats, "/jsz")["consumers"].as_u64().unwrap()
 }
 
 #[test]
@@ -55,6 +69,35 @@ fn pages_on_nats_share_one_connection() {
         assert_eq!(client.get(page).status, 200, "{page}");
     }
     assert_eq!(connections(&nats), before);
+}
+
+// A stream has room for so many, and then nobody can read it.
+#[test]
+fn pages_on_nats_leave_no_consumers_behind() {
+    let nats = Nats::start_with("max_payload: 4MB\nhttp: \"127.0.0.1:-1\"");
+    let orders = Receiver::start(|_, _| Reaction::Status(422));
+    let place = Place::new(&nats.address(), &destination("orders", &orders.url(), ""));
+    let server = place.start();
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    let client = Client::new(server.metrics());
+    until("it is parked", || {
+        client.get("/review").body.contains("evt_1").then_some(())
+    });
+    // What the server itself begins to read goes on; what pages have had doesn't.
+    const KEPT: u64 = 8;
+    const ROUNDS: usize = 20;
+    let begun = Instant::now();
+    for page in PAGES.into_iter().cycle().take(ROUNDS * PAGES.len()) {
+        assert_eq!(client.get(page).status, 200, "{page}");
+    }
+    let had = 2 * ROUNDS as u64;
+    assert!(KEPT < had, "too few to tell");
+    until("they are gone", || (consumers(&nats) <= KEPT).then_some(()));
+    // The server itself forgets them after half a minute.
+    assert!(
+        begun.elapsed() < Duration::from_secs(25),
+        "too slow to tell"
+    );
 }
 
 #[test]
