@@ -15,6 +15,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    console::Client,
     delivery::{Connection, Delivery, payload},
     harness::{PATIENCE, Server, Starting, events, failure, hookgate, output, refusal, until},
     load::{Load, assert_kept},
@@ -400,4 +401,21 @@ fn a_tail_goes_on_from_its_place_over_a_cut() {
     let fifth = send(5);
     assert_eq!(all.next(), fifth);
     assert_eq!(third.next(), fifth);
+}
+
+#[test]
+fn a_page_about_a_topic_that_is_lost_says_so_and_the_server_goes_on() {
+    let mut tansu = Tansu::start();
+    let mut server = Server::start(&log(&tansu), &[]);
+    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
+    let client = Client::new(server.metrics());
+    client.get("/search?type=*").says(200, "evt_1");
+    tansu.kill();
+    tansu.restart();
+    for _ in 0..5 {
+        let page = client.get("/search?type=*");
+        page.says(500, "there is no topic");
+    }
+    assert_eq!(server.ended(), None);
+    assert_eq!(server.probe("/readyz"), 503);
 }
