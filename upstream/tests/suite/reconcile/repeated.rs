@@ -71,8 +71,15 @@ fn a_server_finds_what_was_never_delivered_and_delivers_it(log: &str) {
     server.stop();
     // Another process shows what this one found.
     let server = place.serve();
-    let page = Client::new(server.metrics()).get("/reconciliation");
+    let client = Client::new(server.metrics());
+    let page = client.get("/reconciliation");
     page.says(200, "<td data-label=\"Appended\">120</td>");
+    // And when, in the picture of the week, which begins with what is delivered.
+    deliver(&server, "stripe", &["evt_new".to_owned()]);
+    until("the week is marked", || {
+        let page = client.get("/").body;
+        page.contains("class=\"missing\"").then_some(())
+    });
     server.stop();
 }
 
