@@ -2,7 +2,7 @@
 
 mod long;
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, thread, time::Duration};
 
 use hookgate_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -55,7 +55,8 @@ fn event_of(id: &str, type_name: &str, object: &str, at: Timestamp) -> Delivery 
 /// Sends one that the gate saw so many seconds ago.
 fn event(server: &Server, id: &str, type_name: &str, object: &str, ago: i64) {
     let delivery = event_of(id, type_name, object, seconds_from_now(-ago));
-    assert_eq!(delivery.send(server).outcome().1, "stored");
+    let answer = delivery.send(server);
+    assert_eq!(answer.outcome().1, "stored", "{}", server.stderr());
 }
 
 fn flags(log: &str, more: &[&str]) -> Vec<Value> {
@@ -223,8 +224,50 @@ fn a_payout_that_is_never_paid_is_told_and_waits_for_a_person(log: &str) {
     assert_eq!(in_review(log).len(), 1);
 }
 
+/// A service that reads the log by itself: its time counts from when an event came.
+fn what_a_service_never_reports_as_done_is_told(log: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let config = format!("{REPORTERS}[expectations]\nstate = \"{state}\"\n");
+    let server = serve(log, &config, &folder);
+    let charge = |id: &str, ago| event(&server, id, "charge.succeeded", &format!("ch_{id}"), ago);
+    let is_done = |id: &str| {
+        let done = json!({"source": "stripe", "id": id, "result": "completed"});
+        report(&server, TOKEN, &done.to_string()).says(200, "recorded");
+    };
+    // It takes ten minutes.
+    for number in 1..=120 {
+        let id = format!("evt_{number}");
+        charge(&id, 600);
+        is_done(&id);
+    }
+    let config = folder.path().join("hookgate.toml");
+    let config = ["--config", config.to_str().unwrap()];
+    let told = || flags(log, &config);
+    // Once that is learnt, an hour is too long.
+    let mut never = 0;
+    let flag = until("it is told", || {
+        never += 1;
+        charge(&format!("evt_never{never}"), 3_600);
+        thread::sleep(Duration::from_secs(1));
+        told()
+            .into_iter()
+            .find(|it| it["kind"] == "overdue_completion")
+    });
+    let id = flag["event"]["id"].as_str().unwrap();
+    assert!(id.starts_with("evt_never"), "{flag}");
+    assert_eq!(flag["expected"], "orders", "{flag}");
+    // Late is not never.
+    is_done(id);
+    until("it came after all", || {
+        let flag = told().into_iter().find(|it| it["event"]["id"] == id)?;
+        (!flag["came"].is_null()).then_some(())
+    });
+}
+
 on_both_logs! {
     a_payout_that_is_never_paid_is_told_and_waits_for_a_person
+    what_a_service_never_reports_as_done_is_told
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn ids(told: &[Value], kind: &str) -> Vec<String> {
 #[test]
 fn in_a_long_log_what_nothing_followed_is_told_and_hardly_anything_else() {
     let (objects, patience) = match env::var_os("HOOKGATE_SOAK") {
-        Some(_) => (103_000, Duration::from_mins(10)),
+        Some(_) => (105_000, Duration::from_mins(10)),
         None => (4_000, Duration::from_mins(1)),
     };
     let Platform { all, broken, lost } = platform(objects);
