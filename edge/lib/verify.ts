@@ -1,8 +1,9 @@
 // Whether a delivery is genuine.
 
 import type { Scheme, Secrets } from './config.js';
+import { ConfigError, given } from './error.js';
 import { head, pairs, type HeadersLike } from './headers.js';
-import { load } from './load.js';
+import { json, load } from './load.js';
 import { refusal, write, type CoreGate } from './wasm.js';
 
 /** Is a payload as it came: the very bytes, or those bytes read as UTF-8. */
@@ -77,7 +78,7 @@ export class Verifier {
 
   /** @throws ConfigError if the options can't be used. */
   constructor(options: VerifyOptions) {
-    const { secret, scheme = 'stripe', tolerance, maxBodyBytes, endpoint } = options;
+    const { secret, scheme = 'stripe', tolerance, maxBodyBytes, endpoint } = given(options);
     const named = typeof scheme === 'string' ? scheme.replaceAll('_', '-') : 'hmac';
     const name = endpoint ?? named;
     const config = {
@@ -94,8 +95,13 @@ export class Verifier {
     this.#maxBodyBytes = this.#gate.maxBodyBytes;
   }
 
-  /** Verifies a delivery; never throws, whatever came. */
-  verify(payload: Payload, headers: HeadersLike, { now = Date.now() }: Time = {}): Outcome {
+  /**
+   * Verifies a delivery; never throws, whatever came.
+   *
+   * @throws ConfigError if `now` is no time.
+   */
+  verify(payload: Payload, headers: HeadersLike, time?: Time): Outcome {
+    const now = instant(time);
     const bytes = bytesOf(payload);
     if (bytes === undefined) {
       const refused = JSON.parse(refusal('payload_invalid')) as Outcome;
@@ -113,8 +119,9 @@ export class Verifier {
   sign(
     payload: Payload,
     headers: HeadersLike = {},
-    { now = Date.now() }: Time = {},
+    time?: Time,
   ): Record<string, string> {
+    const now = instant(time);
     const bytes = bytesOf(payload);
     if (bytes === undefined) throw new TypeError('the payload is neither a text nor bytes');
     const [headBytes, payloadBytes] = write(head(pairs(headers)), bytes);
@@ -160,6 +167,12 @@ function seconds(millis: string): number | null {
   return millis === '' ? null : Number(millis) / 1_000;
 }
 
+function instant(time: Time | undefined): number {
+  const now: unknown = time?.now ?? Date.now();
+  if (typeof now === 'number' && now >= 0) return now;
+  throw new ConfigError('now: expected milliseconds since 1970');
+}
+
 /** Verifiers of options that came lately, so that each is checked once. */
 const lately = new Map<string, Verifier>();
 const MAX_LATELY = 16;
@@ -193,23 +206,26 @@ export function sign(
 let last: { readonly secret: string; readonly scheme: Scheme | undefined; readonly verifier: Verifier } | undefined;
 
 function verifierOf(options: VerifyOptions): Verifier {
-  const { secret, scheme } = options;
+  const { secret, scheme, tolerance, maxBodyBytes, endpoint } = given(options);
   const isPlain = typeof secret === 'string' && (scheme === undefined || typeof scheme === 'string');
   const isShort =
-    isPlain &&
-    options.tolerance === undefined &&
-    options.maxBodyBytes === undefined &&
-    options.endpoint === undefined;
-  if (!isShort) return lookedUp(options, isPlain);
+    isPlain && tolerance === undefined && maxBodyBytes === undefined && endpoint === undefined;
+  if (!isShort) return lookedUp(options);
   if (last === undefined || last.secret !== secret || last.scheme !== scheme) {
-    last = { secret, scheme, verifier: lookedUp(options, isPlain) };
+    last = { secret, scheme, verifier: lookedUp(options) };
   }
   return last.verifier;
 }
 
-function lookedUp(options: VerifyOptions, isPlain: boolean): Verifier {
-  const { secret, scheme = 'stripe', tolerance = '', maxBodyBytes = '', endpoint = '' } = options;
-  const whose = isPlain ? `${scheme as string}\n${secret as string}` : JSON.stringify([scheme, secret]);
+function lookedUp(options: VerifyOptions): Verifier {
+  const { secret, scheme = 'stripe', tolerance, maxBodyBytes, endpoint } = options;
+  const isOf = (type: string, value: unknown) => value === undefined || typeof value === type;
+  const isTyped =
+    isOf('number', tolerance) && isOf('number', maxBodyBytes) && isOf('string', endpoint);
+  // What is refused may look like what was not: `1n` like 1.
+  if (!isTyped) return new Verifier(options);
+  const isPlain = typeof secret === 'string' && typeof scheme === 'string';
+  const whose = isPlain ? `${scheme}\n${secret}` : json([scheme, secret]);
   const key = `${tolerance}\n${maxBodyBytes}\n${endpoint}\n${whose}`;
   const known = lately.get(key);
   if (known !== undefined) return known;
