@@ -47,6 +47,20 @@ test('an event comes with all that is known of it', () => {
   });
 });
 
+test('an event is copied as it is written, and what it does not have is null', () => {
+  const { event: stripes } = verify(payload, headers, options);
+  const written = JSON.parse(JSON.stringify(stripes));
+  assert.equal(written.attributes.id, 'evt_1');
+  assert.deepEqual({ ...stripes }, written);
+  assert.deepEqual(structuredClone(stripes), written);
+  assert.equal(stripes.attributes, stripes.attributes, 'made once');
+  const using = { scheme: 'github', secret };
+  const own = { 'x-github-event': 'push' };
+  const { event: githubs } = verify('{}', { ...own, ...sign('{}', using) }, using);
+  const { account, livemode, created, signedAt } = githubs;
+  assert.deepEqual([account, livemode, created, signedAt], [null, null, null, null]);
+});
+
 test('a refusal says why, with the status and the text of the table', () => {
   const outcome = verify(`${payload} `, headers, options);
   assert.deepEqual(outcome, {
