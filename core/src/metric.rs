@@ -103,7 +103,10 @@ pub const OTHER: &str = "other";
 #[must_use]
 pub fn words() -> BTreeSet<&'static str> {
     let labels = Family::ALL.iter().flat_map(|family| family.labels);
-    labels.copied().chain([OTHER]).collect()
+    // Not collected: that sorts first, and the sort is half a per cent of the npm package.
+    let mut words = BTreeSet::new();
+    words.extend(labels.copied().chain([OTHER]));
+    words
 }
 
 impl Family {

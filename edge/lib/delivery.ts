@@ -1,6 +1,7 @@
 // One delivery at a gate: the core decides, this asks the store for it.
 
 import type { Ended } from './ended.js';
+import { checked } from './error.js';
 import { CoreDelivery, write, type Bytes, type CoreGate } from './wasm.js';
 import type { Store } from './store.js';
 
@@ -38,9 +39,11 @@ export class Delivery {
     this.#store = store;
   }
 
-  headers(head: Bytes, source: string | undefined): Promise<Next> {
+  /** @throws ConfigError if the source is no IP address. */
+  async headers(head: Bytes, source: string | undefined): Promise<Next> {
     const [headBytes] = write(head, '');
-    return this.#run('', this.#delivery.headers(headBytes, source, Date.now()));
+    const next = checked(() => this.#delivery.headers(headBytes, source, Date.now()));
+    return this.#run('', next);
   }
 
   body(chunk: Uint8Array): Promise<Next> {
@@ -79,13 +82,15 @@ export class Delivery {
     while (next.next === 'load' || next.next === 'store') {
       try {
         if (next.next === 'load') {
-          const bucket = await this.#store.get(next.key);
+          const bucket = await inTime(this.#store.get(next.key));
           if (bucket === undefined) this.#delivery.loaded(new Uint8Array(), undefined);
           else this.#delivery.loaded(bytesOf(bucket.bytes), versions.push(bucket.version) - 1);
         } else {
           const { key, version } = next;
           const known = version < 0 ? undefined : versions[version];
-          const written = await this.#store.compareAndSet(key, this.#delivery.value(), known);
+          const written = await inTime(
+            this.#store.compareAndSet(key, this.#delivery.value(), known),
+          );
           this.#delivery.stored(written);
         }
       } catch {
@@ -96,6 +101,22 @@ export class Delivery {
       next = JSON.parse(this.#delivery.go(bytes)) as Next;
     }
     return next;
+  }
+}
+
+/** How long a store may take for one answer, in milliseconds. */
+const STORE_TIMEOUT = 5_000;
+
+/** Waits for a store, but not for ever: a sender would wait as long. */
+async function inTime<T>(answer: T | Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, giveUp) => {
+    timer = setTimeout(() => giveUp(new Error('the store does not answer')), STORE_TIMEOUT);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -15,3 +15,15 @@ export function checked<T>(take: () => T): T {
     throw reason;
   }
 }
+
+/**
+ * Returns options that are there.
+ *
+ * @throws ConfigError where a caller without types has left them out.
+ */
+export function given<T extends object>(options: T): T {
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigError('options: expected an object');
+  }
+  return options;
+}

@@ -3,11 +3,11 @@
 import type { GateConfig, Secrets } from './config.js';
 import { Delivery, type Forward, type Reply } from './delivery.js';
 import type { Ended } from './ended.js';
-import { ConfigError, checked } from './error.js';
+import { ConfigError, checked, given } from './error.js';
 import { forwarded, passedOn } from './forward.js';
 import { Gathered } from './gathered.js';
 import { head } from './headers.js';
-import { keyring, load } from './load.js';
+import { belong, keyring, load, namesOf } from './load.js';
 import { memoryStore, type Store } from './store.js';
 import type { CoreGate } from './wasm.js';
 
@@ -30,7 +30,7 @@ export interface HandleOptions {
   readonly routes?: Readonly<Record<string, Upstream>>;
   /** Headers for the upstream, such as the `authorization` of a gate token. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The sender's address, for quotas and ranges; from a source that you trust. */
+  /** The sender's IP address, for quotas and ranges; from a source that you trust. */
   readonly address?: string;
   /** Is told how the delivery ended, for logs and metrics; what it throws is dropped. */
   readonly observe?: (ended: Ended) => void;
@@ -46,12 +46,14 @@ const BATCH_BYTES = 16_384;
 /** Verifies, judges, deduplicates and forwards deliveries. */
 export class Gate {
   readonly #gate: CoreGate;
+  readonly #endpoints: readonly string[];
   readonly #store: Store;
 
   /** @throws ConfigError if the options can't be used. */
   constructor(options: GateOptions) {
-    const { secrets, store = memoryStore(), ...config } = options;
+    const { secrets, store = memoryStore(), ...config } = given(options);
     this.#gate = load(config, secrets);
+    this.#endpoints = namesOf(config.endpoints);
     this.#store = store;
   }
 
@@ -62,7 +64,9 @@ export class Gate {
    * @throws ConfigError if they can't be used: those before stay.
    */
   rotate(secrets: Readonly<Record<string, Secrets>>): void {
-    checked(() => this.#gate.rotate(keyring(secrets)));
+    const text = keyring(secrets);
+    belong(secrets, this.#endpoints);
+    checked(() => this.#gate.rotate(text));
   }
 
   /**
@@ -73,13 +77,15 @@ export class Gate {
    * @throws ConfigError if the options can't be used.
    */
   async handle(request: Request, options: HandleOptions): Promise<Response> {
-    const { address } = options;
-    if (address !== undefined && typeof address !== 'string') {
-      throw new ConfigError('address: expected a text, such as 192.0.2.1');
+    const { address, upstream } = given(options);
+    if (upstream === undefined || upstream === null) {
+      throw new ConfigError('upstream: expected an address or a function');
     }
+    // What is no text is no address, as the core says of one that is none.
+    const source = address === undefined || typeof address === 'string' ? address : '';
     const delivery = new Delivery(this.#gate, this.#store);
     try {
-      const step = await this.#admit(delivery, request, address);
+      const step = await this.#admit(delivery, request, source);
       if ('reply' in step) return answer(step.reply);
       return await this.#forward(delivery, request, step, options);
     } finally {

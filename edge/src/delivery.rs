@@ -17,6 +17,8 @@ use crate::{
     journal::{Asked, Journal},
 };
 
+const NO_ADDRESS: &str = "address: expected the text of one IP address, such as 192.0.2.1";
+
 /// Drives one delivery. Each verb answers what to do next, in JSON; after
 /// `load` and `store` comes `loaded`, `stored` or `failed`, and `go`.
 #[wasm_bindgen]
@@ -70,14 +72,24 @@ impl Delivery {
     }
 
     /// Judges the headers in the input, with `:method` and `:path` among them.
-    pub fn headers(&mut self, head_bytes: usize, source: Option<String>, now: f64) -> String {
+    ///
+    /// # Errors
+    /// If the source is no IP address: a quota or a range would not see it.
+    pub fn headers(
+        &mut self,
+        head_bytes: usize,
+        source: Option<String>,
+        now: f64,
+    ) -> Result<String, String> {
         let headers = input::with(head_bytes, 0, |head, _| input::headers(head));
+        let source = source.map(|text| text.parse()).transpose();
+        let source = source.map_err(|_| NO_ADDRESS.to_owned())?;
         self.tell(Verb::Headers {
             headers,
-            source: source.and_then(|text| text.parse().ok()),
+            source,
             now: timestamp(now),
         });
-        self.go(0)
+        Ok(self.go(0))
     }
 
     /// Takes the chunk of the payload that is in the input.
@@ -300,7 +312,7 @@ mod tests {
         let head = format!(":method\0POST\0:path\0/\0stripe-signature\0{signature}\0");
         let mut delivery = Delivery::new(gate);
         with_input(head.as_bytes());
-        let held = delivery.headers(head.len(), None, NOW);
+        let held = delivery.headers(head.len(), None, NOW).unwrap();
         assert_eq!(held, r#"{"next":"hold"}"#);
         with_input(PAYLOAD);
         assert_eq!(delivery.body(PAYLOAD.len(), NOW), held);

@@ -265,11 +265,25 @@ test('what only the gate may say never comes from a client', async () => {
 
 test('an address that is none is told', async () => {
   const { got, take } = upstream();
-  // As Deno has it.
-  const address = { transport: 'tcp', hostname: '192.0.2.1', port: 443 };
-  const handled = gate().handle(request(event()), { upstream: take, address });
-  await assert.rejects(handled, (error) => error instanceof ConfigError && /^address/.test(error.message));
+  const handled = (address) => gate().handle(request(event()), { upstream: take, address });
+  // As Deno has it, and as proxies write it.
+  const object = { transport: 'tcp', hostname: '192.0.2.1', port: 443 };
+  for (const address of [object, null, '', 'unknown', '192.0.2.1:443', '[2001:db8::1]', '192.0.2.1, 192.0.2.2']) {
+    const told = (error) => error instanceof ConfigError && /^address: expected/.test(error.message);
+    await assert.rejects(handled(address), told, `${address}`);
+  }
   assert.deepEqual(got, []);
+  // The last as Node has it.
+  for (const address of ['192.0.2.1', '2001:db8::1', '::ffff:192.0.2.1']) {
+    assert.equal((await handled(address)).status, 200, address);
+  }
+});
+
+test('a delivery without options or upstream is told, and not answered 503 for ever', async () => {
+  for (const [options, text] of [[undefined, /^options/], [null, /^options/], [{}, /^upstream/]]) {
+    const handled = gate().handle(request(event()), options);
+    await assert.rejects(handled, (error) => error instanceof ConfigError && text.test(error.message));
+  }
 });
 
 test('headers for the upstream that cannot be are told, without their value', async () => {
@@ -359,6 +373,39 @@ test('a store that fails closes the gate', async () => {
   assert.deepEqual(got, []);
 });
 
+test('a store that never answers closes the gate', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { got, take } = upstream();
+  const never = () => new Promise(() => {});
+  const ended = [];
+  const deliver = async (store) => {
+    let response;
+    const options = { upstream: take, observe: ({ outcome, reason }) => ended.push([outcome, reason]) };
+    const handled = gate({ store }).handle(request(event()), options);
+    handled.then((it) => (response = it));
+    const settled = async () => {
+      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return response !== undefined;
+    };
+    let seconds = 0;
+    for (; !(await settled()); seconds += 1) {
+      assert.ok(seconds < 60, 'answers in time');
+      t.mock.timers.tick(1_000);
+    }
+    assert.deepEqual(await problem(response), { status: 503, code: 'unavailable' });
+    return seconds;
+  };
+  const fail = () => {
+    throw new Error('gone');
+  };
+  await deliver({ ...memoryStore(), get: fail });
+  await deliver({ ...memoryStore(), compareAndSet: fail });
+  assert.equal(await deliver({ ...memoryStore(), get: never }), 5);
+  assert.equal(await deliver({ ...memoryStore(), compareAndSet: never }), 5);
+  assert.deepEqual(got, []);
+  assert.deepEqual(ended.slice(2), ended.slice(0, 2), 'as of one that fails');
+});
+
 test('a rotation takes effect at once, and a bad one changes nothing', async () => {
   const guarded = gate();
   const { take } = upstream();
@@ -370,7 +417,9 @@ test('a rotation takes effect at once, and a bad one changes nothing', async () 
   assert.equal(await deliver('whsec_new', 'evt_1'), 400);
   guarded.rotate({ stripe: [SECRET, 'whsec_new'] });
   assert.equal(await deliver('whsec_new', 'evt_2'), 200);
-  assert.throws(() => guarded.rotate({ stripe: [''] }), { name: 'ConfigError' });
+  for (const bad of [{ stripe: [''] }, {}, { stripe: 'whsec_new', strip: 'whsec_new' }]) {
+    assert.throws(() => guarded.rotate(bad), { name: 'ConfigError' });
+  }
   assert.equal(await deliver(SECRET, 'evt_3'), 200);
   guarded.rotate({ stripe: 'whsec_new' });
   assert.equal(await deliver(SECRET, 'evt_4'), 400);

@@ -47,6 +47,20 @@ test('an event comes with all that is known of it', () => {
   });
 });
 
+test('an event is copied as it is written, and what it does not have is null', () => {
+  const { event: stripes } = verify(payload, headers, options);
+  const written = JSON.parse(JSON.stringify(stripes));
+  assert.equal(written.attributes.id, 'evt_1');
+  assert.deepEqual({ ...stripes }, written);
+  assert.deepEqual(structuredClone(stripes), written);
+  assert.equal(stripes.attributes, stripes.attributes, 'made once');
+  const using = { scheme: 'github', secret };
+  const own = { 'x-github-event': 'push' };
+  const { event: githubs } = verify('{}', { ...own, ...sign('{}', using) }, using);
+  const { account, livemode, created, signedAt } = githubs;
+  assert.deepEqual([account, livemode, created, signedAt], [null, null, null, null]);
+});
+
 test('a refusal says why, with the status and the text of the table', () => {
   const outcome = verify(`${payload} `, headers, options);
   assert.deepEqual(outcome, {
@@ -280,12 +294,24 @@ test('options that cannot be used are told with their place', () => {
     [() => verify(payload, headers, { secret: undefined }), /found none; is its variable set/],
     [() => verify(payload, headers, { secret: { name: 'a', secret } }), /expected a text or a list/],
     [() => verify(payload, headers, { secret: 1 }), /expected a text or a list/],
+    [() => verify(payload, headers), /options: expected an object/],
+    [() => verify(payload, headers, null), /options: expected an object/],
+    [() => verify(payload, headers, secret), /options: expected an object/],
+    [() => verify(payload, headers, {}), /found none; is its variable set/],
+    [() => verify(payload, headers, { secret, now: 1n }), /now: expected milliseconds/],
+    [() => verify(payload, headers, { secret, now: NaN }), /now: expected milliseconds/],
+    [() => sign(payload), /options: expected an object/],
+    [() => sign(payload, { secret, now: Symbol('a') }), /now: expected milliseconds/],
+    [() => new Verifier(), /options: expected an object/],
+    [() => new Verifier(options).verify(payload, headers, { now: '1' }), /now: expected milliseconds/],
     [() => verify(payload, headers, { secret: [] , scheme: 'paypal' }), /unknown variant/],
     [() => verify(payload, headers, { secret, tolerance: 0 }), /tolerance_past_seconds/],
     [() => verify(payload, headers, { secret, tolerance: NaN }), /expected/],
     [() => verify(payload, headers, { secret, maxBodyBytes: 2 ** 40 }), /max_body_bytes/],
     [() => new Gate({ secrets }), /endpoints: expected a list/],
+    [() => new Gate(), /options: expected an object/],
     [() => new Gate({ endpoints, secrets: { strip: secret } }), /secrets.stripe: found none/],
+    [() => new Gate({ endpoints, secrets: { ...secrets, strip: secret } }), /secrets.strip: found no endpoint/],
     [() => new Gate({ endpoints }), /secrets: expected those of each endpoint/],
     [() => new Gate({ endpoints: [], secrets }), /endpoints/],
     [() => new Gate({ endpoints, secrets, pass_unknown_paths: true }), /pass_unknown_paths/],
@@ -293,6 +319,21 @@ test('options that cannot be used are told with their place', () => {
     [() => new Gate({ endpoints, secrets, dedup: { lease: 1 } }), /unknown field `lease`/],
   ];
   for (const [call, text] of cases) assert.match(refused(call).message, text);
+});
+
+test('an option of a kind that JSON cannot hold is told, and none takes its default', () => {
+  // So that each would be found among those that came lately.
+  for (const tolerance of [undefined, 1]) verify(payload, headers, { ...options, tolerance });
+  for (const odd of [1n, Symbol('a'), () => 1]) {
+    for (const name of ['secret', 'scheme', 'tolerance', 'maxBodyBytes', 'endpoint']) {
+      const call = () => verify(payload, headers, { ...options, [name]: odd });
+      assert.match(refused(call).message, /expected a text or a list|JSON cannot hold/, name);
+    }
+    const scoped = { secret: [{ name: 'a', secret, livemode: odd }] };
+    assert.match(refused(() => verify(payload, headers, scoped)).message, /JSON cannot hold/);
+    const quotas = { overall: { rate: odd } };
+    assert.match(refused(() => new Gate({ endpoints, secrets, quotas })).message, /JSON cannot hold/);
+  }
 });
 
 test('no secret shows, wherever it was put', () => {
@@ -331,6 +372,10 @@ test('no secret shows, wherever it was put', () => {
     () => new Gate({ endpoints: [{ ...endpoints[0], [hidden]: 1 }], secrets }),
     () => new Gate({ endpoints, secrets, [hidden]: hidden }),
     () => gate.rotate({ stripe: [{ name: 'a', secret: hidden, extra: hidden }] }),
+    () => gate.rotate({ stripe: secret, [hidden]: 'stripe' }),
+    () => gate.rotate({ stripe: secret, [hidden]: 1 }),
+    () => gate.rotate({ stripe: secret, [hidden]: undefined }),
+    () => gate.rotate({ stripe: [{ name: 'a', secret: hidden, livemode: 1n, [hidden]: 1n }] }),
   ];
   for (const mistake of mistakes) {
     const error = refused(mistake);

@@ -5,9 +5,9 @@ mod chromium;
 mod envoy;
 mod nats_server;
 mod node_packages;
+mod python_packages;
 mod rabbitmq_server;
 mod redis_server;
-mod stripe_python;
 mod tansu;
 pub(crate) mod wasm_target;
 mod wheel;
@@ -23,7 +23,6 @@ pub(crate) use envoy::{ensure as envoy, pinned_version as envoy_version};
 pub(crate) use nats_server::ensure as nats_server;
 pub(crate) use rabbitmq_server::ensure as rabbitmq_server;
 pub(crate) use redis_server::ensure as redis_server;
-pub(crate) use stripe_python::ensure as stripe_python;
 pub(crate) use tansu::ensure as tansu;
 
 /// What the host tests need beside what is built.
@@ -52,6 +51,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     rabbitmq_server()?;
     webhooks_node(workspace)?;
     stripe_python(workspace)?;
+    frameworks_python(workspace)?;
     chromium()?;
     console_node(workspace)?;
     Ok(())
@@ -64,6 +64,24 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
 /// No node or npm, or npm can't install it.
 pub(crate) fn webhooks_node(workspace: &Workspace) -> Result<PathBuf> {
     node_packages::WEBHOOKS.ensure(workspace)
+}
+
+/// Sees to it that Stripe's Python SDK is there; returns the folder that
+/// `PYTHONPATH` names.
+///
+/// # Errors
+/// No python3 or pip, or pip can't install it.
+pub(crate) fn stripe_python(workspace: &Workspace) -> Result<PathBuf> {
+    python_packages::STRIPE.ensure(workspace)
+}
+
+/// Sees to it that what the doctor's code for frameworks is tried with is there;
+/// returns the folder that `PYTHONPATH` names.
+///
+/// # Errors
+/// No python3 or pip, or pip can't install it.
+pub(crate) fn frameworks_python(workspace: &Workspace) -> Result<PathBuf> {
+    python_packages::FRAMEWORKS.ensure(workspace)
 }
 
 /// Sees to it that what drives Chromium is there; returns the folder whose

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod delivery;
+mod doctor;
 mod gate_token;
 mod interrupt;
 mod keyring;
@@ -29,6 +30,7 @@ pub(crate) use self::ports::Ports;
 use self::secrets::Secrets;
 use self::stack::Stack;
 use crate::build;
+use crate::edge;
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -79,6 +81,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         Log::Nats => Some(tools::nats_server(workspace)?),
     };
     build::run(workspace)?;
+    let doctor_page = edge::doctor_page(workspace)?;
 
     let started = Instant::now();
     let interrupt = Interrupt::listen()?;
@@ -101,6 +104,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         secrets: &secrets,
         keyring: &keyring,
         gate_token: &gate_token,
+        doctor_page: &doctor_page,
         interrupt: &interrupt,
     }
     .start(&envoy, nats_server.as_deref())?;
@@ -122,7 +126,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     };
     let rows = way.send_all()?;
     report::deliveries(&rows)?;
-    let problems: Vec<String> = rows.iter().filter_map(delivery::Row::problem).collect();
+    let mut problems: Vec<String> = rows.iter().filter_map(delivery::Row::problem).collect();
+    problems.extend(doctor::problem(ports.metrics, &doctor_page)?);
     for problem in &problems {
         eprintln!("up: {problem}");
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 const SHORT: usize = 400;
 const LONGEST: usize = 600;
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
+    "json",
     "core",
     "watch",
     "doctor",

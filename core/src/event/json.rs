@@ -4,14 +4,14 @@
 //! for: most of a payload is passed over without a copy.
 
 mod keys;
-mod levels;
-mod skip;
 mod unescape;
 
 use alloc::{
     borrow::{Cow, ToOwned as _},
     string::String,
 };
+
+use hookgate_json as skip;
 
 use super::{MAX_TOP_LEVEL_KEYS, PayloadError, is_name};
 use keys::Keys;

@@ -10,8 +10,12 @@ export const edge = fileURLToPath(new URL('../../', import.meta.url));
 export const program = (name) => `${edge}node_modules/.bin/${name}`;
 
 /** Runs a program to its end and returns what it printed. */
-export async function run(command, args, { input, cwd = edge } = {}) {
-  const child = spawn(command, args, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+export async function run(command, args, { input, env, cwd = edge } = {}) {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let [out, err] = ['', ''];
   child.stdout.on('data', (data) => (out += data));
   child.stderr.on('data', (data) => (err += data));

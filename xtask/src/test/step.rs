@@ -121,6 +121,10 @@ impl Step {
                     .arg("test")
                     .current_dir(workspace.path("edge"))
                     .env("CHROMIUM_PATH", tools::chromium()?)
+                    .env(
+                        "HOOKGATE_FRAMEWORKS_PYTHON",
+                        tools::frameworks_python(workspace)?,
+                    )
                     .env("REDIS_SERVER_PATH", tools::redis_server()?)
                     .env("HOOKGATE_CORPUS", host::corpus(workspace)?),
             ),

@@ -57,6 +57,11 @@ pub(crate) fn addresses(way: &Way<'_>, ports: &Ports, data: &Path) -> io::Result
         ports.metrics
     )?;
     writeln!(out, "its console   http://127.0.0.1:{}/", ports.metrics)?;
+    writeln!(
+        out,
+        "its doctor    http://127.0.0.1:{}/doctor",
+        ports.metrics
+    )?;
     writeln!(out, "log           {}", way.log)?;
     let keyring = way.keyring.file().display();
     writeln!(

@@ -36,6 +36,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) keyring: &'a Keyring,
     /// What the upstream knows Envoy by.
     pub(crate) gate_token: &'a GateToken,
+    /// What its console shows at `/doctor`.
+    pub(crate) doctor_page: &'a Path,
     /// Ends the start.
     pub(crate) interrupt: &'a Interrupt,
 }
@@ -131,7 +133,9 @@ impl Stack<'_> {
             .arg("--keyring")
             .arg(self.keyring.file())
             .arg("--gate-token-file")
-            .arg(self.gate_token.accepted());
+            .arg(self.gate_token.accepted())
+            .arg("--doctor-page")
+            .arg(self.doctor_page);
         let mut server = Server::start(
             "upstream",
             self.secrets.withhold(&mut command),

@@ -6,8 +6,9 @@ use anyhow::Result;
 use graph::Graph;
 
 /// Who of the workspace may depend on whom of the workspace.
-const INSIDE: [(&str, &[&str]); 12] = [
-    ("hookgate-core", &[]),
+const INSIDE: [(&str, &[&str]); 13] = [
+    ("hookgate-json", &[]),
+    ("hookgate-core", &["hookgate-json"]),
     ("hookgate-watch", &[]),
     ("hookgate-doctor", &["hookgate-core"]),
     ("hookgate-plugin", &["hookgate-core", "hookgate-watch"]),

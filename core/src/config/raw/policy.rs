@@ -2,7 +2,7 @@
 
 #[cfg(feature = "schema")]
 use alloc::string::ToString;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 
 use serde::Deserialize;
 
@@ -256,8 +256,8 @@ impl RawTypes {
 impl RawAccounts {
     fn check(self, path: &str, scheme: &Scheme) -> Result<Accounts, ConfigError> {
         Decided::Account.exist(path, "a policy of accounts", scheme)?;
-        let known = format!("{path}.known");
-        count(&known, self.known.len(), 0..=MAX_ACCOUNTS)?;
+        let at = format!("{path}.known");
+        count(&at, self.known.len(), 0..=MAX_ACCOUNTS)?;
         let unknown = match self.unknown {
             RawUnknown::Count => Unknown::Count,
             RawUnknown::Ignore => Unknown::Otherwise(Otherwise::Ignore),
@@ -271,16 +271,16 @@ impl RawAccounts {
             if !is_name(account) {
                 let expected = "an account ID, [A-Za-z0-9_.:/-]{1,255}";
                 return Err(ConfigError::text(
-                    &format!("{known}[{index}]"),
+                    &format!("{at}[{index}]"),
                     account,
                     expected,
                 ));
             }
         }
-        Ok(Accounts {
-            known: self.known.into_iter().collect(),
-            unknown,
-        })
+        // Not collected, as in `metric::words`.
+        let mut known = BTreeSet::new();
+        known.extend(self.known);
+        Ok(Accounts { known, unknown })
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 /// brackets alone takes an eighth of its own size. The first 64 levels, more
 /// than any real payload has, take nothing.
 #[derive(Default)]
-pub(super) struct Levels {
+pub(crate) struct Levels {
     /// 1 for an object, the innermost lowest.
     innermost: u64,
     depth: usize,
@@ -15,7 +15,7 @@ pub(super) struct Levels {
 
 impl Levels {
     #[inline(always)]
-    pub(super) fn open(&mut self, is_object: bool) {
+    pub(crate) fn open(&mut self, is_object: bool) {
         if self.depth.is_multiple_of(64) && self.depth > 0 {
             self.outer.push(self.innermost);
         }
@@ -25,7 +25,7 @@ impl Levels {
 
     /// Closes the innermost, if there is one.
     #[inline(always)]
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.innermost >>= 1;
         self.depth = self.depth.saturating_sub(1);
         if self.depth.is_multiple_of(64) {
@@ -35,7 +35,7 @@ impl Levels {
 
     /// Tells what the innermost is; `None` if nothing is open.
     #[inline(always)]
-    pub(super) const fn is_object(&self) -> Option<bool> {
+    pub(crate) const fn is_object(&self) -> Option<bool> {
         if self.depth == 0 {
             return None;
         }

@@ -1,9 +1,6 @@
-//! Passes JSON text over, token by token, and checks every byte of it.
-//!
-//! Each function is given what is left of a text and returns what is left
-//! behind the token; `None` where the text is not well-formed.
+//! The tokens.
 
-use super::levels::Levels;
+use crate::levels::Levels;
 
 /// Bytes that are looked at together.
 const LANES: usize = 8;
@@ -13,7 +10,7 @@ const HIGH: u64 = ONES << 7;
 
 /// Passes white space over.
 #[inline(always)]
-pub(super) fn space(mut rest: &[u8]) -> &[u8] {
+pub fn space(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\n' | b'\t' | b'\r', after @ ..] = rest {
         rest = after;
         // Indentation comes in runs.
@@ -31,7 +28,7 @@ pub(super) fn space(mut rest: &[u8]) -> &[u8] {
 
 /// Passes this byte over, and white space before it.
 #[inline(always)]
-pub(super) fn byte(byte: u8, rest: &[u8]) -> Option<&[u8]> {
+pub fn byte(byte: u8, rest: &[u8]) -> Option<&[u8]> {
     match rest {
         // Most often there is no white space.
         [next, rest @ ..] if *next == byte => Some(rest),
@@ -44,7 +41,7 @@ pub(super) fn byte(byte: u8, rest: &[u8]) -> Option<&[u8]> {
 
 /// Passes the rest of a string over whose first quote is passed.
 #[inline(always)]
-pub(super) fn text(mut rest: &[u8]) -> Option<&[u8]> {
+pub fn text(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         rest = plain(rest);
         match rest {
@@ -58,7 +55,7 @@ pub(super) fn text(mut rest: &[u8]) -> Option<&[u8]> {
 
 /// Passes over what stands for itself in a string.
 #[inline(always)]
-pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
+pub fn plain(mut rest: &[u8]) -> &[u8] {
     while let Some((lanes, after)) = rest.split_first_chunk::<LANES>() {
         let special = special(u64::from_le_bytes(*lanes));
         if special != 0 {
@@ -91,7 +88,7 @@ fn escape(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Passes a number over: RFC 8259, section 6.
-pub(super) fn number(mut rest: &[u8]) -> Option<&[u8]> {
+fn number(mut rest: &[u8]) -> Option<&[u8]> {
     rest = rest.strip_prefix(b"-").unwrap_or(rest);
     rest = match rest {
         [b'0', rest @ ..] => rest,
@@ -123,7 +120,7 @@ fn digits(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Passes a whole value over, however deep.
-pub(super) fn value(mut rest: &[u8]) -> Option<&[u8]> {
+pub fn value(mut rest: &[u8]) -> Option<&[u8]> {
     let mut levels = Levels::default();
     loop {
         rest = space(rest);
