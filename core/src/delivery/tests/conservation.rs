@@ -113,7 +113,7 @@ fn every_delivery_is_conserved_whatever_is_called() {
                     tightened: (dice.below(3) == 0).then_some(all).into_iter().collect(),
                     sheds: dice.below(3) == 0,
                     suspects: (dice.below(3) == 0)
-                        .then(|| Suspect {
+                        .then_some(Suspect {
                             network: all,
                             api_version: None,
                             type_name: None,
