@@ -53,6 +53,7 @@ impl Log {
             livemode: None,
             time: None,
             origin: Origin::Delivery,
+            held_for: None,
             endpoint: "stripe".to_owned(),
             secret_name: String::new(),
             unsigned_attributes: false,
