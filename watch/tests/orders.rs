@@ -290,6 +290,18 @@ fn nothing_is_ordered_or_obeyed_that_is_not_asked_for() {
     gate.run(6, trouble);
     assert_eq!(gate.board.load(Place::Orders), None);
     assert_eq!(gate.orders(), &Orders::default());
+    let mut gate = Gate::new(
+        Protect {
+            cascade: true,
+            ..NONE
+        },
+        &learnt(8),
+    );
+    gate.run(6, |worker| {
+        forge(worker);
+        steal(worker);
+    });
+    assert_eq!(gate.bytes(), []);
     for protect in [
         Protect {
             cascade: true,

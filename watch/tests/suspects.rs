@@ -191,10 +191,27 @@ fn a_suspect_is_one_for_as_long_as_the_verdict_stands() {
 #[test]
 fn who_went_on_for_six_hours_is_named_no_more() {
     let (mut watch, mut second) = learnt();
-    run(&mut watch, &mut second, 6 * 360 - 1, &[(from(9), 4)]);
-    assert_eq!(watch.suspects(), [all_of(9)]);
-    run(&mut watch, &mut second, 2, &[(from(9), 4)]);
+    let twice_new = Signed {
+        type_name: "transfer.created",
+        account: Some("acct_thief"),
+        ..known()
+    };
+    let attack = [(from(9), 4), (twice_new, 4)];
+    run(&mut watch, &mut second, 6 * 360 - 1, &attack);
+    assert_eq!(watch.suspects().len(), 2);
+    run(&mut watch, &mut second, 2, &attack);
+    assert!(watch.stands(Cause::SecretSuspect));
     assert_eq!(watch.suspects(), []);
+}
+
+#[test]
+fn who_was_seen_half_an_hour_ago_is_named_no_more_while_others_are() {
+    let (mut watch, mut second) = learnt();
+    run(&mut watch, &mut second, 2, &[(from(9), 8)]);
+    run(&mut watch, &mut second, 178, &[(from(8), 1)]);
+    assert_eq!(watch.suspects(), [all_of(9), all_of(8)]);
+    run(&mut watch, &mut second, 2, &[(from(8), 1)]);
+    assert_eq!(watch.suspects(), [all_of(8)]);
 }
 
 #[test]

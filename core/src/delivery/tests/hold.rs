@@ -79,6 +79,8 @@ fn of_a_known_network_only_what_says_all_that_is_new_is_held() {
             account: Some("acct_3".into()),
             ..suspect(HERE)
         },
+        // All of another network is none of this one.
+        suspect("198.51.99.0/24"),
     ]));
     let (version, account) = (
         r#", "api_version": "2031-01-01""#,
