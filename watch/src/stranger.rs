@@ -7,7 +7,7 @@ use crate::{
     sketch::hash,
     source::Network,
     state::persist,
-    suspect::{Suspect, Suspects},
+    suspect::{Suspect, Suspects, TWICE},
     time::Time,
 };
 
@@ -43,7 +43,7 @@ const NAMES: [&str; 4] = ["network", "API version", "type", "account"];
 /// at 30: four deliveries from a network never seen, two where the account and the
 /// version are new too. Nothing alarms in the first week, nor while networks, versions,
 /// types and accounts stay those that were seen. At most 512 values of each kind, the
-/// longest unseen go first: 50 KB.
+/// longest unseen go first: 50 KB; and 14 KB of suspects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stranger {
     kinds: Vec<Known>,
@@ -209,7 +209,7 @@ impl Stranger {
         if said.clone().next().is_none() {
             return is_new(NETWORK, suspect.network.key());
         }
-        said.filter(|(kind, value)| is_new(*kind, *value)).count() >= 2
+        said.filter(|(kind, value)| is_new(*kind, *value)).count() >= TWICE
     }
 
     /// Suspects who sent a delivery that says these new things of itself.
@@ -221,8 +221,8 @@ impl Stranger {
         let [network, said @ ..] = news;
         if network {
             self.suspects.saw(Suspect::all_of(delivery.network), now);
-        } else if said.into_iter().filter(|is_new| *is_new).count() >= 2 {
-            self.suspects.saw(Suspect::saying(delivery, said), now);
+        } else if let Some(suspect) = Suspect::saying(delivery, said) {
+            self.suspects.saw(suspect, now);
         }
     }
 

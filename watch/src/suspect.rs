@@ -6,6 +6,7 @@ use crate::{
     source::Network,
     state::{Input, Persist, StateError, persist},
     stranger::Signed,
+    tally::NAME_BYTES,
     time::Time,
 };
 
@@ -14,6 +15,8 @@ pub(crate) const SUSPECTS: usize = 32;
 /// Seconds after their last delivery for which suspects are known: as long as a verdict
 /// stands without its finding.
 const KNOWN_SECONDS: u64 = 1_800;
+/// New things that make a suspect of somebody in a network that is known.
+pub(crate) const TWICE: usize = 2;
 
 /// Says whose deliveries: all of a network, where nothing else is named; of a network
 /// that is known those which say each of these of themselves, at least two that are new.
@@ -47,16 +50,24 @@ impl Suspect {
         }
     }
 
-    /// Names what a delivery said of itself and says which of it is new: version, type
-    /// and account.
-    pub(crate) fn saying(delivery: &Signed<'_>, [version, kind, account]: [bool; 3]) -> Self {
-        let named = |text: Option<&str>, is_new| text.filter(|_| is_new).map(String::from);
-        Self {
+    /// Names what a delivery said of itself that is new, of version, type and account;
+    /// `None` if these are not two names that a tally would count whole.
+    pub(crate) fn saying(
+        delivery: &Signed<'_>,
+        [version, kind, account]: [bool; 3],
+    ) -> Option<Self> {
+        let named = |text: Option<&str>, is_new| {
+            let text = text.filter(|text| is_new && text.len() <= NAME_BYTES);
+            text.map(String::from)
+        };
+        let suspect = Self {
             network: delivery.network,
             api_version: named(delivery.api_version, version),
             type_name: named(Some(delivery.type_name), kind),
             account: named(delivery.account, account),
-        }
+        };
+        let names = suspect.says().into_iter().flatten().count();
+        (names >= TWICE).then_some(suspect)
     }
 
     /// Returns what it names beside the network: version, type and account.

@@ -176,6 +176,20 @@ fn of_a_known_network_only_what_is_twice_new_is_named() {
 }
 
 #[test]
+fn no_suspect_is_named_by_what_is_longer_than_it_is_counted() {
+    let (mut watch, mut second) = learnt();
+    let long = "x".repeat(129);
+    let signed = Signed {
+        type_name: &long,
+        account: Some("acct_thief"),
+        ..known()
+    };
+    run(&mut watch, &mut second, 2, &[(signed, 8)]);
+    assert!(watch.stands(Cause::SecretSuspect));
+    assert_eq!(watch.suspects(), []);
+}
+
+#[test]
 fn a_suspect_is_one_for_as_long_as_the_verdict_stands() {
     let (mut watch, mut second) = learnt();
     run(&mut watch, &mut second, 2, &[(from(9), 8)]);
