@@ -116,6 +116,8 @@ pub struct WatchProtect {
     pub forged_signatures: bool,
     /// Whether deliveries are shed during a cascade.
     pub cascade: bool,
+    /// Whether genuine events of a stranger are held for review.
+    pub secret_suspect: bool,
 }
 
 /// Names the upstream that keeps what a watch learns and says.

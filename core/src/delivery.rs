@@ -198,6 +198,7 @@ impl Delivery {
             body_bytes: 0,
             untrusted: untrusted(),
             trace: trace.filter(|_| gate.settings.trust_traceparent),
+            suspicion: gate.protector.suspicion(arrival.source),
             settings: gate.settings,
         }));
         Step::Hold

@@ -10,7 +10,9 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::{event::Event, gate::Endpoint, time::Timestamp, trace::TraceParent};
+use crate::{
+    event::Event, gate::Endpoint, protection::HELD_FOR_HEADER, time::Timestamp, trace::TraceParent,
+};
 
 /// Prefixes of header names that no client may set: the gate's own, and those
 /// by which a client that Envoy takes for internal would steer its router (to
@@ -74,6 +76,8 @@ pub(crate) struct Directions<'a> {
     pub(crate) attributes: Attributes<'a>,
     pub(crate) trace: &'a TraceParent,
     pub(crate) route: Option<&'a str>,
+    /// For which verdict the event is to wait for a person.
+    pub(crate) held_for: Option<&'static str>,
     pub(crate) upstream_timeout_millis: Option<u128>,
 }
 
@@ -83,6 +87,10 @@ impl Directions<'_> {
         let mut headers = self.attributes.headers();
         headers.push(("traceparent", self.trace.as_str().into()));
         headers.extend(self.route.map(|route| (ROUTE_HEADER, route.into())));
+        headers.extend(
+            self.held_for
+                .map(|verdict| (HELD_FOR_HEADER, verdict.into())),
+        );
         let timeout = self.upstream_timeout_millis;
         headers.extend(timeout.map(|millis| (TIMEOUT_HEADER, millis.to_string())));
         headers

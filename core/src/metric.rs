@@ -89,7 +89,7 @@ families! {
     WATCH = Counter, "hookgate_watch", ["result"],
         "What the watch did: `ticked`, `taken` (another worker looks), `restored`, `saved`, `alerted`; and what came to nothing: `counts_refused`, `orders_refused`, `state_refused`, `restore_failed`, `save_failed`, `alert_failed`.";
     PROTECTED = Counter, "hookgate_protected", ["action"],
-        "What was done about verdicts of the watch: `tighten`, a failure that was charged eightfold or a sender refused by that; `shed`, a delivery that was told 503.";
+        "What was done about verdicts of the watch: `tighten`, a failure that was charged eightfold or a sender refused by that; `shed`, a delivery that was told 503; `hold`, a genuine event that goes to the upstream to wait for a person there.";
     UPSTREAM_MILLISECONDS = Histogram, "hookgate_upstream_milliseconds", ["endpoint"],
         "How long the upstream took to answer, in milliseconds.";
 }

@@ -45,6 +45,15 @@ impl Delivery {
         }
     }
 
+    /// Makes a PUT of `body` to `path`.
+    #[must_use]
+    pub fn put(path: &str, body: impl Into<Bytes>) -> Self {
+        Self {
+            method: Method::PUT,
+            ..Self::post(path, body)
+        }
+    }
+
     /// Makes a GET of `path`.
     #[must_use]
     pub fn get(path: &str) -> Self {

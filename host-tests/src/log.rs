@@ -91,7 +91,11 @@ impl Log {
             .await
     }
 
-    async fn run(&self, arguments: &[&str]) -> Result<Vec<u8>> {
+    /// Runs a command beside the log; returns what it printed.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub async fn run(&self, arguments: &[&str]) -> Result<Vec<u8>> {
         let output = Command::new(&self.hookgate)
             .args(arguments)
             .args(["--log", &self.url])

@@ -17,12 +17,13 @@ use hookgate_core::{
     config::{self, Watch},
     metric,
     policy::IpRange,
-    protection::{Action, Protection},
+    protection::{Action, Protection, Suspect},
     time::Timestamp,
 };
 use hookgate_watch::{
     alert::Alert,
     orders::Protect,
+    source::Network,
     verdict::{Cause, Verdict},
     worker::{Act, Board, Place, Saved, Settings, Worker},
 };
@@ -75,6 +76,7 @@ impl Watching {
             protect: Protect {
                 forged_signatures: config.protect.forged_signatures,
                 cascade: config.protect.cascade,
+                secret_suspect: config.protect.secret_suspect,
             },
         };
         WORKER.with_borrow_mut(|worker| match worker {
@@ -130,13 +132,16 @@ impl Watching {
     pub(crate) fn protection() -> Protection {
         let protection = with_worker(|worker| {
             let orders = worker.orders();
-            let ranges = orders.tightened.iter().map(|network| {
-                let (address, prefix) = network.range();
-                IpRange::new(address, prefix)
+            let suspects = orders.suspects.iter().map(|suspect| Suspect {
+                network: range(suspect.network),
+                api_version: suspect.api_version.clone(),
+                type_name: suspect.type_name.clone(),
+                account: suspect.account.clone(),
             });
             Protection {
-                tightened: ranges.collect(),
+                tightened: orders.tightened.iter().copied().map(range).collect(),
                 sheds: orders.sheds,
+                suspects: suspects.collect(),
             }
         });
         protection.unwrap_or_default()
@@ -293,6 +298,11 @@ impl Answered {
     const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
+}
+
+fn range(network: Network) -> IpRange {
+    let (address, prefix) = network.range();
+    IpRange::new(address, prefix)
 }
 
 fn with_worker<T>(run: impl FnOnce(&mut Worker) -> T) -> Option<T> {

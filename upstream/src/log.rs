@@ -31,7 +31,7 @@ pub(crate) use capability::{Capability, Incapable};
 pub(crate) use follow::Follower;
 pub(crate) use kept::Kept;
 pub(crate) use reader::{Query, ReadError, Reader};
-pub(crate) use record::{Attributes, Damage, Entry, Origin, Record, Sha256Sum, UNSIGNED};
+pub(crate) use record::{Attributes, Damage, Entry, HeldFor, Origin, Record, Sha256Sum, UNSIGNED};
 pub(crate) use redact::{
     RedactError, Redacted, Request as RedactRequest, Target as RedactTarget, redact,
 };

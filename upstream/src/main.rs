@@ -24,6 +24,7 @@ mod evidence;
 mod expect;
 mod gate_token;
 mod gate_watch;
+mod hold;
 mod http_client;
 mod kafka;
 mod keep;
@@ -50,6 +51,7 @@ use std::{
 use anyhow::anyhow;
 use clap::FromArgMatches as _;
 use hookgate_core::signature::Tolerance;
+use tracing::warn;
 
 use crate::{
     check::CheckError,
@@ -282,10 +284,11 @@ fn settings(merged: Merged, ready_file: Option<PathBuf>) -> anyhow::Result<Setti
 
 fn verification(merged: &Merged) -> anyhow::Result<Verification> {
     if let Some(file) = &merged.gate {
-        return Ok(Verification::Gate(Gate::load(
-            check::gate(file)?,
-            &merged.keyrings,
-        )?));
+        let gate = check::gate(file)?;
+        if let Err(unheld) = hold::check(&gate, Some(&merged.log), merged.destinations.len()) {
+            warn!("{unheld}");
+        }
+        return Ok(Verification::Gate(Gate::load(gate, &merged.keyrings)?));
     }
     let secrets = Secrets::load(&merged.secrets)?;
     if secrets.is_empty() {

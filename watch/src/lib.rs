@@ -43,6 +43,7 @@ pub mod source;
 mod standing;
 pub mod state;
 pub mod stranger;
+pub mod suspect;
 mod swing;
 pub mod tally;
 pub mod time;

@@ -9,6 +9,7 @@ use crate::{
     forgery::NAMED,
     source::Network,
     state::{self, Input, Persist, StateError},
+    suspect::{SUSPECTS, Suspect},
 };
 
 /// Ticks that orders hold: one lost race and a late worker end nothing.
@@ -21,11 +22,13 @@ pub struct Protect {
     pub forged_signatures: bool,
     /// Whether deliveries are shed during a cascade.
     pub cascade: bool,
+    /// Whether deliveries of a stranger are held for review.
+    pub secret_suspect: bool,
 }
 
 impl Protect {
     pub(crate) const fn is_any(self) -> bool {
-        self.forged_signatures || self.cascade
+        self.forged_signatures || self.cascade || self.secret_suspect
     }
 }
 
@@ -39,19 +42,28 @@ pub struct Orders {
     /// Networks whose quota of failures is tightened: at most 32, those that forged
     /// most, and none that sent a genuine delivery.
     pub tightened: Vec<Network>,
+    /// Whose genuine deliveries are held for review: at most 32, and none that say of
+    /// themselves only what is known.
+    pub suspects: Vec<Suspect>,
 }
 
 impl Orders {
-    pub(crate) fn new(turn: u64, sheds: bool, tightened: Vec<Network>) -> Self {
+    pub(crate) fn new(
+        turn: u64,
+        sheds: bool,
+        tightened: Vec<Network>,
+        suspects: Vec<Suspect>,
+    ) -> Self {
         Self {
             ends: turn.saturating_add(LASTS_TICKS),
             sheds,
             tightened,
+            suspects,
         }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        !self.sheds && self.tightened.is_empty()
+        !self.sheds && self.tightened.is_empty() && self.suspects.is_empty()
     }
 
     /// Tells whether they hold in this tick; a clock that is set back makes none
@@ -87,6 +99,7 @@ impl Persist for Orders {
         self.ends.write(out);
         self.sheds.write(out);
         self.tightened.write(out);
+        self.suspects.write(out);
     }
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
         let (ends, sheds) = (u64::read(input)?, bool::read(input)?);
@@ -94,10 +107,20 @@ impl Persist for Orders {
         if tightened.len() > NAMED {
             return Err(input.wrong_value("list of networks that is short enough"));
         }
+        // Earlier versions named none.
+        let suspects = if input.has_suspects() {
+            Vec::read(input)?
+        } else {
+            Vec::new()
+        };
+        if suspects.len() > SUSPECTS {
+            return Err(input.wrong_value("list of suspects that is short enough"));
+        }
         Ok(Self {
             ends,
             sheds,
             tightened,
+            suspects,
         })
     }
 }
@@ -106,15 +129,28 @@ impl Persist for Orders {
 mod tests {
     use alloc::vec;
 
-    use super::{NAMED, Orders};
-    use crate::{source::Network, state::StateError};
+    use super::{NAMED, Orders, SUSPECTS};
+    use crate::{source::Network, state::StateError, suspect::Suspect};
 
     #[test]
     fn orders_for_more_networks_than_a_request_may_look_through_are_refused() {
         let network = Network::of([192, 0, 2, 1].into());
-        let most = Orders::new(1, true, vec![network; NAMED]);
+        let most = Orders::new(1, true, vec![network; NAMED], vec![]);
         assert_eq!(Orders::read_from(&most.bytes()), Ok(most));
-        let more = Orders::new(1, true, vec![network; NAMED + 1]);
+        let more = Orders::new(1, true, vec![network; NAMED + 1], vec![]);
+        let refused = Orders::read_from(&more.bytes());
+        assert!(
+            matches!(refused, Err(StateError::Value { .. })),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn orders_for_more_suspects_than_a_request_may_look_through_are_refused() {
+        let suspect = Suspect::all_of(Network::of([192, 0, 2, 1].into()));
+        let most = Orders::new(1, false, vec![], vec![suspect.clone(); SUSPECTS]);
+        assert_eq!(Orders::read_from(&most.bytes()), Ok(most));
+        let more = Orders::new(1, false, vec![], vec![suspect; SUSPECTS + 1]);
         let refused = Orders::read_from(&more.bytes());
         assert!(
             matches!(refused, Err(StateError::Value { .. })),

@@ -8,8 +8,10 @@ use alloc::{
 
 /// What a saved state begins with.
 const MAGIC: [u8; 4] = *b"HGWT";
-/// The form of what follows; another one is refused.
-const VERSION: u16 = 1;
+/// The form of what follows; a later one is refused.
+const VERSION: u16 = 2;
+/// The earliest form that is read: without suspects.
+const WITHOUT_SUSPECTS: u16 = 1;
 /// Magic, version and checksum.
 const HEAD: usize = 4 + 2 + 8;
 
@@ -20,7 +22,9 @@ pub enum StateError {
     #[error("not a saved state of the watch: it begins with other bytes")]
     Magic,
     /// Another version wrote them.
-    #[error("a saved state of version {found}, where this version reads {VERSION}")]
+    #[error(
+        "a saved state of version {found}, where this version reads {WITHOUT_SUSPECTS} to {VERSION}"
+    )]
     Version {
         /// The version that they name.
         found: u16,
@@ -92,14 +96,15 @@ pub(crate) fn save(value: &impl Persist) -> Vec<u8> {
 /// # Errors
 /// [`StateError`].
 pub(crate) fn restore<T: Persist>(bytes: &[u8]) -> Result<T, StateError> {
-    let mut input = Input { bytes, at: 0 };
+    let mut input = Input::of(bytes);
     if input.take("the magic bytes")? != MAGIC {
         return Err(StateError::Magic);
     }
     let found = u16::from_le_bytes(input.take("a version")?);
-    if found != VERSION {
+    if !(WITHOUT_SUSPECTS..=VERSION).contains(&found) {
         return Err(StateError::Version { found });
     }
+    input.version = found;
     let expected = u64::from_le_bytes(input.take("a checksum")?);
     if bytes.get(input.at..).map(checksum) != Some(expected) {
         return Err(StateError::Checksum);
@@ -118,7 +123,7 @@ pub(crate) fn restore<T: Persist>(bytes: &[u8]) -> Result<T, StateError> {
 /// # Errors
 /// [`StateError::Magic`], [`StateError::Length`], [`StateError::Checksum`].
 pub fn check(bytes: &[u8]) -> Result<(), StateError> {
-    let mut input = Input { bytes, at: 0 };
+    let mut input = Input::of(bytes);
     if input.take("the magic bytes")? != MAGIC {
         return Err(StateError::Magic);
     }
@@ -141,9 +146,25 @@ fn checksum(bytes: &[u8]) -> u64 {
 pub(crate) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
+    version: u16,
+}
+
+impl<'a> Input<'a> {
+    const fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            version: VERSION,
+        }
+    }
 }
 
 impl Input<'_> {
+    /// Tells whether whoever wrote it knew of suspects.
+    pub(crate) const fn has_suspects(&self) -> bool {
+        self.version > WITHOUT_SUSPECTS
+    }
+
     fn take<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], StateError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(taken) = rest.first_chunk::<N>() else {

@@ -2,7 +2,14 @@
 
 use alloc::{vec, vec::Vec};
 
-use crate::{float::ln, sketch::hash, source::Network, state::persist, time::Time};
+use crate::{
+    float::ln,
+    sketch::hash,
+    source::Network,
+    state::persist,
+    suspect::{Suspect, Suspects, TWICE},
+    time::Time,
+};
 
 /// Values of one kind that are known at most.
 const KNOWN: usize = 512;
@@ -36,7 +43,7 @@ const NAMES: [&str; 4] = ["network", "API version", "type", "account"];
 /// at 30: four deliveries from a network never seen, two where the account and the
 /// version are new too. Nothing alarms in the first week, nor while networks, versions,
 /// types and accounts stay those that were seen. At most 512 values of each kind, the
-/// longest unseen go first: 50 KB.
+/// longest unseen go first: 50 KB; and 14 KB of suspects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stranger {
     kinds: Vec<Known>,
@@ -45,6 +52,7 @@ pub struct Stranger {
     deliveries: f64,
     from: Option<Network>,
     news: [f64; 4],
+    suspects: Suspects,
 }
 
 persist!(Stranger {
@@ -54,6 +62,7 @@ persist!(Stranger {
     deliveries,
     from,
     news,
+    suspects,
 });
 
 /// What a delivery with a valid signature says of itself.
@@ -130,6 +139,14 @@ impl Known {
         ln((self.seen + 100.0) / (self.new + 1.0))
     }
 
+    /// Tells whether a value is surely new: not one that had to be forgotten.
+    fn is_new(&self, value: u64, now: Time) -> bool {
+        let is_whole = self.values.len() < KNOWN;
+        let found = self.values.binary_search_by_key(&value, |known| known.hash);
+        let known = found.ok().and_then(|at| self.values.get(at));
+        is_whole && known.is_none_or(|known| now.seconds_since(known.first) < PROBATION_SECONDS)
+    }
+
     fn forget(&mut self) {
         if self.values.len() <= KNOWN {
             return;
@@ -156,6 +173,7 @@ impl Stranger {
             deliveries: 0.0,
             from: None,
             news: [0.0; 4],
+            suspects: Suspects::default(),
         }
     }
 
@@ -170,6 +188,42 @@ impl Stranger {
         let key = network.key();
         let found = known.values.binary_search_by_key(&key, |value| value.hash);
         is_learnt && is_whole && found.is_err()
+    }
+
+    /// Returns whose deliveries are suspicious, of those in the last half hour: at most
+    /// 32, and none that say of themselves only what is known, or may have been.
+    pub fn suspects(&self, now: Time) -> Vec<Suspect> {
+        let mut suspects: Vec<Suspect> = self.suspects.at(now).cloned().collect();
+        suspects.retain(|suspect| self.is_new(now, suspect));
+        suspects
+    }
+
+    /// Tells whether what a suspect is suspected for is new.
+    fn is_new(&self, now: Time, suspect: &Suspect) -> bool {
+        let is_new = |kind: usize, value: u64| {
+            let known = self.kinds.get(kind);
+            known.is_some_and(|known| known.is_new(value, now))
+        };
+        let named = [VERSION, KIND, ACCOUNT].into_iter().zip(suspect.says());
+        let said = named.filter_map(|(kind, text)| Some((kind, hash(text?.as_bytes()))));
+        if said.clone().next().is_none() {
+            return is_new(NETWORK, suspect.network.key());
+        }
+        said.filter(|(kind, value)| is_new(*kind, *value)).count() >= TWICE
+    }
+
+    /// Suspects who sent a delivery that says these new things of itself.
+    fn suspect(&mut self, now: Time, delivery: &Signed<'_>, surprises: [f64; 4]) {
+        let mut news = [false; 4];
+        for ((is_new, surprise), known) in news.iter_mut().zip(surprises).zip(&self.kinds) {
+            *is_new = surprise > 0.0 && known.values.len() < KNOWN;
+        }
+        let [network, said @ ..] = news;
+        if network {
+            self.suspects.saw(Suspect::all_of(delivery.network), now);
+        } else if let Some(suspect) = Suspect::saying(delivery, said) {
+            self.suspects.saw(suspect, now);
+        }
     }
 
     /// Takes a delivery with a valid signature.
@@ -193,6 +247,7 @@ impl Stranger {
         self.sum = (self.sum + surprises.iter().sum::<f64>()).min(CAP);
         self.deliveries += 1.0;
         self.from = Some(delivery.network);
+        self.suspect(now, delivery, surprises);
         for (count, surprise) in self.news.iter_mut().zip(surprises) {
             *count += f64::from(u8::from(surprise > 0.0));
         }

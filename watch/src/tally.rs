@@ -25,7 +25,7 @@ const PLAIN_GROUPS: usize = 256;
 /// Networks with invalid signatures that are told apart.
 const NETWORKS: usize = 2_048;
 /// Bytes of a name at most; longer ones are cut.
-const NAME_BYTES: usize = 128;
+pub(crate) const NAME_BYTES: usize = 128;
 /// Milliseconds under which no answer is told from another: an upstream that takes two
 /// instead of one is not slow.
 const LEAST_MILLIS: u64 = 10;

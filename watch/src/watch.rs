@@ -12,6 +12,7 @@ use crate::{
     standing::{Finding, Standing},
     state::{self, StateError, persist},
     stranger::{Signed, Stranger},
+    suspect::Suspect,
     time::Time,
     upstream::{Answer, Upstream},
     verdict::{self, Cause, Verdict, score},
@@ -226,6 +227,18 @@ impl Watch {
         let mut forgers = self.forgery.sources();
         forgers.retain(|network| self.stranger.never_signed(self.now, *network));
         forgers
+    }
+
+    /// Returns whose genuine deliveries to hold while a stranger signs: at most 32, and
+    /// none that say of themselves only what is known, or may have been. They go on for
+    /// as long as the verdict stands, half an hour after what it found last: a thief who
+    /// rests is none less.
+    pub fn suspects(&self) -> Vec<Suspect> {
+        if self.stands(Cause::SecretSuspect) {
+            self.stranger.suspects(self.now)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Returns the series of event types by their names.

@@ -302,6 +302,9 @@ impl Worker {
         if !protect.forged_signatures {
             orders.tightened.clear();
         }
+        if !protect.secret_suspect {
+            orders.suspects.clear();
+        }
         self.orders = orders;
         Ok(())
     }
@@ -406,8 +409,13 @@ impl Holder {
         } else {
             Vec::new()
         };
+        let suspects = if protect.secret_suspect {
+            self.watch.suspects()
+        } else {
+            Vec::new()
+        };
         self.sheds = protect.cascade && self.is_overloaded();
-        let orders = Orders::new(turn, self.sheds, forgers).bytes();
+        let orders = Orders::new(turn, self.sheds, forgers, suspects).bytes();
         let (found, version) = match board.load(Place::Orders) {
             Some((bytes, version)) => (bytes, Some(version)),
             None => (Vec::new(), None),

@@ -22,10 +22,12 @@ const START: u64 = 1_760_000_000_000;
 const ALL: Protect = Protect {
     forged_signatures: true,
     cascade: true,
+    secret_suspect: true,
 };
 const NONE: Protect = Protect {
     forged_signatures: false,
     cascade: false,
+    secret_suspect: false,
 };
 
 #[derive(Clone, Default)]
@@ -147,6 +149,29 @@ fn be_well(worker: &mut Worker) {
 
 fn nothing(_: &mut Worker) {}
 
+fn steal(worker: &mut Worker) {
+    for _ in 0..8 {
+        worker.tally.signed(&signed(network(3)), false);
+    }
+}
+
+#[test]
+fn suspects_are_named_to_all_workers_and_no_longer_than_who_names_them_lives() {
+    let mut gate = Gate::new(ALL, &learnt(8));
+    gate.run(4, steal);
+    let suspects = &gate.orders().suspects;
+    let networks: Vec<Network> = suspects.iter().map(|suspect| suspect.network).collect();
+    assert_eq!(networks, [network(3)]);
+    assert_eq!(gate.first.as_ref().unwrap().orders(), gate.orders());
+    assert_eq!(gate.orders().tightened, []);
+    // The verdict goes on for half an hour, and so does this.
+    gate.run(120, nothing);
+    assert_eq!(gate.orders().suspects.len(), 1);
+    gate.first = None;
+    gate.run(3, nothing);
+    assert_eq!(gate.orders(), &Orders::default());
+}
+
 #[test]
 fn networks_that_forge_are_named_to_all_workers_until_they_stop() {
     let mut gate = Gate::new(ALL, &learnt(8));
@@ -259,11 +284,24 @@ fn nothing_is_ordered_or_obeyed_that_is_not_asked_for() {
     let trouble = |worker: &mut Worker| {
         forge(worker);
         fail(worker);
+        steal(worker);
     };
     let mut gate = Gate::new(NONE, &learnt(8));
     gate.run(6, trouble);
     assert_eq!(gate.board.load(Place::Orders), None);
     assert_eq!(gate.orders(), &Orders::default());
+    let mut gate = Gate::new(
+        Protect {
+            cascade: true,
+            ..NONE
+        },
+        &learnt(8),
+    );
+    gate.run(6, |worker| {
+        forge(worker);
+        steal(worker);
+    });
+    assert_eq!(gate.bytes(), []);
     for protect in [
         Protect {
             cascade: true,
@@ -273,10 +311,15 @@ fn nothing_is_ordered_or_obeyed_that_is_not_asked_for() {
             forged_signatures: true,
             ..NONE
         },
+        Protect {
+            secret_suspect: true,
+            ..NONE
+        },
     ] {
         let asked_for = |gate: &Gate| Protect {
             forged_signatures: !gate.orders().tightened.is_empty(),
             cascade: gate.orders().sheds,
+            secret_suspect: !gate.orders().suspects.is_empty(),
         };
         let mut gate = Gate::new(protect, &learnt(8));
         gate.run(6, trouble);

@@ -1,5 +1,6 @@
 mod callbacks;
 mod conservation;
+mod hold;
 mod quota;
 mod settlement;
 
@@ -215,6 +216,7 @@ fn strips_what_only_the_gate_may_say() {
     let request = Request::new(payload("evt_1"))
         .also("ce-id", b"evt_evil")
         .also("CE-Subject", b"x")
+        .also("ce-heldfor", b"secret_suspect")
         .also("x-hookgate-token", b"x")
         .also("x-hookgate-token", b"y")
         .also("tracestate", b"a=b")
@@ -234,6 +236,7 @@ fn strips_what_only_the_gate_may_say() {
             "Authorization",
             "CE-Subject",
             "authorization",
+            "ce-heldfor",
             "ce-id",
             "traceparent",
             "tracestate",

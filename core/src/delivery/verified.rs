@@ -16,6 +16,7 @@ use crate::{
     keyring::Signer,
     outcome::Outcome,
     policy::Unwanted,
+    protection::{Action, SECRET_SUSPECT, Suspicion},
     reply::{Code, Reply},
     scheme::Signed,
     shared::SharedStore,
@@ -53,6 +54,7 @@ pub(super) struct Verifying {
     pub(super) body_bytes: u64,
     pub(super) untrusted: Vec<String>,
     pub(super) trace: Option<TraceParent>,
+    pub(super) suspicion: Option<Suspicion>,
     pub(super) settings: Settings,
 }
 
@@ -65,6 +67,7 @@ pub(super) struct Verified<'a> {
     received_at: Timestamp,
     untrusted: Vec<String>,
     trace: Option<TraceParent>,
+    suspicion: Option<Suspicion>,
     settings: Settings,
 }
 
@@ -94,6 +97,7 @@ struct Wanted {
     signed_at: Option<Timestamp>,
     received_at: Timestamp,
     untrusted: Vec<String>,
+    suspicion: Option<Suspicion>,
     settings: Settings,
 }
 
@@ -123,6 +127,7 @@ impl Verifying {
             received_at: self.received_at,
             untrusted: self.untrusted,
             trace: self.trace,
+            suspicion: self.suspicion,
             settings: self.settings,
         })
     }
@@ -189,6 +194,7 @@ impl Verified<'_> {
             signer: self.signer,
             received_at: self.received_at,
             untrusted: self.untrusted,
+            suspicion: self.suspicion,
             settings: self.settings,
         })
     }
@@ -216,6 +222,12 @@ impl Wanted {
             Kind::Decision => None,
             Kind::Reserved(_) | Kind::Unreserved => Some(self.settings.upstream_timeout_millis),
         };
+        // What waits for a decision is not stored, and so can't wait for a person.
+        let suspicion = self.suspicion.as_ref().filter(|_| timeout.is_some());
+        let is_held = suspicion.is_some_and(|suspicion| suspicion.holds(&self.event));
+        if is_held {
+            counts.push(Count::Protected(Action::Hold));
+        }
         let set = Directions {
             attributes: Attributes {
                 endpoint: &self.endpoint,
@@ -227,6 +239,7 @@ impl Wanted {
             },
             trace: &self.identified.trace,
             route,
+            held_for: is_held.then_some(SECRET_SUSPECT),
             upstream_timeout_millis: timeout,
         }
         .headers();

@@ -43,7 +43,7 @@ const LEARNT: u64 = 69_120;
 /// Verdicts of somebody who means harm.
 const ATTACKS: [&str; 3] = ["forged_signatures", "slow_loris", "secret_suspect"];
 
-fn gate(more: &Value) -> Value {
+pub(crate) fn gate(more: &Value) -> Value {
     let mut watch = json!({"gate": "edge", "tick_milliseconds": 200,
         "upstream": {"cluster": "upstream"}});
     if let (Some(watch), Some(more)) = (watch.as_object_mut(), more.as_object()) {
@@ -66,7 +66,7 @@ fn gate(more: &Value) -> Value {
 }
 
 /// Returns what a watch has learnt of eight days that end about now.
-fn learnt() -> Bytes {
+pub(crate) fn learnt() -> Bytes {
     static LEARNT_ONCE: OnceLock<Bytes> = OnceLock::new();
     let state = LEARNT_ONCE.get_or_init(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -196,15 +196,15 @@ impl Door {
 }
 
 /// Sends deliveries at a pace, until it is dropped.
-struct Sender {
+pub(crate) struct Sender {
     task: JoinHandle<Result<()>>,
     sent: Arc<AtomicU64>,
 }
 
-type Make = fn(u64) -> Result<client::Delivery>;
+pub(crate) type Make = fn(u64) -> Result<client::Delivery>;
 
 impl Sender {
-    fn start(address: SocketAddr, pause: Duration, make: Make) -> Self {
+    pub(crate) fn start(address: SocketAddr, pause: Duration, make: Make) -> Self {
         let sent = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&sent);
         let task = tokio::spawn(async move {
@@ -222,7 +222,7 @@ impl Sender {
         Self { task, sent }
     }
 
-    fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
@@ -233,7 +233,7 @@ impl Drop for Sender {
     }
 }
 
-fn fresh(number: u64) -> Result<client::Delivery> {
+pub(crate) fn fresh(number: u64) -> Result<client::Delivery> {
     let [one, other] = TYPES;
     let kind = if number.is_multiple_of(2) { one } else { other };
     PLATFORM.deliver(&Event::fresh_of_type(kind)?)

@@ -19,6 +19,7 @@ mod effects;
 mod faults;
 mod gate_token;
 mod global_quota;
+mod held;
 mod honesty;
 mod json_cases;
 mod kills;

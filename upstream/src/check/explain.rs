@@ -140,6 +140,23 @@ fn about_gate(config: &Config) -> Vec<(&'static str, String)> {
         }
         let text = format!("verdicts to {told}; what is learnt is {kept}");
         lines.push(("watch", text));
+        let protect = watch.protect;
+        lines.extend(
+            [
+                (
+                    protect.forged_signatures,
+                    "tightens the quota of who forges",
+                ),
+                (protect.cascade, "sheds deliveries during a cascade"),
+                (
+                    protect.secret_suspect,
+                    "marks what a stranger signs, to be held at the upstream",
+                ),
+            ]
+            .into_iter()
+            .filter(|(is_on, _)| *is_on)
+            .map(|(_, does)| ("protects", does.to_owned())),
+        );
     }
     lines
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     config::{Config, Destination, GiveUpAfter, Mistake, Url},
     deliver::destination::Target,
+    hold,
     log::Capability,
 };
 
@@ -70,6 +71,18 @@ pub(super) fn check(text: &str, findings: &mut Findings) -> Option<Config> {
                 findings.add(Code::LogIncapable, at(field), &error.to_string(), fix);
             }
         }
+    }
+    // What can't be read here is for the server to say.
+    if let Some(gate) = config.gate.as_deref()
+        && let Ok(gate) = super::gate(gate)
+        && let Err(unheld) = hold::check(&gate, config.log.as_ref(), config.destinations.len())
+    {
+        findings.add(
+            Code::HeldByNobody,
+            at("gate"),
+            &unheld.to_string(),
+            "[[destinations]] beside `sqlite:PATH` or `nats://HOST:PORT`, or `secret_suspect` false",
+        );
     }
     for (index, destination) in config.destinations.iter().enumerate() {
         let field = |name: &str| at(&format!("destinations[{index}].{name}"));

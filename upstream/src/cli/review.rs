@@ -189,6 +189,8 @@ pub(crate) enum Reason {
     Requested,
     /// What should have come of it by now has not: `hookgate watch flags` says what
     Overdue,
+    /// A stranger signed it, and nobody gets it before a person has looked: `hookgate event` says more
+    Held,
 }
 
 impl Reason {
@@ -200,6 +202,7 @@ impl Reason {
             Self::Damaged => "damaged",
             Self::Requested => "requested",
             Self::Overdue => "overdue",
+            Self::Held => "held",
         }
     }
 }

@@ -128,7 +128,7 @@ pub(crate) enum Settlement {
     },
 }
 
-/// Says why automation gave up on an event.
+/// Says why an event waits for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ParkReason {
     /// The receiver doesn't want it; trying again would get the same answer.
@@ -141,6 +141,8 @@ pub(crate) enum ParkReason {
     Requested,
     /// What should have come of it by now has not.
     Overdue,
+    /// It came held: nobody gets it before a person has looked.
+    Held,
 }
 
 impl ParkReason {
@@ -152,6 +154,7 @@ impl ParkReason {
             Self::Damaged => "damaged",
             Self::Requested => "requested",
             Self::Overdue => "overdue",
+            Self::Held => "held",
         }
     }
 }

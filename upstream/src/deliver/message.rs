@@ -7,7 +7,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use hookgate_core::{request::RequestHead, scheme::Scheme, time::Timestamp, trace::TraceParent};
+use hookgate_core::{
+    protection::HELD_FOR_HEADER, request::RequestHead, scheme::Scheme, time::Timestamp,
+    trace::TraceParent,
+};
 use sha2::{Digest, Sha256};
 
 use super::{destination::Destination, job::Job};
@@ -91,12 +94,14 @@ fn events(event: &Attributes, sequence: u64) -> Vec<(&'static str, String)> {
     let time = event.time.map(|time| time.to_string());
     let livemode = event.livemode.map(|livemode| livemode.to_string());
     let unsigned = event.unsigned_attributes.then(|| UNSIGNED.to_owned());
+    let held_for = event.held_for.map(|it| it.name().to_owned());
     for (name, value) in [
         ("ce-time", time),
         ("ce-account", event.account.clone()),
         ("ce-livemode", livemode),
         ("ce-unsigned", unsigned),
         ("ce-origin", event.origin.name().map(str::to_owned)),
+        (HELD_FOR_HEADER, held_for),
     ] {
         headers.extend(value.map(|value| (name, value)));
     }

@@ -89,7 +89,8 @@ pub(crate) struct Parked {
     /// Its place in the log.
     pub(crate) sequence: u64,
     /// Why it waits: automation gave up (`refused`, `exhausted`, `damaged`), another
-    /// person has to approve (`requested`), or what should follow doesn't (`overdue`).
+    /// person has to approve (`requested`), what should follow doesn't (`overdue`), or it
+    /// came held (`held`).
     pub(crate) reason: String,
     /// How often it was tried.
     pub(crate) attempts: u32,

@@ -7,9 +7,10 @@
 
 use hookgate_core::{time::Timestamp, trace::TraceParent};
 
-use crate::log::{Attributes, Entry, Sha256Sum};
+use crate::log::{Attributes, Entry, HeldFor, Sha256Sum};
 
 const CONTENT_DOMAIN: &str = "hookgate content 1";
+const HELD_DOMAIN: &str = "hookgate held content 1";
 const FETCHED_DOMAIN: &str = "hookgate fetched content 1";
 const EVENT_DOMAIN: &str = "hookgate event 1";
 const UNREADABLE_DOMAIN: &str = "hookgate unreadable 1";
@@ -19,13 +20,12 @@ const TOMBSTONE_DOMAIN: &str = "hookgate tombstone 1";
 /// SHA-256, wherever the event is stored. An event has the same one in every
 /// log that it is copied to.
 pub(crate) fn content(attributes: &Attributes) -> Sha256Sum {
-    let mut writer = match attributes.origin.name() {
-        None => Writer::new(CONTENT_DOMAIN),
-        Some(origin) => {
-            let mut writer = Writer::new(FETCHED_DOMAIN);
-            writer.text(origin);
-            writer
-        }
+    let held_for = attributes.held_for.map(HeldFor::name);
+    let mut writer = match (attributes.origin.name(), held_for) {
+        (None, None) => Writer::new(CONTENT_DOMAIN),
+        // Only what was delivered is held.
+        (None, Some(held_for)) => Writer::about(HELD_DOMAIN, held_for),
+        (Some(origin), _) => Writer::about(FETCHED_DOMAIN, origin),
     };
     writer.text(attributes.source.as_str());
     writer.text(&attributes.id);
@@ -103,6 +103,13 @@ impl Writer {
         writer
     }
 
+    /// Begins with a domain and what it is about.
+    fn about(domain: &str, what: &str) -> Self {
+        let mut writer = Self::new(domain);
+        writer.text(what);
+        writer
+    }
+
     /// Writes what is of a fixed length.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
@@ -145,7 +152,7 @@ mod tests {
     use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
     use super::{content, event, tombstone, unreadable};
-    use crate::log::{Attributes, Origin, Sha256Sum};
+    use crate::log::{Attributes, HeldFor, Origin, Sha256Sum};
 
     fn attributes() -> Attributes {
         Attributes {
@@ -156,6 +163,7 @@ mod tests {
             livemode: Some(true),
             time: Some(Timestamp::from_unix_seconds(1_760_000_000)),
             origin: Origin::Delivery,
+            held_for: None,
             endpoint: "stripe".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: false,
@@ -174,6 +182,14 @@ mod tests {
         assert_eq!(
             content.to_string(),
             "ab3bd140a7e48aee1b712ce91c93d0696ac33277b80903a6661767019aed7b42"
+        );
+        let held = super::content(&Attributes {
+            held_for: Some(HeldFor::SecretSuspect),
+            ..attributes()
+        });
+        assert_eq!(
+            held.to_string(),
+            "dbaeae9a3ffac2a761dbf533eb97e3d48bf8f5f1515735516f12cd05e9823185"
         );
         let event = event(7, Timestamp::from_unix_seconds(1_760_000_002), &content);
         assert_eq!(
@@ -206,6 +222,7 @@ mod tests {
             change(|a| a.time = None),
             change(|a| a.origin = Origin::Reconciliation),
             change(|a| a.origin = Origin::StoredOnly),
+            change(|a| a.held_for = Some(HeldFor::SecretSuspect)),
             change(|a| a.endpoint.push('x')),
             change(|a| a.secret_name.push('x')),
             change(|a| a.unsigned_attributes = true),

@@ -11,7 +11,7 @@ use super::{
     store::{Hour, Report, Reported, Store},
     told::Told,
 };
-use crate::log::{Attributes, Entry, LogAddress, Origin, Sha256Sum};
+use crate::log::{Attributes, Entry, HeldFor, LogAddress, Origin, Sha256Sum};
 
 const START: u64 = 1_760_000_000_000;
 const MINUTE: u64 = 60_000;
@@ -53,6 +53,7 @@ impl Log {
             livemode: None,
             time: None,
             origin: Origin::Delivery,
+            held_for: None,
             endpoint: "stripe".to_owned(),
             secret_name: String::new(),
             unsigned_attributes: false,
@@ -131,6 +132,21 @@ fn a_restart_forgets_nothing_and_what_was_read_since_is_found_again() {
     again.take(&entry, &payload).unwrap();
     again.come_to(at + 9 * MINUTE).unwrap();
     assert_eq!(flags(&mut again), found);
+}
+
+#[test]
+fn what_is_held_makes_no_destination_late() {
+    for held_for in [None, Some(HeldFor::SecretSuspect)] {
+        let mut log = Log::new();
+        let (mut learner, _) = log.learner();
+        let at = usual(&mut log, &mut learner, START, 150);
+        let (mut entry, payload) = log.event(at, "payout.created", "po_held");
+        entry.attributes.held_for = held_for;
+        learner.take(&entry, &payload).unwrap();
+        learner.come_to(at + 9 * MINUTE).unwrap();
+        let found = flags(&mut learner);
+        assert_eq!(found.is_empty(), held_for.is_some(), "{found:?}");
+    }
 }
 
 #[test]

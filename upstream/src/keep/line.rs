@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence,
-    log::{Attributes, Entry, Origin, Record, Sha256Sum, UNSIGNED},
+    log::{Attributes, Entry, HeldFor, Origin, Record, Sha256Sum, UNSIGNED},
 };
 
 /// Holds a line. `sequence` and `storedat` are of the log that it comes from;
@@ -24,6 +24,8 @@ pub(super) struct Line {
     time: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heldfor: Option<String>,
     endpoint: String,
     secretname: String,
     unsigned: Option<String>,
@@ -79,6 +81,7 @@ impl Line {
             livemode: attributes.livemode,
             time: attributes.time.map(|time| time.to_string()),
             origin: attributes.origin.name().map(str::to_owned),
+            heldfor: attributes.held_for.map(|it| it.name().to_owned()),
             endpoint: attributes.endpoint.clone(),
             secretname: attributes.secret_name.clone(),
             unsigned: (attributes.unsigned_attributes).then(|| UNSIGNED.to_owned()),
@@ -115,6 +118,8 @@ impl Line {
             Some(UNSIGNED) => true,
             Some(_) => return Err(malformed("unsigned")),
         };
+        let origin = Origin::named(line.origin.as_deref()).ok_or(malformed("origin"))?;
+        let held_for = HeldFor::named(line.heldfor.as_deref(), origin);
         let digest: Sha256Sum = line.digest.parse().map_err(|_| malformed("digest"))?;
         let attributes = Attributes {
             source: Source::new(&line.source).map_err(|_| malformed("source"))?,
@@ -123,7 +128,8 @@ impl Line {
             account: line.account,
             livemode: line.livemode,
             time: optional_time("time", line.time.as_deref())?,
-            origin: Origin::named(line.origin.as_deref()).ok_or(malformed("origin"))?,
+            origin,
+            held_for: held_for.ok_or(malformed("heldfor"))?,
             endpoint: line.endpoint,
             secret_name: line.secretname,
             unsigned_attributes,

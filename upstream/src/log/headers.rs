@@ -4,9 +4,11 @@
 
 use std::borrow::Cow;
 
-use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+use hookgate_core::{
+    identity::Source, protection::HELD_FOR_HEADER, time::Timestamp, trace::TraceParent,
+};
 
-use super::{Attributes, Damage, Entry, Origin, UNSIGNED};
+use super::{Attributes, Damage, Entry, HeldFor, Origin, UNSIGNED};
 
 /// What `ce-source` is, before the source's name.
 const SOURCE_PREFIX: &str = "/hookgate/";
@@ -41,6 +43,9 @@ pub(super) fn write(attributes: &Attributes) -> Vec<(&'static str, Cow<'_, str>)
             ("ce-secretname", attributes.secret_name.as_str().into()),
             (SIGNATURE, attributes.signature.as_str().into()),
         ]),
+    }
+    if let Some(held_for) = attributes.held_for {
+        headers.push((HELD_FOR_HEADER, held_for.name().into()));
     }
     if attributes.unsigned_attributes {
         headers.push(("ce-unsigned", UNSIGNED.into()));
@@ -86,6 +91,8 @@ pub(super) fn read<'a>(
         .map(|value| TraceParent::parse(value.as_bytes()).ok_or(damage("traceparent")))
         .transpose()?;
     let origin = Origin::named(header(ORIGIN)).ok_or(damage(ORIGIN))?;
+    let held_for = HeldFor::named(header(HELD_FOR_HEADER), origin);
+    let held_for = held_for.ok_or(damage(HELD_FOR_HEADER))?;
     // What only a delivery has.
     let delivered = |value: Option<&str>, field| match (origin, value) {
         (Origin::Delivery, value) => value.map(str::to_owned).ok_or(damage(field)),
@@ -110,6 +117,7 @@ pub(super) fn read<'a>(
             time: header("ce-time").map(|_| time("ce-time")).transpose()?,
             endpoint: required("ce-endpoint")?.to_owned(),
             origin,
+            held_for,
             secret_name: delivered(header("ce-secretname"), "ce-secretname")?,
             unsigned_attributes: header("ce-unsigned").is_some(),
             signed_at: header("ce-signedat")
@@ -131,7 +139,7 @@ pub(super) fn read<'a>(
 #[cfg(test)]
 pub(super) mod tests {
     use super::{EARLIER_SIGNATURE, SIGNATURE, read, write};
-    use crate::log::{Attributes, Damage, Entry, Origin, Sha256Sum};
+    use crate::log::{Attributes, Damage, Entry, HeldFor, Origin, Sha256Sum};
     use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
 
     /// An event that has everything that an event can have.
@@ -144,6 +152,7 @@ pub(super) mod tests {
             livemode: Some(true),
             time: Some(Timestamp::from_unix_seconds(1_760_000_000)),
             origin: Origin::Delivery,
+            held_for: Some(HeldFor::SecretSuspect),
             endpoint: "stripe-connect".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: true,
@@ -163,6 +172,7 @@ pub(super) mod tests {
             time: None,
             traceparent: None,
             signed_at: None,
+            held_for: None,
             unsigned_attributes: false,
             ..attributes()
         }
@@ -235,6 +245,7 @@ pub(super) mod tests {
             ("ce-source", "/elsewhere/stripe"),
             ("ce-livemode", "True"),
             ("ce-origin", "elsewhere"),
+            ("ce-heldfor", "secret_suspects"),
             ("ce-time", "yesterday"),
             ("ce-signedat", "yesterday"),
             ("ce-sha256", "00"),
@@ -261,6 +272,9 @@ pub(super) mod tests {
         let mut headers = written(&fetched_attributes());
         headers.push((SIGNATURE, "t=1,v1=00".to_owned()));
         assert_eq!(read_back(&headers).map(|_| ()), damage(SIGNATURE));
+        let mut headers = written(&fetched_attributes());
+        headers.push(("ce-heldfor", "secret_suspect".to_owned()));
+        assert_eq!(read_back(&headers).map(|_| ()), damage("ce-heldfor"));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use bytes::Bytes;
-use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+use hookgate_core::{
+    identity::Source, protection::SECRET_SUSPECT, time::Timestamp, trace::TraceParent,
+};
 use sha2::{Digest, Sha256};
 
 /// What `ce-unsigned` says of events whose type and account no signature covers.
@@ -39,6 +41,41 @@ impl Origin {
     }
 }
 
+/// Says why a delivered event waits for a person before anybody gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum HeldFor {
+    /// Its signature is genuine, and the gate's watch took its signer for a stranger.
+    SecretSuspect,
+}
+
+impl HeldFor {
+    /// Names it, as `ce-heldfor` does.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::SecretSuspect => SECRET_SUSPECT,
+        }
+    }
+
+    /// Says it in a sentence.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::SecretSuspect => {
+                "genuinely signed, by a stranger to the gate's watch: the secret may be in other hands"
+            }
+        }
+    }
+
+    /// Reads the name that an event has, if it has one; `None` if it is none, or of an
+    /// event that nobody delivered.
+    pub(crate) fn named(name: Option<&str>, origin: Origin) -> Option<Option<Self>> {
+        match (name, origin) {
+            (None, _) => Some(None),
+            (Some(SECRET_SUSPECT), Origin::Delivery) => Some(Some(Self::SecretSuspect)),
+            (Some(_), _) => None,
+        }
+    }
+}
+
 /// Holds everything that is known of an event beside its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attributes {
@@ -56,6 +93,8 @@ pub(crate) struct Attributes {
     pub(crate) time: Option<Timestamp>,
     /// How it came.
     pub(crate) origin: Origin,
+    /// Why it waits for a person, if it does; never unless it was delivered.
+    pub(crate) held_for: Option<HeldFor>,
     /// The gate's endpoint that took it, or would have.
     pub(crate) endpoint: String,
     /// The gate's name of the secret that it verified under; empty unless it was

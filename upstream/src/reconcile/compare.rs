@@ -201,6 +201,7 @@ impl Comparison<'_> {
                 account: event.account.clone(),
                 livemode: event.livemode,
                 time: event.created,
+                held_for: None,
                 origin: if is_history {
                     self.history
                 } else {

@@ -5,10 +5,12 @@
 //! payload must not be able to store it under another identity.
 
 use axum::http::HeaderMap;
-use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+use hookgate_core::{
+    identity::Source, protection::HELD_FOR_HEADER, time::Timestamp, trace::TraceParent,
+};
 
 use crate::{
-    log::{Attributes, Origin, Sha256Sum, UNSIGNED},
+    log::{Attributes, HeldFor, Origin, Sha256Sum, UNSIGNED},
     verification::{Proven, Sender},
 };
 
@@ -42,6 +44,7 @@ pub(super) struct Claim {
     endpoint: String,
     secret_name: String,
     unsigned: bool,
+    held_for: Option<HeldFor>,
     signed_at: Option<Timestamp>,
     pub(super) received_at: Timestamp,
     traceparent: Option<TraceParent>,
@@ -80,6 +83,8 @@ impl Claim {
                 Some(UNSIGNED) => true,
                 Some(_) => return Err(ClaimError::Malformed("ce-unsigned")),
             },
+            held_for: HeldFor::named(optional(headers, HELD_FOR_HEADER)?, Origin::Delivery)
+                .ok_or(ClaimError::Malformed(HELD_FOR_HEADER))?,
             signed_at: optional(headers, "ce-signedat")?
                 .map(|value| time(value, "ce-signedat"))
                 .transpose()?,
@@ -131,6 +136,7 @@ impl Claim {
             livemode: self.livemode,
             time: event.created,
             origin: Origin::Delivery,
+            held_for: self.held_for,
             endpoint: self.endpoint,
             secret_name: self.secret_name,
             unsigned_attributes: event.unsigned_attributes,

@@ -80,6 +80,10 @@ fn print(out: &mut impl Write, case: &Case) -> io::Result<()> {
         parked.reason,
         counted(parked.attempts, "attempt")
     )?;
+    let held_for = parked.entry.as_ref().and_then(|it| it.attributes.held_for);
+    if let Some(held_for) = held_for {
+        writeln!(out, "Held: {}\n", held_for.why())?;
+    }
     writeln!(out, "{}\n", attempts(&case.attempts))?;
     writeln!(out, "{}", similar(case))?;
     for record in &case.decisions {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::log::{Entry, UNSIGNED};
+use crate::log::{Entry, HeldFor, UNSIGNED};
 
 /// An event in JSON.
 #[derive(Serialize)]
@@ -18,6 +18,9 @@ pub(super) struct Line<'a> {
     time: Option<String>,
     /// How it came, unless it was delivered.
     origin: Option<&'static str>,
+    /// For which verdict it waits, or waited, for a person; absent unless it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heldfor: Option<&'static str>,
     endpoint: &'a str,
     secretname: &'a str,
     /// The attributes that no signature covers, as `ce-unsigned` has them.
@@ -55,6 +58,7 @@ pub(super) fn line(entry: &Entry) -> Line<'_> {
         livemode: attributes.livemode,
         time: attributes.time.map(|time| time.to_string()),
         origin: attributes.origin.name(),
+        heldfor: attributes.held_for.map(HeldFor::name),
         endpoint: &attributes.endpoint,
         secretname: &attributes.secret_name,
         unsigned: attributes.unsigned_attributes.then_some(UNSIGNED),

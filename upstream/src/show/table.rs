@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::log::{Entry, UNSIGNED};
+use crate::log::{Entry, HeldFor, UNSIGNED};
 
 /// Lists events, one a row.
 pub(super) fn events(entries: &[Entry]) -> Table {
@@ -71,6 +71,7 @@ pub(super) fn event(entry: &Entry) -> Table {
             "origin",
             attributes.origin.name().unwrap_or("delivery").to_owned(),
         ),
+        ("held", or_dash(attributes.held_for.map(HeldFor::why))),
         ("received", attributes.received_at.to_string()),
         ("stored", entry.stored_at.to_string()),
         ("endpoint", attributes.endpoint.clone()),

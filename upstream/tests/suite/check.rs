@@ -124,6 +124,24 @@ fn reads_the_plugin_s_configuration_alone_and_envoy_s_as_json() {
 }
 
 #[test]
+fn says_what_is_done_about_verdicts() {
+    let plugin = |watch: &str| {
+        let endpoints = r#"[{"name": "a", "path": "/a", "secrets": [{"name": "b", "env": "C"}]}]"#;
+        format!(r#"{{"endpoints": {endpoints}, "watch": {watch}}}"#)
+    };
+    let said = |watch: &str| {
+        let output = run(&plugin(watch), &[]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let held = "protects    marks what a stranger signs, to be held at the upstream";
+    let shed = "protects    sheds deliveries during a cascade";
+    let both = said(r#"{"protect": {"cascade": true, "secret_suspect": true}}"#);
+    assert!(both.contains(held) && both.contains(shed), "{both}");
+    let none = said("{}");
+    assert!(!none.contains("protects"), "{none}");
+}
+
+#[test]
 fn reads_the_filter_in_a_patch() {
     let start = shipped().find("          - name: hookgate\n").unwrap() + 10;
     let end = shipped()

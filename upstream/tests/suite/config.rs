@@ -428,6 +428,60 @@ fn finds_what_the_log_can_not_do() {
 }
 
 #[test]
+fn finds_that_nobody_holds_what_the_gate_marks() {
+    let gate = |protect: &str| {
+        format!(
+            r#"{{"endpoints": [{{"name": "stripe", "path": "/a", "secrets": [{{"name": "a", "env": "HOOKGATE_TEST_A"}}]}}],
+                "watch": {{"protect": {{{protect}}}}}}}"#
+        )
+    };
+    let (marks, does_not) = (gate(r#""secret_suspect": true"#), gate(""));
+    let destination = "[[destinations]]\nname = \"orders\"\nurl = \"http://127.0.0.1:9/hooks\"\n";
+    for (gate, log, destination, expected) in [
+        (
+            &marks,
+            "amqp://rabbit:5672/shop",
+            "",
+            Some("beside this log nothing waits"),
+        ),
+        (
+            &marks,
+            "sqlite:log.db",
+            "",
+            Some("without destinations nothing waits"),
+        ),
+        (&marks, "sqlite:log.db", destination, None),
+        (&does_not, "amqp://rabbit:5672/shop", "", None),
+    ] {
+        let text = format!("log = \"{log}\"\ngate = \"gate.json\"\n{destination}");
+        let folder = Folder::with(&text);
+        fs::write(folder.path("gate.json"), gate).unwrap();
+        let mut command = folder.hookgate();
+        let checked = command.args(["check-config", "hookgate.toml"]).output();
+        let checked = String::from_utf8(checked.unwrap().stdout).unwrap();
+        let found = "hookgate.toml:2:1: warning[held_by_nobody]: ";
+        let is_found = expected.is_some();
+        assert_eq!(checked.contains(found), is_found, "{log}: {checked}");
+        // The server says so too, before anything else is in its way.
+        let mut command = folder.hookgate();
+        command.args([
+            "serve",
+            "--config",
+            "hookgate.toml",
+            "--listen",
+            "192.0.2.1:1",
+        ]);
+        let served = command.env("HOOKGATE_TEST_A", "whsec_a").output().unwrap();
+        let said = String::from_utf8(served.stderr).unwrap();
+        if let Some(part) = expected {
+            assert!(checked.contains(part), "{part}: {checked}");
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(said.contains("secret_suspect"), is_found, "{log}: {said}");
+    }
+}
+
+#[test]
 fn finds_destinations_that_are_reached_in_clear() {
     let lines = |urls: &[&str]| {
         let destination = |(number, url): (usize, &&str)| {

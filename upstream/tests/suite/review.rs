@@ -1,6 +1,7 @@
 //! Review: what is parked waits for people, and each decision is on record.
 
 mod again;
+mod held;
 mod kills;
 mod people;
 mod stream;

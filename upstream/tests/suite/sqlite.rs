@@ -46,12 +46,12 @@ fn refuses_files_of_other_programs_and_versions() {
     drop(file);
     let message = refusal(&log, &[]);
     assert!(
-        message.contains("found layout version 7, expected 4"),
+        message.contains("found layout version 7, expected 5"),
         "{message}"
     );
     let message = failure(hookgate().args(["events", "--log", &log]));
     assert!(
-        message.contains("found layout version 7, expected 4"),
+        message.contains("found layout version 7, expected 5"),
         "{message}"
     );
 

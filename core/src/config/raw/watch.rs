@@ -68,6 +68,12 @@ struct RawProtect {
     /// answered 503 `overloaded` before they are read; one a second goes through
     /// each worker at least.
     cascade: bool,
+    /// While a stranger signs: what comes from a network that never signed before, or
+    /// from a known one with two new ones of API version, type and account, goes to
+    /// the upstream with `ce-heldfor`. There it is stored, and waits for a person
+    /// before it is delivered: `hookgate serve` needs destinations for that, at a log
+    /// in SQLite or NATS. Who reads a log by itself has to look at the attribute.
+    secret_suspect: bool,
 }
 
 impl Default for RawWatch {
@@ -155,6 +161,7 @@ impl RawProtect {
         Ok(WatchProtect {
             forged_signatures: self.forged_signatures,
             cascade: self.cascade,
+            secret_suspect: self.secret_suspect,
         })
     }
 }

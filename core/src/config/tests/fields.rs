@@ -228,5 +228,11 @@ fn a_quota_is_tightened_only_where_there_is_one_that_refuses() {
     assert_eq!(protect(&with(&sources("refuse"), forged)), (true, false));
     assert_eq!(protect(&with("", r#""cascade": true"#)), (false, true));
     assert_eq!(protect(&with("", "")), (false, false));
+    let holds = |json: &str| {
+        let watch = Config::from_json(json.as_bytes()).unwrap().watch.unwrap();
+        watch.protect.secret_suspect
+    };
+    assert!(holds(&with("", r#""secret_suspect": true"#)));
+    assert!(!holds(&with("", r#""cascade": true"#)));
     refusal(&with("", r#""slow_loris": true"#));
 }

@@ -8,7 +8,7 @@ use crate::{
     delivery::{Arrival, Count, Delivery, Entropy, Origin, Step},
     gate::Gate,
     outcome::Outcome,
-    protection::Protection,
+    protection::{Protection, Suspect},
     request::RequestHead,
     secret::SigningSecret,
     shared::memory::Memory,
@@ -112,6 +112,15 @@ fn every_delivery_is_conserved_whatever_is_called() {
                 gate.protect(Protection {
                     tightened: (dice.below(3) == 0).then_some(all).into_iter().collect(),
                     sheds: dice.below(3) == 0,
+                    suspects: (dice.below(3) == 0)
+                        .then_some(Suspect {
+                            network: all,
+                            api_version: None,
+                            type_name: None,
+                            account: None,
+                        })
+                        .into_iter()
+                        .collect(),
                 });
             }
             open.push(deliver(&gate, &mut store, now, &mut dice));

@@ -181,6 +181,8 @@ codes! {
         "`hookgate serve` refuses to start with this file."
     LogIncapable "log_incapable" Error
         "Not every log can do everything: `hookgate serve` would refuse to start."
+    HeldByNobody "held_by_nobody" Warning
+        "What a stranger signs reaches whoever reads the log, a person or not."
     DestinationInClear "destination_in_clear" Warning
         "Whoever is on the way reads the payloads; a signature doesn't hide them."
     DeliveriesUnsigned "deliveries_unsigned" Warning

@@ -60,6 +60,7 @@ fn facts(entry: &Entry) -> Markup {
         account,
         livemode,
         origin,
+        held_for,
         endpoint,
         secret_name,
         unsigned_attributes,
@@ -86,6 +87,7 @@ fn facts(entry: &Entry) -> Markup {
             dt { "Mode" } dd { (mode) }
             dt { "Came" } dd { (origin.name().unwrap_or("delivery")) " at " (endpoint)
                 @if *origin == Origin::Delivery { ", verified with " code { (secret_name) } } }
+            @if let Some(held_for) = held_for { dt { "Held" } dd { (held_for.why()) } }
             @if *unsigned_attributes {
                 dt { "Not signed" } dd { "type and account come from headers that nobody signed" }
             }

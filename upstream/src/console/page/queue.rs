@@ -27,7 +27,14 @@ const FILTER: [&str; 8] = [
 ];
 
 /// Why an event may be parked.
-const REASONS: [&str; 5] = ["refused", "exhausted", "damaged", "requested", "overdue"];
+const REASONS: [&str; 6] = [
+    "refused",
+    "exhausted",
+    "damaged",
+    "requested",
+    "overdue",
+    "held",
+];
 
 /// The review queue.
 pub(in crate::console) fn review(

@@ -295,6 +295,11 @@ impl NatsSchedule {
             }
             Err(error) => return Err(failed(error)),
         };
+        if retried.is_none() && entry.attributes.held_for.is_some() {
+            // Before its first attempt: what comes again was let go by a person.
+            self.park(name, sequence, &[], ParkReason::Held).await?;
+            return self.finish(&message, again).await;
+        }
         due.jobs.push(Job {
             entry,
             payload,

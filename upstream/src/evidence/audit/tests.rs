@@ -25,6 +25,7 @@ fn entry(sequence: u64) -> Entry {
             livemode: None,
             time: None,
             origin: Origin::Delivery,
+            held_for: None,
             endpoint: "stripe".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: false,

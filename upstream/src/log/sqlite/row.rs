@@ -5,14 +5,14 @@ use rusqlite::{Row, Statement};
 
 use crate::{
     evidence::{Chain, Link},
-    log::{Attributes, Damage, Entry, Origin, Record, Sha256Sum},
+    log::{Attributes, Damage, Entry, HeldFor, Origin, Record, Sha256Sum},
 };
 
 /// Does nothing for an identity that is already there, or was and is remembered.
 pub(super) const INSERT: &str = "
     INSERT INTO event (sequence, source, id, type, account, livemode, time, endpoint, secret_name,
-        unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, payload, origin)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
+        unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256, payload, origin, held_for)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
     WHERE NOT EXISTS (SELECT 1 FROM remembered WHERE id = ?3 AND source = ?2)
     ON CONFLICT (id, source) DO NOTHING";
 
@@ -27,7 +27,7 @@ pub(super) const INSERT_LINK: &str = "INSERT INTO link (sequence, hash) VALUES (
 /// What [`entry`] reads, of `event`.
 pub(super) const COLUMNS: &str = "event.sequence, source, id, type, account, livemode, time, \
     endpoint, secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, \
-    sha256, length(payload), origin, \
+    sha256, length(payload), origin, held_for, \
     EXISTS (SELECT 1 FROM redaction WHERE redaction.sequence = event.sequence) AS redacted, \
     (SELECT hash FROM link WHERE link.sequence = event.sequence - 1) AS link_before, \
     (SELECT hash FROM link WHERE link.sequence = event.sequence) AS link";
@@ -59,6 +59,7 @@ pub(super) fn insert(
         attributes.sha256.0,
         record.payload.as_ref(),
         code(attributes.origin),
+        attributes.held_for.map(|HeldFor::SecretSuspect| SUSPECT),
     ])
 }
 
@@ -119,6 +120,10 @@ fn fields(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
     let Some(origin) = origin(row.get("origin")?) else {
         return Ok(Err(damage("origin")));
     };
+    let held_for = held_for(row.get("held_for")?, origin);
+    let Some(held_for) = held_for else {
+        return Ok(Err(damage("held_for")));
+    };
     let (Ok(source), Ok(sha256)) = (Source::new(&source), <[u8; 32]>::try_from(sha256)) else {
         return Ok(Err(damage("source or sha256")));
     };
@@ -135,6 +140,7 @@ fn fields(row: &Row<'_>) -> rusqlite::Result<Result<Entry, Damage>> {
             livemode: row.get("livemode")?,
             time: row.get::<_, Option<i64>>("time")?.map(timestamp),
             origin,
+            held_for,
             endpoint: row.get("endpoint")?,
             secret_name: row.get("secret_name")?,
             unsigned_attributes: row.get("unsigned")?,
@@ -162,6 +168,19 @@ fn origin(found: Option<i64>) -> Option<Origin> {
     all.into_iter().find(|origin| code(*origin) == found)
 }
 
+/// For what an event is held; what is not held is NULL, as in every row that is older
+/// than the column.
+const SUSPECT: i64 = 1;
+
+/// Reads for what an event is held, which only one that was delivered is.
+const fn held_for(found: Option<i64>, origin: Origin) -> Option<Option<HeldFor>> {
+    match (found, origin) {
+        (None, _) => Some(None),
+        (Some(SUSPECT), Origin::Delivery) => Some(Some(HeldFor::SecretSuspect)),
+        (Some(_), _) => None,
+    }
+}
+
 /// Writes a number as SQLite has them.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -175,4 +194,21 @@ pub(super) fn millis(time: Timestamp) -> i64 {
 /// Reads a time.
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeldFor, Origin, held_for};
+
+    /// The digest of what was fetched says nothing of it.
+    #[test]
+    fn only_what_was_delivered_is_held() {
+        let suspect = Some(Some(HeldFor::SecretSuspect));
+        assert_eq!(held_for(Some(1), Origin::Delivery), suspect);
+        assert_eq!(held_for(Some(2), Origin::Delivery), None);
+        for origin in [Origin::Reconciliation, Origin::StoredOnly] {
+            assert_eq!(held_for(Some(1), origin), None);
+            assert_eq!(held_for(None, origin), Some(None));
+        }
+    }
 }

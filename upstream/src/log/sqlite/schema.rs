@@ -11,7 +11,7 @@ use crate::evidence::{Chain, Kind, LogId};
 const APPLICATION_ID: i32 = 0x486b_4774;
 
 /// Version of the layout below.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// The payload is the last column, so that lists never read its pages. The
 /// writer assigns `sequence`: without gaps, which AUTOINCREMENT can't promise.
@@ -42,6 +42,10 @@ const EVENTS: &str = "
 /// column that is added is the last one; but lists read no page of the payload
 /// for it: SQLite keeps NULL and 1 in the head of the row.
 const ORIGIN: &str = "ALTER TABLE event ADD COLUMN origin INTEGER;";
+
+/// For what an event is held for review; NULL: it isn't. Behind the payload, as
+/// [`ORIGIN`].
+const HELD_FOR: &str = "ALTER TABLE event ADD COLUMN held_for INTEGER;";
 
 /// What the log is known by, and what proves it. `link` has one row for each
 /// event and one before the first; beside the events, so that an upgrade needs
@@ -158,7 +162,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SchemaError> {
         write_ahead(connection)?;
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(&format!(
-            "{EVENTS} {ORIGIN} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+            "{EVENTS} {ORIGIN} {HELD_FOR} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         ))?;
         begin_chain(&transaction)?;
         transaction.commit()?;

@@ -370,6 +370,7 @@ mod tests {
                 livemode: Some(false),
                 time: None,
                 origin: Origin::Delivery,
+                held_for: None,
                 endpoint: "stripe".to_owned(),
                 secret_name: "primary".to_owned(),
                 unsigned_attributes: false,

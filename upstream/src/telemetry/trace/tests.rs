@@ -52,6 +52,7 @@ fn entry(traceparent: Option<&str>) -> Entry {
             livemode: None,
             time: None,
             origin: Origin::Delivery,
+            held_for: None,
             endpoint: "stripe".to_owned(),
             secret_name: "primary".to_owned(),
             unsigned_attributes: false,

@@ -172,6 +172,25 @@ fn the_queue_is_shown_a_page_at_a_time_and_by_a_filter() {
         .says(400, "`destination`: expected a destination");
 }
 
+#[test]
+fn an_event_that_came_held_says_why() {
+    for scene in [Scene::start(1), Scene::on_nats(1)] {
+        let held = Delivery::new("evt_held").with("ce-heldfor", "secret_suspect");
+        assert_eq!(held.send(&scene.server).outcome().1, "stored");
+        until("both are parked", || (scene.parked() == 2).then_some(()));
+        let client = scene.client();
+        let why = "genuinely signed, by a stranger to the gate's watch";
+        let page = client.get("/event?id=evt_held&source=stripe");
+        page.says(200, why);
+        page.says(200, "waits for a person");
+        let other = client.get("/event?id=evt_n00000&source=stripe").body;
+        assert!(!other.contains(why), "{other}");
+        let queue = client.get("/review?parked_for=held");
+        queue.says(200, "href=\"/event?id=evt_held&amp;source=stripe\"");
+        assert!(!queue.body.contains("evt_n00000"), "{}", queue.body);
+    }
+}
+
 /// The queue with one event.
 fn page_of(id: &str, client: &Client) -> String {
     client.get(&format!("/review?id={id}")).body

@@ -17,6 +17,7 @@ fn tightened(ranges: &[&str]) -> Protection {
     Protection {
         tightened: ranges.iter().map(|range| range.parse().unwrap()).collect(),
         sheds: false,
+        suspects: vec![],
     }
 }
 
@@ -24,6 +25,7 @@ fn sheds() -> Protection {
     Protection {
         tightened: vec![],
         sheds: true,
+        suspects: vec![],
     }
 }
 

@@ -7,6 +7,7 @@ use hookgate_core::time::Timestamp;
 
 use super::answer;
 use crate::{
+    clock,
     deliver::{
         job::{Attempt, Outcome, ParkReason},
         schedule::Parked,
@@ -128,8 +129,10 @@ pub(super) fn parked(
     headers.insert(REASON, reason.as_str());
     let name = format!("{log}.{destination}.{sequence}.{made}");
     headers.insert(header::NATS_MESSAGE_ID, name);
-    if let Some(last) = last {
-        describe(&mut headers, last);
+    match last {
+        Some(last) => describe(&mut headers, last),
+        // It was never tried: what counts is since when it waits.
+        None => headers.insert(AT, clock::now().unix_millis().to_string()),
     }
     (subject(REVIEW, destination, sequence), headers)
 }

@@ -112,6 +112,31 @@ pub(super) fn add(
     Ok(())
 }
 
+/// Takes an event of the log in that waits for a person before its first attempt. It
+/// keeps no later one of its object waiting.
+pub(super) fn hold(
+    connection: &Connection,
+    name: &str,
+    sequence: u64,
+    object: Option<&[u8]>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO job
+                 (destination, sequence, state, attempts, first_at, due_at, object, reason)
+             VALUES (?1, ?2, 3, 0, ?3, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            name,
+            signed(sequence),
+            millis(now),
+            object,
+            ParkReason::Held.as_str()
+        ])?;
+    Ok(())
+}
+
 /// Returns rows that are due, the longest due first.
 pub(super) fn due(
     connection: &Connection,

@@ -125,7 +125,9 @@ impl<'a> Step<'a> {
                 Ok(_) | Err(_) => None,
             };
             let object = object.as_ref().map(<[u8; object::KEY_BYTES]>::as_slice);
-            places::add(self.connection, name, *sequence, object, self.now)?;
+            let is_held = matches!(entry, Ok(entry) if entry.attributes.held_for.is_some());
+            let add = if is_held { places::hold } else { places::add };
+            add(self.connection, name, *sequence, object, self.now)?;
         }
         Ok(entries.len() >= STEP.get())
     }

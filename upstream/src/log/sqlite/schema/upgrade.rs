@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 use tracing::info;
 
-use super::{Damaged, EVENTS, ORIGIN, SchemaError, begin_chain, row};
+use super::{Damaged, EVENTS, HELD_FOR, ORIGIN, SchemaError, VERSION, begin_chain, row};
 
 /// Makes version 2 of version 1, in which every event was Stripe's: signed
 /// whole, at a signed time.
@@ -30,10 +30,11 @@ pub(super) fn from(connection: &Connection, version: i32) -> Result<(), SchemaEr
     if version == 1 || version == 2 {
         chain(connection)?;
     }
-    if version == 3 {
-        name_origin(connection)?;
+    match version {
+        3 => add(connection, &[ORIGIN, HELD_FOR]),
+        4 => add(connection, &[HELD_FOR]),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// 1 → 2: copies every event.
@@ -45,21 +46,22 @@ fn name_unsigned(connection: &Connection) -> Result<(), SchemaError> {
     Ok(transaction.commit()?)
 }
 
-/// 3 → 4: every event was delivered, which is what no value says.
-fn name_origin(connection: &Connection) -> Result<(), SchemaError> {
+/// 3 and 4 → 5: every event was delivered and none held, which is what no value says.
+fn add(connection: &Connection, columns: &[&str]) -> Result<(), SchemaError> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(&format!("{ORIGIN} PRAGMA user_version = 4;"))?;
+    transaction.execute_batch(&columns.concat())?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
-    info!("upgraded the log to layout version 4");
+    info!("upgraded the log to layout version {VERSION}");
     Ok(())
 }
 
-/// 2 → 4: chains the events as they are now, with the column that [`row`] reads
+/// 2 → 5: chains the events as they are now, with the columns that [`row`] reads
 /// and that the chain of what was delivered knows nothing of. Reads them all, without their
 /// payloads, and writes 40 bytes for each.
 fn chain(connection: &Connection) -> Result<(), SchemaError> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(ORIGIN)?;
+    transaction.execute_batch(&format!("{ORIGIN} {HELD_FOR}"))?;
     let mut chain = begin_chain(&transaction)?;
     let newest: i64 =
         transaction.query_row("SELECT coalesce(max(sequence), 0) FROM event", [], |row| {
@@ -88,9 +90,12 @@ fn chain(connection: &Connection) -> Result<(), SchemaError> {
             }
         }
     }
-    transaction.pragma_update(None, "user_version", 4)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
-    info!(events = newest, "upgraded the log to layout version 4");
+    info!(
+        events = newest,
+        "upgraded the log to layout version {VERSION}"
+    );
     Ok(())
 }
 
@@ -142,7 +147,7 @@ mod tests {
         assert_eq!(event, ("evt_1".to_owned(), false, 6_000, b"{}".to_vec()));
         let again = "INSERT INTO event SELECT 2, source, id, type, account, livemode, time, endpoint,
             secret_name, unsigned, signed_at, received_at, stored_at, traceparent, signature, sha256,
-            payload, origin FROM event";
+            payload, origin, held_for FROM event";
         let error = connection.execute(again, []).unwrap_err();
         assert!(error.to_string().contains("UNIQUE"), "{error}");
     }
@@ -184,26 +189,28 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_events_of_the_third_layout_for_delivered() {
-        let (_folder, connection) = file();
-        second_layout(&connection, &[1, 2]);
-        prepare(&connection).unwrap();
-        connection
-            .execute_batch("ALTER TABLE event DROP COLUMN origin; PRAGMA user_version = 3;")
-            .unwrap();
-        let error = check(&connection).unwrap_err();
-        assert!(matches!(error, SchemaError::Older), "{error}");
-        prepare(&connection).unwrap();
-        prepare(&connection).unwrap();
-        let columns = super::row::COLUMNS;
-        let mut events = connection
-            .prepare(&format!("SELECT {columns} FROM event"))
-            .unwrap();
-        let entries = events.query_map([], super::row::entry).unwrap();
-        let origins: Vec<_> = entries
-            .map(|entry| entry.unwrap().unwrap().attributes.origin)
-            .collect();
-        assert_eq!(origins, [Origin::Delivery; 2]);
+    fn takes_the_events_of_the_third_and_fourth_layout_for_delivered_and_not_held() {
+        let without_held_for = "ALTER TABLE event DROP COLUMN held_for; PRAGMA user_version = 4;";
+        let without_origin = "ALTER TABLE event DROP COLUMN held_for;
+            ALTER TABLE event DROP COLUMN origin; PRAGMA user_version = 3;";
+        for before in [without_held_for, without_origin] {
+            let (_folder, connection) = file();
+            second_layout(&connection, &[1, 2]);
+            prepare(&connection).unwrap();
+            connection.execute_batch(before).unwrap();
+            let error = check(&connection).unwrap_err();
+            assert!(matches!(error, SchemaError::Older), "{error}");
+            prepare(&connection).unwrap();
+            prepare(&connection).unwrap();
+            let columns = super::row::COLUMNS;
+            let mut events = connection
+                .prepare(&format!("SELECT {columns} FROM event"))
+                .unwrap();
+            let entries = events.query_map([], super::row::entry).unwrap();
+            let attributes = entries.map(|entry| entry.unwrap().unwrap().attributes);
+            let came: Vec<_> = attributes.map(|it| (it.origin, it.held_for)).collect();
+            assert_eq!(came, [(Origin::Delivery, None); 2]);
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ mod tests {
             connection
                 .execute(
                     "INSERT INTO event VALUES (?1, 'stripe', 'evt_' || ?1, 'a.b', NULL, 0, 5, 'e',
-                        'p', 0, 6, 7, ?1 * 86400000, NULL, 't=6', zeroblob(32), zeroblob(?2), NULL)",
+                        'p', 0, 6, 7, ?1 * 86400000, NULL, 't=6', zeroblob(32), zeroblob(?2), NULL, NULL)",
                     params![sequence, bytes],
                 )
                 .unwrap();
