@@ -172,6 +172,11 @@ impl Table {
         series.collect()
     }
 
+    /// Keeps how long ago it was reviewed, where the clock is set back.
+    pub(crate) fn set_back(&mut self, seconds: u64) {
+        self.reviewed = self.reviewed.minus(seconds);
+    }
+
     /// Returns the series by their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Series)> {
         self.series.iter().map(|(name, one)| (name.as_str(), one))
