@@ -49,7 +49,7 @@ persist!(Season {
     events,
     seconds,
     expected,
-});
+} as "profile of a week");
 
 /// An hour that is over.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +61,18 @@ pub(crate) struct Hour {
 }
 
 impl Season {
+    fn is_sound(&self) -> bool {
+        let shares = self.profile.iter().chain(&self.weeks);
+        let others = [
+            self.level,
+            self.hours,
+            self.events,
+            self.seconds,
+            self.expected,
+        ];
+        shares.chain(&others).all(|value| *value >= 0.0)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             profile: [1.0; HOURS],

@@ -41,7 +41,7 @@ persist!(Series {
     minute,
     in_minute,
     today,
-});
+} as "series");
 
 /// What a series says at the end of a tick.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +71,10 @@ impl Series {
             in_minute: 0,
             today: 0,
         }
+    }
+
+    fn is_sound(&self) -> bool {
+        self.minute < u64::MAX / 2
     }
 
     /// Counts events.

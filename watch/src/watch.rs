@@ -19,8 +19,9 @@ use crate::{
 
 /// Seconds after trouble in which more deliveries are no spike.
 const SPIKE_AFTER_SECONDS: u64 = 300;
-/// Seconds between two ticks from which on nothing of them was watched.
-const GAP_SECONDS: u64 = 3_600;
+/// Seconds between two ticks from which on the clock was set, or nobody was there: a
+/// month. They are no time that was watched.
+const GAP_SECONDS: u64 = 30 * 86_400;
 /// Seconds after an upstream's trouble in which repeats are its retries.
 const RETRIES_SECONDS: u64 = 3_600;
 
