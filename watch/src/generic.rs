@@ -119,8 +119,7 @@ impl Generic {
     }
 
     fn is_sound(&self) -> bool {
-        self.taken < u64::MAX / 2
-            && self.alarmed.is_none_or(|at| at <= self.taken)
+        self.taken < u64::MAX / 2 && self.alarmed.is_none_or(|at| at <= self.taken)
     }
 
     fn is_cooling(&self) -> bool {
