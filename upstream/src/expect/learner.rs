@@ -111,9 +111,7 @@ impl Learner {
     /// [`StoreError`].
     pub(super) fn take(&mut self, entry: &Entry, payload: &[u8]) -> Result<(), StoreError> {
         let attributes = &entry.attributes;
-        // When it came: an import stores later. A gate whose clock is ahead makes nothing
-        // overdue.
-        let at = attributes.received_at.min(entry.stored_at);
+        let at = entry.came_at();
         let at_millis = at.unix_millis();
         self.come_to(at_millis)?;
         let stored = entry.stored_at.unix_millis();
