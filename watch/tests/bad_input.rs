@@ -112,6 +112,31 @@ fn a_count_that_jumps_poisons_no_rate() {
     is_sound(&mut rate, second + 10);
 }
 
+/// A jump before anything was usual is not usual at its hour for years.
+#[test]
+fn a_count_that_jumps_in_the_first_week_is_soon_forgotten() {
+    let mut rate = Rate::new();
+    let jump = 3 * 86_400 + 1_800;
+    let mut second = 0;
+    let mut until = |rate: &mut Rate, end: u64| {
+        while second < end {
+            let events = if second == jump {
+                1_000_000_000
+            } else {
+                steady(second)
+            };
+            rate.observe(at(second), events);
+            second += 10;
+        }
+    };
+    until(&mut rate, WEEK + 3_600);
+    let usual = rate.usual(at(WEEK + jump));
+    assert!((5.0..11.0).contains(&usual), "{usual}");
+    until(&mut rate, 13 * WEEK);
+    let usual = rate.usual(at(13 * WEEK + jump));
+    assert!(usual < 1.8, "{usual}");
+}
+
 #[test]
 fn a_constant_series_never_alarms_and_its_end_does() {
     let mut rate = Rate::new();
