@@ -10,6 +10,7 @@ use super::{
     learner::Learner,
     store::{Hour, Report, Reported, Store},
     told::Told,
+    view::{HOURS, Shown},
 };
 use crate::log::{Attributes, Entry, LogAddress, Origin, Sha256Sum};
 
@@ -243,6 +244,26 @@ fn the_hour_goes_on_over_a_restart() {
         expected: None,
     };
     assert_eq!(again.hour(), Some(expected));
+}
+
+#[test]
+fn an_hour_of_a_clock_that_was_ahead_takes_no_others_place() {
+    let hour = |at: u64| Hour {
+        at: at * 3_600,
+        events: 1,
+        expected: None,
+    };
+    let store = Store::open(None).unwrap();
+    let mut shown = Shown::default();
+    let year = 365 * 24;
+    for at in (1..=400).chain([400 + year, 400, 401]) {
+        store.add_hour(&hour(at)).unwrap();
+        shown.add_hour(hour(at));
+    }
+    let kept: Vec<Hour> = (66..=401).map(hour).collect();
+    assert_eq!(store.hours(1_000).unwrap(), kept);
+    let week = kept.get(kept.len() - HOURS..).unwrap();
+    assert_eq!(shown.hours, week);
 }
 
 #[test]
