@@ -1,4 +1,9 @@
 //! What was learnt is saved and restored whole, or refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests say what they expect by failing"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 
