@@ -253,6 +253,9 @@ impl HttpContext for Stream {
             let status = self.get_http_response_header_bytes(":status");
             let status = status.and_then(|text| str::from_utf8(&text).ok()?.parse().ok());
             let status = status.unwrap_or_default();
+            if let Some(seen) = &mut self.seen_by_watch {
+                seen.answered(status);
+            }
             let instead = self
                 .delivery
                 .answered(status, origin, host::now(), &mut SharedData);

@@ -46,9 +46,13 @@ persist!(Poisson {
     expected,
     seconds,
     all
-});
+} as "cumulative sum");
 
 impl Poisson {
+    fn is_sound(&self) -> bool {
+        self.ratio > 0.0 && self.threshold > 0.0
+    }
+
     /// Watches for `ratio` times the expected rate; positive and not 1.
     pub(crate) fn new(ratio: f64, threshold: f64) -> Self {
         Self {

@@ -118,6 +118,10 @@ impl Generic {
         1.0 - 0.5 * exp(1.0 - surprise)
     }
 
+    fn is_sound(&self) -> bool {
+        self.taken < u64::MAX / 2 && self.alarmed.is_none_or(|at| at <= self.taken)
+    }
+
     fn is_cooling(&self) -> bool {
         self.alarmed
             .is_some_and(|at| (self.taken - at) as f64 <= self.pace.cool_down)
@@ -235,10 +239,10 @@ persist!(Generic {
     least_spread,
     usual,
     alarmed,
-});
+} as "past of a series");
 
 fn push(ring: &mut VecDeque<f64>, value: f64, most: usize) {
-    if ring.len() == most {
+    while ring.len() >= most {
         ring.pop_front();
     }
     ring.push_back(value);

@@ -32,6 +32,7 @@ pub mod generic;
 mod judge;
 mod moments;
 pub mod orders;
+pub mod outbox;
 mod quantile;
 pub mod rate;
 mod season;

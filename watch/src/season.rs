@@ -15,13 +15,16 @@ const KNOWN_AFTER: f64 = 168.0;
 const LEAST_SHARE: f64 = 0.5;
 /// By how many times an hour may differ from what was expected and still be learnt whole.
 const WINSOR: f64 = 2.0;
+/// How many times the next greatest an hour of the first week may be and be learnt whole.
+const FIRST_WINSOR: f64 = 10.0;
 
 /// Profile of the week times a slow level, both learnt an hour at a time.
 ///
 /// Expected rate = level × profile of 168 hours, interpolated between the middles
 /// of hours (multiplicative Holt-Winters without trend, Winters 1960). What an
 /// hour teaches is held within a factor of two of what was expected, and three
-/// standard deviations, so that no burst and no outage becomes the baseline.
+/// standard deviations, so that no burst and no outage becomes the baseline; of the first
+/// week within ten times the next greatest hour, where there is one.
 /// 1.4 KB.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Season {
@@ -49,7 +52,7 @@ persist!(Season {
     events,
     seconds,
     expected,
-});
+} as "profile of a week");
 
 /// An hour that is over.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +64,18 @@ pub(crate) struct Hour {
 }
 
 impl Season {
+    fn is_sound(&self) -> bool {
+        let shares = self.profile.iter().chain(&self.weeks);
+        let others = [
+            self.level,
+            self.hours,
+            self.events,
+            self.seconds,
+            self.expected,
+        ];
+        shares.chain(&others).all(|value| *value >= 0.0)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             profile: [1.0; HOURS],
@@ -171,8 +186,19 @@ impl Season {
         }
     }
 
-    /// Makes rates of the first week shares of their mean.
+    /// Makes rates of the first week shares of their mean. What was usual isn't known yet:
+    /// an hour is held to the others.
     fn normalise(&mut self) {
+        let (mut greatest, mut next) = (0.0_f64, 0.0_f64);
+        for rate in self.profile {
+            next = next.max(rate.min(greatest));
+            greatest = greatest.max(rate);
+        }
+        if next > 0.0 {
+            for rate in &mut self.profile {
+                *rate = rate.min(FIRST_WINSOR * next);
+            }
+        }
         let mean = self.profile.iter().sum::<f64>() / HOURS as f64;
         for share in &mut self.profile {
             *share = if mean > 0.0 { *share / mean } else { 1.0 };

@@ -41,7 +41,7 @@ persist!(Series {
     minute,
     in_minute,
     today,
-});
+} as "series");
 
 /// What a series says at the end of a tick.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +71,10 @@ impl Series {
             in_minute: 0,
             today: 0,
         }
+    }
+
+    fn is_sound(&self) -> bool {
+        self.minute < u64::MAX / 2
     }
 
     /// Counts events.
@@ -170,6 +174,11 @@ impl Table {
             (name.as_str(), &*series, observation)
         });
         series.collect()
+    }
+
+    /// Keeps how long ago it was reviewed, where the clock is set back.
+    pub(crate) fn set_back(&mut self, seconds: u64) {
+        self.reviewed = self.reviewed.minus(seconds);
     }
 
     /// Returns the series by their names.

@@ -60,6 +60,13 @@ impl Standing {
         entries.any(|entry| entry.cause == cause && entry.seen == now)
     }
 
+    /// Keeps how long ago everything was found, where the clock is set back.
+    pub(crate) fn set_back(&mut self, seconds: u64) {
+        for entry in &mut self.verdicts {
+            entry.seen = entry.seen.minus(seconds);
+        }
+    }
+
     /// Takes what was found; returns what is new.
     pub(crate) fn settle(&mut self, now: Time, found: Vec<Finding>) -> Vec<Verdict> {
         self.verdicts

@@ -61,8 +61,26 @@ pub(crate) trait Persist: Sized {
     fn read(input: &mut Input<'_>) -> Result<Self, StateError>;
 }
 
-/// Makes a structure part of a state, field by field.
+/// Makes a structure part of a state, field by field; refused as no `$expected` where
+/// `is_sound` finds what it never writes.
 macro_rules! persist {
+    ($name:ident { $($field:ident),+ $(,)? } as $expected:literal) => {
+        impl $crate::state::Persist for $name {
+            fn write(&self, out: &mut alloc::vec::Vec<u8>) {
+                $($crate::state::Persist::write(&self.$field, out);)+
+            }
+            fn read(
+                input: &mut $crate::state::Input<'_>,
+            ) -> Result<Self, $crate::state::StateError> {
+                let read = Self { $($field: $crate::state::Persist::read(input)?),+ };
+                if read.is_sound() {
+                    Ok(read)
+                } else {
+                    Err(input.wrong_value($expected))
+                }
+            }
+        }
+    };
     ($name:ident { $($field:ident),+ $(,)? }) => {
         impl $crate::state::Persist for $name {
             fn write(&self, out: &mut alloc::vec::Vec<u8>) {

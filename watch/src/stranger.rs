@@ -271,6 +271,21 @@ impl Stranger {
         }
     }
 
+    /// Keeps how long ago everything was seen, where the clock is set back.
+    pub(crate) fn set_back(&mut self, seconds: u64) {
+        self.began = self.began.minus(seconds);
+        let kinds = self.kinds.iter_mut();
+        for value in kinds.flat_map(|known| &mut known.values) {
+            value.first = value.first.minus(seconds);
+            value.last = value.last.minus(seconds);
+        }
+    }
+
+    /// Learns so many seconds longer: it saw nothing of them.
+    pub(crate) fn missed(&mut self, seconds: u64) {
+        self.began = self.began.plus(seconds);
+    }
+
     /// Ends a tick; returns whom to suspect, if anybody.
     pub fn tick(&mut self) -> Option<Suspicion> {
         let suspicion = (self.sum >= THRESHOLD).then(|| Suspicion {

@@ -39,6 +39,13 @@ impl Time {
         }
     }
 
+    /// Returns the time so many seconds sooner; 1970 at the soonest.
+    pub(crate) const fn minus(self, seconds: u64) -> Self {
+        Self {
+            second: self.second.saturating_sub(seconds),
+        }
+    }
+
     /// Returns the hour of the week, 0 to 167 from Thursday 00:00 UTC, and how much
     /// of it is over, 0 to 1.
     pub(crate) fn hour(self) -> (usize, f64) {

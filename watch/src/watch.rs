@@ -20,6 +20,9 @@ use crate::{
 
 /// Seconds after trouble in which more deliveries are no spike.
 const SPIKE_AFTER_SECONDS: u64 = 300;
+/// Seconds between two ticks from which on the clock was set, or nobody was there: a
+/// month. They are no time that was watched.
+const GAP_SECONDS: u64 = 30 * 86_400;
 /// Seconds after an upstream's trouble in which repeats are its retries.
 const RETRIES_SECONDS: u64 = 3_600;
 
@@ -164,8 +167,10 @@ impl Watch {
         self.overdue.count(overdue, due);
     }
 
-    /// Ends a tick; returns what began to be wrong. A time that is not later than the
-    /// last one is passed over, unless the clock was set back by more than an hour.
+    /// Ends a tick; returns what began to be wrong. The time of the last one is passed
+    /// over. A clock that is set back is followed: all that was remembered stays as long
+    /// ago as it was, and rates say nothing until the clock is where it was, an hour at
+    /// most.
     pub fn tick(&mut self, now: Time) -> Vec<Verdict> {
         self.tick_while(now, false)
     }
@@ -173,10 +178,10 @@ impl Watch {
     /// Ends a tick, in which the gate may have shed deliveries: then fewer came to be
     /// counted, and nothing is silent for that.
     pub fn tick_while(&mut self, now: Time, sheds: bool) -> Vec<Verdict> {
-        if now <= self.now && self.now.seconds_since(now) <= 3_600 {
+        if now == self.now {
             return Vec::new();
         }
-        self.now = now;
+        self.follow(now);
         let mut found = self.attacks_and_trouble(now);
         if !found.is_empty() {
             self.troubled = now;
@@ -267,6 +272,24 @@ impl Watch {
     /// [`StateError`]: of another version, damaged, or something else.
     pub fn restore(bytes: &[u8]) -> Result<Self, StateError> {
         state::restore(bytes)
+    }
+
+    /// Goes to a time, and keeps what is remembered of times in its place.
+    fn follow(&mut self, now: Time) {
+        let back = self.now.seconds_since(now);
+        if back > 0 {
+            self.troubled = self.troubled.minus(back);
+            self.upstream_troubled = self.upstream_troubled.minus(back);
+            self.standing.set_back(back);
+            self.stranger.set_back(back);
+            self.types.set_back(back);
+            self.accounts.set_back(back);
+        }
+        let gap = now.seconds_since(self.now);
+        if gap > GAP_SECONDS {
+            self.stranger.missed(gap);
+        }
+        self.now = now;
     }
 
     fn attacks_and_trouble(&mut self, now: Time) -> Vec<Finding> {

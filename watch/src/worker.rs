@@ -225,9 +225,16 @@ impl Worker {
             return acts;
         };
         match holder.state {
-            Known::Asked { until_millis } if now_millis < until_millis => return acts,
+            // A clock that was set back makes neither wait longer.
+            Known::Asked { until_millis }
+                if (1..=RESTORE_MILLIS).contains(&until_millis.saturating_sub(now_millis)) =>
+            {
+                return acts;
+            }
             Known::Asked { .. } => holder.state = Known::Unknown { again: turn },
-            Known::Unknown { again } if turn >= again => {
+            Known::Unknown { again }
+                if !(1..=RESTORE_TICKS).contains(&again.saturating_sub(turn)) =>
+            {
                 holder.state = Known::Unknown {
                     again: turn.saturating_add(RESTORE_TICKS),
                 };

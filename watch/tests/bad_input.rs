@@ -1,8 +1,13 @@
 //! What no sender, clock or file should do, and what it may not do to what was learnt.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use hookgate_watch::generic::{Generic, Pace};
 use hookgate_watch::rate::{Rate, Trend};
+use hookgate_watch::source::Network;
+use hookgate_watch::stranger::Signed;
 use hookgate_watch::time::Time;
+use hookgate_watch::upstream::Answer;
 use hookgate_watch::verdict::Cause;
 use hookgate_watch::watch::Watch;
 
@@ -107,6 +112,31 @@ fn a_count_that_jumps_poisons_no_rate() {
     is_sound(&mut rate, second + 10);
 }
 
+/// A jump before anything was usual is not usual at its hour for years.
+#[test]
+fn a_count_that_jumps_in_the_first_week_is_soon_forgotten() {
+    let mut rate = Rate::new();
+    let jump = 3 * 86_400 + 1_800;
+    let mut second = 0;
+    let mut until = |rate: &mut Rate, end: u64| {
+        while second < end {
+            let events = if second == jump {
+                1_000_000_000
+            } else {
+                steady(second)
+            };
+            rate.observe(at(second), events);
+            second += 10;
+        }
+    };
+    until(&mut rate, WEEK + 3_600);
+    let usual = rate.usual(at(WEEK + jump));
+    assert!((5.0..11.0).contains(&usual), "{usual}");
+    until(&mut rate, 13 * WEEK);
+    let usual = rate.usual(at(13 * WEEK + jump));
+    assert!(usual < 1.8, "{usual}");
+}
+
 #[test]
 fn a_constant_series_never_alarms_and_its_end_does() {
     let mut rate = Rate::new();
@@ -179,4 +209,147 @@ fn the_greatest_numbers_do_no_harm() {
     watch.completed(u32::MAX, 0);
     watch.tick(Time::from_unix_seconds(u64::MAX));
     watch.tick(Time::from_unix_seconds(0));
+}
+
+/// A watch that learnt for nine days: eight to twelve genuine deliveries a tick, and a scanner.
+fn watched() -> (Watch, u64) {
+    let mut watch = Watch::new(at(0));
+    let end = WEEK + 2 * 86_400;
+    assert_eq!(lives(&mut watch, 10, end), []);
+    (watch, end)
+}
+
+fn lives(watch: &mut Watch, from: u64, until: u64) -> Vec<Cause> {
+    let mut said = Vec::new();
+    for second in (from..until).step_by(10) {
+        watch.delivered_many(&signed(1), steady(second) as u32, 0);
+        if second % 20 == 0 {
+            watch.refused(network((second / 20 % 250) as u8), 1);
+        }
+        let verdicts = watch.tick(at(second));
+        said.extend(verdicts.into_iter().map(|verdict| verdict.cause));
+    }
+    said
+}
+
+fn network(number: u8) -> Network {
+    Network::of(IpAddr::V4(Ipv4Addr::new(203, 0, number, 1)))
+}
+
+fn signed(number: u8) -> Signed<'static> {
+    Signed {
+        network: network(number),
+        api_version: None,
+        type_name: "a",
+        account: None,
+    }
+}
+
+/// Forges for some ticks; returns how often that is told.
+fn forge(watch: &mut Watch, from: u64) -> usize {
+    let mut told = 0;
+    for second in (from..from + 50).step_by(10) {
+        watch.delivered_many(&signed(1), steady(second) as u32, 0);
+        watch.refused(network(251), 100);
+        let verdicts = watch.tick(at(second)).into_iter();
+        told += verdicts
+            .filter(|it| it.cause == Cause::ForgedSignatures)
+            .count();
+    }
+    told
+}
+
+#[test]
+fn a_clock_that_steps_back_a_little_makes_no_attack_of_what_is_usual() {
+    for back in [10, 600, 3_000, 3_600, 7_200] {
+        let (mut watch, end) = watched();
+        assert_eq!(
+            lives(&mut watch, end - back, end + 3_600),
+            [],
+            "{back} s back"
+        );
+    }
+}
+
+#[test]
+fn an_attack_while_the_clock_is_back_is_told() {
+    for back in [600, 3_000, 7_200] {
+        let (mut watch, end) = watched();
+        assert_eq!(forge(&mut watch, end - back), 1, "{back} s back");
+    }
+}
+
+/// What a clock that was ahead saw is over when it is over, not when it is late again.
+#[test]
+fn what_stood_while_the_clock_was_ahead_does_not_stand_until_then() {
+    let (mut watch, end) = watched();
+    let ahead = end + 365 * 86_400;
+    watch.tick(at(ahead - 10));
+    assert_eq!(forge(&mut watch, ahead), 1);
+    lives(&mut watch, ahead + 50, ahead + 600);
+    assert_eq!(lives(&mut watch, end, end + 3_600), []);
+    assert!(!watch.stands(Cause::ForgedSignatures));
+    assert_eq!(forge(&mut watch, end + 3_600), 1);
+}
+
+/// One that began with the clock ahead, or before it was set, knows nobody before a week.
+#[test]
+fn who_is_a_stranger_is_known_after_a_week_whatever_the_clock_was() {
+    for began in [0, START + 10 * 365 * 86_400] {
+        let mut watch = Watch::new(Time::from_unix_seconds(began));
+        watch.tick(Time::from_unix_seconds(began + 10));
+        lives(&mut watch, 10, 86_400);
+        forge(&mut watch, 86_400);
+        assert_eq!(watch.forgers(), [], "began at {began}");
+        lives(&mut watch, 86_450, WEEK + 86_400);
+        forge(&mut watch, WEEK + 86_400);
+        assert_eq!(watch.forgers(), [network(251)], "began at {began}");
+        watch.delivered_many(&signed(252), 8, 0);
+        let told = watch.tick(at(WEEK + 86_450));
+        let causes: Vec<Cause> = told.into_iter().map(|verdict| verdict.cause).collect();
+        assert_eq!(causes, [Cause::SecretSuspect], "began at {began}");
+    }
+}
+
+/// What came after trouble with the clock ahead is judged as ever once it is over.
+#[test]
+fn trouble_while_the_clock_was_ahead_hides_nothing_later() {
+    let (mut watch, end) = watched();
+    let ahead = end + 365 * 86_400;
+    watch.tick(at(ahead - 10));
+    for second in (ahead..ahead + 100).step_by(10) {
+        watch.answered_many(Answer::Failed, 1.0, 50);
+        watch.tick(at(second));
+    }
+    assert!(watch.stands(Cause::Cascade));
+    watch.answered_many(Answer::Answered, 0.1, 1_000_000);
+    watch.tick(at(ahead + 100));
+    assert_eq!(lives(&mut watch, end, end + 7_200), []);
+    let (mut storm, mut spike) = (watch.clone(), watch);
+    let mut told = Vec::new();
+    for second in (end + 7_200..end + 7_500).step_by(10) {
+        storm.delivered_many(&signed(1), 10, 50);
+        told.extend(storm.tick(at(second)));
+        spike.delivered_many(&signed(1), 60, 0);
+        told.extend(spike.tick(at(second)));
+    }
+    let mut causes: Vec<Cause> = told.into_iter().map(|verdict| verdict.cause).collect();
+    causes.sort();
+    assert_eq!(causes, [Cause::LegitimateSpike, Cause::DuplicateStorm]);
+}
+
+#[test]
+fn who_is_busy_after_the_clock_was_ahead_gets_a_series() {
+    let mut watch = Watch::new(at(0));
+    for name in 0..64 {
+        watch.came(&name.to_string(), None, 1);
+    }
+    for second in [10, 365 * 86_400, 20, 30] {
+        watch.tick(at(second));
+    }
+    for second in (40..2 * 86_400).step_by(60) {
+        watch.came("new", Some("new"), 1);
+        watch.tick(at(second));
+    }
+    assert!(watch.types().any(|(name, _)| name == "new"));
 }

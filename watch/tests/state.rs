@@ -1,4 +1,9 @@
 //! What was learnt is saved and restored whole, or refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests say what they expect by failing"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -93,6 +98,50 @@ fn every_damage_is_refused() {
     }
 }
 
+/// Puts bytes at a place, so many behind where others are found, and the checksum right.
+fn forged(good: &[u8], found: &[u8], behind: usize, bytes: &[u8]) -> Vec<u8> {
+    let places = good.windows(found.len());
+    let place = places.into_iter().position(|window| window == found);
+    let from = place.unwrap() + behind;
+    let mut forged = good.to_vec();
+    forged[from..from + bytes.len()].copy_from_slice(bytes);
+    seal(&mut forged);
+    forged
+}
+
+/// Makes the checksum right (FNV-1a).
+fn seal(state: &mut [u8]) {
+    let sum = state[14..]
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    state[6..14].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// What would overflow later, or have no limits, is refused and not learnt from.
+#[test]
+fn values_that_no_sum_can_go_on_from_are_refused() {
+    let good = learnt().save();
+    let name = [&12_u32.to_le_bytes()[..], b"invoice.paid"].concat();
+    let pace = [&750_u32.to_le_bytes()[..], &100_f64.to_le_bytes()].concat();
+    let minute = at(9 * 86_400 - 10).as_unix_seconds() / 60;
+    let (threshold, below) = (18_f64.to_le_bytes(), (-18_f64).to_le_bytes());
+    for (found, behind, bytes, expected) in [
+        (&threshold[..], 0, below, "cumulative sum"),
+        (&name, name.len() + 8, below, "profile of a week"),
+        (&pace, pace.len(), [0xff; 8], "past of a series"),
+        (&pace, pace.len(), [0; 8], "past of a series"),
+        (&minute.to_le_bytes(), 0, [0xff; 8], "series"),
+    ] {
+        let refused = Watch::restore(&forged(&good, found, behind, &bytes)).err();
+        let Some(StateError::Value { expected: told, .. }) = refused else {
+            panic!("{expected}: {refused:?}");
+        };
+        assert_eq!(told, expected);
+    }
+}
+
 /// The checksum guards against accidents; what gets past it is still read with care.
 #[test]
 fn values_that_the_watch_never_writes_are_refused() {
@@ -101,12 +150,7 @@ fn values_that_the_watch_never_writes_are_refused() {
     for place in 14..good.len().min(6_000) {
         let mut forged = good.clone();
         forged[place] = 0xff;
-        let sum = forged[14..]
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        forged[6..14].copy_from_slice(&sum.to_le_bytes());
+        seal(&mut forged);
         match Watch::restore(&forged) {
             Ok(mut watch) => {
                 live(&mut watch, 10, 200);

@@ -209,6 +209,24 @@ fn a_clock_that_is_set_back_keeps_nobody_from_looking() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_makes_nobody_wait_for_a_state() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    let began = worker.tick(START, 0, false, &mut board);
+    assert_eq!(began, [Act::Taken, Act::Restore]);
+    // Before an answer came, and when it is to be asked again.
+    for days in 1..3 {
+        let now = START - days * 86_400_000;
+        let acts: Vec<Act> = (0..160)
+            .flat_map(|step| worker.tick(now + step * 250, 0, false, &mut board))
+            .collect();
+        assert!(acts.contains(&Act::Restore), "{days}: {acts:?}");
+        assert!(acts.iter().any(|act| matches!(act, Act::Show(_))));
+        worker.restored(Saved::Unknown).unwrap();
+    }
+}
+
+#[test]
 fn nothing_is_saved_before_it_is_known_what_was() {
     let mut board = Shared::default();
     let mut worker = Worker::new(settings(true), 1);

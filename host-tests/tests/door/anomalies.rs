@@ -313,6 +313,25 @@ async fn requests_that_are_held_open_are_told() -> Result<()> {
     Ok(())
 }
 
+/// Whoever can have events refused has nobody's deliveries shed.
+#[tokio::test]
+async fn an_upstream_that_refuses_is_no_cascade() -> Result<()> {
+    let protect = json!({"protect": {"cascade": true}});
+    let door = Door::open(Setup::shipped(), &protect).await?;
+    door.keeper.kept().event_status = 400;
+    assert_eq!(door.envoy.send(fresh(0)?).await?.status, 400);
+    let ticked = [("result", "ticked")];
+    let since = door.count("hookgate_watch", &ticked).await?;
+    door.expect("hookgate_watch", &ticked, since + 30).await?;
+    let shed = [("action", "shed")];
+    assert_eq!(door.count("hookgate_protected", &shed).await?, 0);
+    door.assert_no_attack_but("none").await?;
+    let cascade = [("kind", "cascade")];
+    let told = door.count("hookgate_anomaly_verdicts", &cascade).await?;
+    assert_eq!(told, 0);
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_upstream_that_fails_is_a_cascade() -> Result<()> {
     let door = Door::open(Setup::shipped(), &json!({})).await?;

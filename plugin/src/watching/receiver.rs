@@ -1,33 +1,20 @@
-//! Who is told verdicts: one at a time, and again after a failure.
+//! Who is told verdicts.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
+use std::cell::{Cell, RefCell};
+
+use hookgate_watch::{
+    alert::MEDIA_TYPE,
+    outbox::{Outbox, Sent},
 };
-
-use hookgate_watch::alert::MEDIA_TYPE;
 use log::warn;
 
 use super::{Answered, FROM_THE_GATE, call, count};
 
-/// How often a verdict is sent, and how long after a failure again.
-const ATTEMPTS: u32 = 3;
-const RETRY_MILLIS: u64 = 2_000;
-
-/// Verdicts that wait to be told, to one receiver.
-const MAX_WAITING: usize = 64;
-
 /// Is told verdicts.
 pub(super) struct Receiver {
     target: Target,
-    waiting: RefCell<VecDeque<Waiting>>,
+    outbox: RefCell<Outbox>,
     call: Cell<Option<u32>>,
-}
-
-struct Waiting {
-    event: String,
-    attempts: u32,
-    due_millis: u64,
 }
 
 pub(super) struct Target {
@@ -40,7 +27,7 @@ impl Receiver {
     pub(super) fn new(target: Target) -> Self {
         Self {
             target,
-            waiting: RefCell::default(),
+            outbox: RefCell::default(),
             call: Cell::new(None),
         }
     }
@@ -51,28 +38,17 @@ impl Receiver {
     }
 
     pub(super) fn take(&self, event: String) {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= MAX_WAITING {
-            waiting.pop_front();
+        if !self.outbox.borrow_mut().take(event) {
             count("alert_failed");
         }
-        waiting.push_back(Waiting {
-            event,
-            attempts: 0,
-            due_millis: 0,
-        });
     }
 
-    /// Sends the oldest that is due, if none is under way.
+    /// Sends what is due.
     pub(super) fn send(&self, now_millis: u64) {
-        if self.call.get().is_some() {
-            return;
-        }
-        let mut waiting = self.waiting.borrow_mut();
-        let Some(first) = waiting.front_mut().filter(|it| it.due_millis <= now_millis) else {
+        let mut outbox = self.outbox.borrow_mut();
+        let Some(event) = outbox.next(now_millis) else {
             return;
         };
-        first.attempts += 1;
         let target = &self.target;
         let headers = [
             (":method", "POST"),
@@ -81,33 +57,26 @@ impl Receiver {
             ("content-type", MEDIA_TYPE),
             FROM_THE_GATE,
         ];
-        match call(&target.cluster, &headers, Some(first.event.as_bytes())) {
+        match call(&target.cluster, &headers, Some(event.as_bytes())) {
             Ok(token) => self.call.set(Some(token)),
-            Err(_) => failed(&mut waiting, now_millis),
+            Err(_) => said(outbox.ended(false, now_millis)),
         }
     }
 
     pub(super) fn answered(&self, answer: &Answered, now_millis: u64) {
         self.call.set(None);
-        let mut waiting = self.waiting.borrow_mut();
-        if answer.is_success() {
-            waiting.pop_front();
-            count("alerted");
-        } else {
-            failed(&mut waiting, now_millis);
-        }
+        let mut outbox = self.outbox.borrow_mut();
+        said(outbox.ended(answer.is_success(), now_millis));
     }
 }
 
-/// Lets the first wait for its next attempt, or gives it up.
-fn failed(waiting: &mut VecDeque<Waiting>, now_millis: u64) {
-    if let Some(first) = waiting.front_mut() {
-        if first.attempts < ATTEMPTS {
-            first.due_millis = now_millis.saturating_add(RETRY_MILLIS);
-            return;
+fn said(sent: Sent) {
+    match sent {
+        Sent::Told => count("alerted"),
+        Sent::Again => {}
+        Sent::GivenUp => {
+            count("alert_failed");
+            warn!("watch: a verdict could not be told, three times");
         }
-        waiting.pop_front();
-        count("alert_failed");
-        warn!("watch: a verdict could not be told, three times");
     }
 }

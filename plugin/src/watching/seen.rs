@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     network: Option<Network>,
     open: Option<Open>,
     buffered: usize,
+    /// What the answer's status says of the upstream.
+    answer: Option<Answer>,
 }
 
 impl Seen {
@@ -47,6 +49,15 @@ impl Seen {
         }
     }
 
+    /// The upstream, or the host for it, answered with this status. One that refuses has
+    /// decided: whoever can have events refused makes no upstream overloaded.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.answer = Some(match status {
+            200..=428 | 430..=499 => Answer::Answered,
+            _ => Answer::Failed,
+        });
+    }
+
     /// Counts what a delivery gave.
     pub(crate) fn count(&self, counts: &[Count], identified: Option<&Identified>) {
         let (mut verified, mut ended, mut millis) = (false, None, None);
@@ -70,11 +81,7 @@ impl Seen {
                 let is_known = matches!(ended, Some(Outcome::Duplicate | Outcome::InProgress));
                 tally.signed(&signed, is_known);
             }
-            if let (Some(ended), Some(millis)) = (ended, millis) {
-                let answer = match ended {
-                    Outcome::Committed | Outcome::PassedThrough => Answer::Answered,
-                    _ => Answer::Failed,
-                };
+            if let (Some(answer), Some(millis)) = (self.answer, millis) {
                 tally.answered(answer, millis);
             }
             if let (Some(Outcome::Refused(code)), Some(network)) = (ended, self.network)

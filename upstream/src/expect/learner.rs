@@ -24,6 +24,8 @@ const TICK: u64 = 10_000;
 const IMPORTED: u64 = 7_200_000;
 /// Milliseconds without another one after which that is over.
 const IMPORTS_REST: u64 = 60_000;
+/// Milliseconds by which a time may be ahead of the clock: of more, the clock was set back.
+const AHEAD: u64 = 3_600_000;
 /// Reports that are read at once.
 const REPORTS: usize = 500;
 
@@ -109,9 +111,7 @@ impl Learner {
     /// [`StoreError`].
     pub(super) fn take(&mut self, entry: &Entry, payload: &[u8]) -> Result<(), StoreError> {
         let attributes = &entry.attributes;
-        // When it came: an import stores later. A gate whose clock is ahead makes nothing
-        // overdue.
-        let at = attributes.received_at.min(entry.stored_at);
+        let at = entry.came_at();
         let at_millis = at.unix_millis();
         self.come_to(at_millis)?;
         let stored = entry.stored_at.unix_millis();
@@ -140,14 +140,22 @@ impl Learner {
     }
 
     /// Takes what was reported up to now, where the log was read to its end; nothing while
-    /// what came long ago is still being stored, of which the rest would seem overdue.
+    /// what came long ago is still being stored, of which the rest would seem overdue. A clock
+    /// that was set back by more than an hour is followed.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(super) fn come_to_now(&mut self, now_millis: u64) -> Result<(), StoreError> {
-        if now_millis < self.importing {
+        if (1..=IMPORTS_REST).contains(&self.importing.saturating_sub(now_millis)) {
             return Ok(());
         }
+        let ahead = now_millis.saturating_add(AHEAD);
+        if self.ticked > ahead {
+            self.ticked = now_millis;
+        }
+        self.rates.follow(now_millis / 1_000, AHEAD / 1_000);
+        // What was reported before the clock was set back keeps no other report waiting.
+        self.take_reports(|at_millis| at_millis > ahead)?;
         self.come_to(now_millis)
     }
 
@@ -156,17 +164,7 @@ impl Learner {
     /// # Errors
     /// [`StoreError`].
     pub(super) fn come_to(&mut self, now_millis: u64) -> Result<(), StoreError> {
-        while let Some(report) = self.next_report(now_millis)? {
-            let got_millis = self.got(&report);
-            let findings = self.expectations.reported(&Outcome {
-                event: event_key(&report),
-                destination: &report.destination,
-                got_millis,
-                at_millis: report.at_millis,
-                completed: report.completed,
-            });
-            self.found.findings.extend(findings);
-        }
+        self.take_reports(|at_millis| at_millis <= now_millis)?;
         if now_millis >= self.ticked.saturating_add(TICK) {
             self.ticked = now_millis;
             let deliveries = &mut self.deliveries;
@@ -239,13 +237,29 @@ impl Learner {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next_report(&mut self, now_millis: u64) -> Result<Option<Report>, StoreError> {
+    /// Takes the next reports, as long as their times are due.
+    fn take_reports(&mut self, is_due: impl Fn(u64) -> bool) -> Result<(), StoreError> {
+        while let Some(report) = self.next_report(&is_due)? {
+            let got_millis = self.got(&report);
+            let findings = self.expectations.reported(&Outcome {
+                event: event_key(&report),
+                destination: &report.destination,
+                got_millis,
+                at_millis: report.at_millis,
+                completed: report.completed,
+            });
+            self.found.findings.extend(findings);
+        }
+        Ok(())
+    }
+
+    fn next_report(&mut self, is_due: impl Fn(u64) -> bool) -> Result<Option<Report>, StoreError> {
         if self.reports.is_empty() {
             let reports = self.store().reports(self.report, REPORTS)?;
             self.reports.extend(reports);
         }
-        let is_due = |(_, report): &mut (i64, Report)| report.at_millis <= now_millis;
-        let Some((number, report)) = self.reports.pop_front_if(is_due) else {
+        let next = (self.reports).pop_front_if(|(_, report)| is_due(report.at_millis));
+        let Some((number, report)) = next else {
             return Ok(None);
         };
         self.report = number;

@@ -90,6 +90,13 @@ impl Rates {
         }
     }
 
+    /// Goes to the clock's second, where that was set back by more than some seconds.
+    pub(super) fn follow(&mut self, second: u64, ahead: u64) {
+        if self.now > second.saturating_add(ahead) {
+            self.now = second - second % TICK_SECONDS;
+        }
+    }
+
     /// Goes on with what an hour had when the server ended.
     pub(super) fn resume(&mut self, hour: Hour) {
         if self.now / HOUR * HOUR == hour.at {

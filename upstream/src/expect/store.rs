@@ -347,7 +347,7 @@ impl Store {
         Ok(told)
     }
 
-    /// Keeps an hour.
+    /// Keeps an hour, the newest: later ones were of a clock that was ahead.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -369,8 +369,11 @@ impl Store {
                 high
             ])?;
         self.0
-            .prepare_cached("DELETE FROM hour WHERE at < ?1")?
-            .execute(params![signed(hour.at) - MAX_HOURS * 3_600])?;
+            .prepare_cached(
+                "DELETE FROM hour WHERE at > ?1 OR at NOT IN (
+                     SELECT at FROM hour ORDER BY at DESC LIMIT ?2)",
+            )?
+            .execute(params![signed(hour.at), MAX_HOURS])?;
         Ok(())
     }
 

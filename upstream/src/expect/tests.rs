@@ -10,6 +10,7 @@ use super::{
     learner::Learner,
     store::{Hour, Report, Reported, Store},
     told::Told,
+    view::{HOURS, Shown},
 };
 use crate::log::{Attributes, Entry, HeldFor, LogAddress, Origin, Sha256Sum};
 
@@ -177,6 +178,50 @@ fn a_report_counts_when_the_log_is_read_up_to_its_time() {
     assert_eq!(found.iter().filter(of_completions).count(), 0, "{found:?}");
 }
 
+/// What the clock said before it was set back keeps neither what is overdue nor reports nor
+/// rates waiting until it says so again, a restart later either.
+#[test]
+fn a_clock_that_was_ahead_hides_nothing_later() {
+    const AHEAD: u64 = 40 * 86_400_000;
+    let mut log = Log::new();
+    let (mut learner, _) = log.learner();
+    let at = usual(&mut log, &mut learner, START, 150);
+    // The clock is ahead: an import, a report, and a look.
+    let (mut entry, payload) = log.event(at + AHEAD, "payout.created", "po_ahead");
+    entry.attributes.received_at = Timestamp::from_unix_millis(at);
+    entry.attributes.origin = Origin::Reconciliation;
+    learner.take(&entry, &payload).unwrap();
+    learner.come_to_now(at + AHEAD + 2 * MINUTE).unwrap();
+    let late = report("evt_unknown", at + AHEAD + 3 * MINUTE);
+    learner.store().report(&late).unwrap();
+    flags(&mut learner);
+    learner.save().unwrap();
+    // It is set back: one payout is completed, one isn't.
+    for restarts in [false, true] {
+        if restarts {
+            learner = log.learner().0;
+        }
+        let at = at + u64::from(restarts) * 20 * MINUTE;
+        for name in ["done", "lost"] {
+            let (entry, payload) = log.event(at, "payout.created", &format!("po_{name}_{at}"));
+            learner.take(&entry, &payload).unwrap();
+            if name == "done" {
+                let report = report(&entry.attributes.id, at + 2_000);
+                learner.store().report(&report).unwrap();
+            }
+        }
+        for minutes in 1..=9 {
+            learner.come_to_now(at + minutes * MINUTE).unwrap();
+        }
+        let found = flags(&mut learner);
+        let found = found.iter().filter(|it| it.kind == Kind::OverdueCompletion);
+        let found: Vec<u64> = found.map(|flag| flag.sequence).collect();
+        assert_eq!(found, [log.sequence], "restarts: {restarts}");
+        let hour = learner.hour().map(|hour| hour.at);
+        assert_eq!(hour, Some((at + 9 * MINUTE) / 3_600_000 * 3_600));
+    }
+}
+
 #[test]
 fn the_first_report_counts_and_the_same_again_is_a_duplicate() {
     let log = Log::new();
@@ -215,6 +260,26 @@ fn the_hour_goes_on_over_a_restart() {
         expected: None,
     };
     assert_eq!(again.hour(), Some(expected));
+}
+
+#[test]
+fn an_hour_of_a_clock_that_was_ahead_takes_no_others_place() {
+    let hour = |at: u64| Hour {
+        at: at * 3_600,
+        events: 1,
+        expected: None,
+    };
+    let store = Store::open(None).unwrap();
+    let mut shown = Shown::default();
+    let year = 365 * 24;
+    for at in (1..=400).chain([400 + year, 400, 401]) {
+        store.add_hour(&hour(at)).unwrap();
+        shown.add_hour(hour(at));
+    }
+    let kept: Vec<Hour> = (66..=401).map(hour).collect();
+    assert_eq!(store.hours(1_000).unwrap(), kept);
+    let week = kept.get(kept.len() - HOURS..).unwrap();
+    assert_eq!(shown.hours, week);
 }
 
 #[test]

@@ -94,8 +94,9 @@ impl Shown {
         }
     }
 
+    /// Adds the newest hour: later ones were of a clock that was ahead.
     pub(super) fn add_hour(&mut self, hour: Hour) {
-        self.hours.retain(|known| known.at != hour.at);
+        self.hours.retain(|known| known.at < hour.at);
         self.hours.push(hour);
         let surplus = self.hours.len().saturating_sub(HOURS);
         self.hours.drain(..surplus);

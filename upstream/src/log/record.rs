@@ -149,6 +149,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Returns when it came: an import is stored later, and the clock of a gate may be ahead.
+    pub(crate) fn came_at(&self) -> Timestamp {
+        self.attributes.received_at.min(self.stored_at)
+    }
+
     /// Checks that a payload read from the log is the one that was appended, or
     /// nothing where it was redacted.
     ///

@@ -9,7 +9,7 @@ use hookgate_watch::{
 };
 
 use super::{ReplayError, Replayed, Said};
-use crate::log::Reader;
+use crate::log::{Entry, Reader};
 
 /// Events that are read at once.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -38,13 +38,17 @@ pub(super) async fn replay(reader: &Reader) -> Result<Replayed, ReplayError> {
         from = last.sequence + 1;
         let entries = found.iter().map(|(entry, _)| entry);
         for entry in entries.filter(|entry| entry.attributes.origin.name().is_none()) {
-            let attributes = &entry.attributes;
-            let second = attributes.received_at.unix_seconds();
-            let history = history.get_or_insert_with(|| History::new(second));
-            history.take(second, &attributes.type_name, attributes.account.as_deref());
+            read(&mut history, entry);
         }
     }
     Ok(history.map(History::end).unwrap_or_default())
+}
+
+fn read(history: &mut Option<History>, entry: &Entry) {
+    let attributes = &entry.attributes;
+    let second = entry.came_at().unix_seconds();
+    let history = history.get_or_insert_with(|| History::new(second));
+    history.take(second, &attributes.type_name, attributes.account.as_deref());
 }
 
 struct History {
@@ -118,7 +122,48 @@ fn said(verdict: Verdict) -> Said {
 mod tests {
     use super::*;
 
+    use hookgate_core::{identity::Source, time::Timestamp};
+
+    use crate::log::{Attributes, Origin, Sha256Sum};
+
     const START: u64 = 1_760_000_000;
+
+    fn entry(received: u64, stored: u64) -> Entry {
+        Entry {
+            sequence: 1,
+            stored_at: Timestamp::from_unix_seconds(stored),
+            size: 0,
+            redacted: false,
+            attributes: Attributes {
+                source: Source::new("stripe").unwrap(),
+                id: "evt_1".to_owned(),
+                type_name: "invoice.paid".to_owned(),
+                account: None,
+                livemode: None,
+                time: None,
+                origin: Origin::Delivery,
+                endpoint: "stripe".to_owned(),
+                secret_name: String::new(),
+                unsigned_attributes: false,
+                signed_at: None,
+                received_at: Timestamp::from_unix_seconds(received),
+                traceparent: None,
+                signature: String::new(),
+                sha256: Sha256Sum::of(b""),
+            },
+        }
+    }
+
+    #[test]
+    fn a_gate_whose_clock_was_ahead_makes_no_silence() {
+        let mut history = None;
+        for second in (START..START + 9 * 86_400).step_by(300) {
+            read(&mut history, &entry(second, second));
+        }
+        let end = START + 9 * 86_400;
+        read(&mut history, &entry(end + 86_400, end));
+        assert_eq!(history.unwrap().end().said, []);
+    }
 
     /// An event every five minutes for nine days, and one half a day later.
     #[test]

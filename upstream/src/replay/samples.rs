@@ -27,6 +27,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<(u64, f64)>, ReplayError> {
         path: path.to_owned(),
         error,
     })?;
+    // What spreadsheets begin a file with.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut samples = Vec::new();
     for (number, line) in text.lines().enumerate() {
         match sample(line) {
@@ -152,6 +154,20 @@ mod tests {
         for line in ["timestamp,value", "2026-11-24,1", "1795478400", ""] {
             assert_eq!(sample(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_spreadsheet_writes_is_read_from_its_first_line_on() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(
+            file.path(),
+            "\u{feff}1795478400,1\r\n1795478700,NaN\r\n\r\n",
+        )
+        .unwrap();
+        let samples = read(file.path()).unwrap();
+        assert_eq!(samples.len(), 2);
+        assert_eq!(samples[0], (1_795_478_400, 1.0));
+        assert!(replay(&samples).said.is_empty());
     }
 
     /// A fortnight of counts, five minutes each, that end in silence.

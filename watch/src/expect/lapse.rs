@@ -56,7 +56,7 @@ persist!(Lapses {
     before,
     reference,
     stands
-});
+} as "share of cases");
 
 /// More lapses than usual.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +70,18 @@ pub(super) struct Excess {
 }
 
 impl Lapses {
+    fn is_sound(&self) -> bool {
+        let counts = [
+            (self.taught, LEARNING),
+            (self.block, BLOCK),
+            (self.newest, HALF),
+            (self.before, HALF),
+        ];
+        counts
+            .iter()
+            .all(|((lapses, cases), most)| lapses <= cases && cases <= most)
+    }
+
     pub(super) const fn new() -> Self {
         Self {
             cases: 0,
@@ -176,6 +188,7 @@ fn tail(lapsed: u32, cases: u32, usual: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{self, StateError};
 
     fn judge(lapses: &mut Lapses, cases: u32, every: u32) -> Vec<Excess> {
         let judged = (1..=cases).filter_map(|case| lapses.judge(case % every == 0, 100));
@@ -218,6 +231,24 @@ mod tests {
         assert!(lapses.usual < 0.002, "{}", lapses.usual);
         judge(&mut lapses, 10_000, 20);
         assert!(lapses.usual < 0.006, "{}", lapses.usual);
+    }
+
+    #[test]
+    fn counts_that_can_not_be_are_no_state() {
+        for counts in [(0, u32::MAX), (2, 1)] {
+            for place in 0..4 {
+                let mut lapses = Lapses::new();
+                let places = [
+                    &mut lapses.taught,
+                    &mut lapses.block,
+                    &mut lapses.newest,
+                    &mut lapses.before,
+                ];
+                *places[place] = counts;
+                let read: Result<Lapses, _> = state::restore(&state::save(&lapses));
+                assert!(matches!(read, Err(StateError::Value { .. })), "{read:?}");
+            }
+        }
     }
 
     #[test]

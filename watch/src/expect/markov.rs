@@ -33,7 +33,7 @@ struct Counts {
     next: Vec<(Name, u32)>,
 }
 
-persist!(Counts { total, next });
+persist!(Counts { total, next } as "counts of types");
 
 /// How likely a type was.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,6 +81,10 @@ impl Markov {
 }
 
 impl Counts {
+    fn is_sound(&self) -> bool {
+        self.total < MEMORY && self.next.iter().all(|(_, count)| *count <= self.total)
+    }
+
     fn of(&self, name: Name) -> u32 {
         let found = self.next.iter().find(|(known, _)| *known == name);
         found.map_or(0, |(_, count)| *count)
@@ -112,6 +116,17 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{self, StateError};
+
+    #[test]
+    fn counts_that_can_not_be_are_no_state() {
+        for (total, count) in [(MEMORY, 0), (1, 2)] {
+            let next = [(Name(0), count)].into();
+            let saved = state::save(&Counts { total, next });
+            let read: Result<Counts, _> = state::restore(&saved);
+            assert!(matches!(read, Err(StateError::Value { .. })), "{read:?}");
+        }
+    }
 
     #[test]
     fn a_type_that_never_came_there_is_unlikely_once() {
