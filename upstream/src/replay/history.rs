@@ -142,6 +142,7 @@ mod tests {
                 livemode: None,
                 time: None,
                 origin: Origin::Delivery,
+                held_for: None,
                 endpoint: "stripe".to_owned(),
                 secret_name: String::new(),
                 unsigned_attributes: false,
