@@ -15,7 +15,8 @@ use crate::{
 const KNOWN: usize = 512;
 /// Seconds before which nothing is judged: a week.
 const LEARNING_SECONDS: u64 = 7 * 86_400;
-/// Seconds after which a value that went on being seen is known: six hours.
+/// Seconds since a value was seen first in which it is new, however seldom it came: six
+/// hours. Whoever is patient is no stranger; what a thief does at once is told.
 const PROBATION_SECONDS: u64 = 6 * 3_600;
 /// Where the sum of surprises alarms, in natural units of information.
 const THRESHOLD: f64 = 30.0;
