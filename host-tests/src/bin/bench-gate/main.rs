@@ -65,7 +65,10 @@ async fn measure(plan: &Plan, doors: &[Running], size: usize) -> Result<Vec<(Kin
     // The first round warms up: connections, caches, the compiler.
     for round in 0..=plan.rounds {
         for (kind, rounds) in &mut results {
-            for (index, (door, running)) in plan.doors.iter().zip(doors).enumerate() {
+            // Who comes first changes: it finds what the one before left in caches.
+            let turns = plan.doors.iter().zip(doors).enumerate();
+            let turns = turns.cycle().skip(round).take(doors.len());
+            for (index, (door, running)) in turns {
                 if !door.takes(*kind) {
                     continue;
                 }
