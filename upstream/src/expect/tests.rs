@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use hookgate_core::{identity::Source, time::Timestamp};
+use hookgate_core::time::Timestamp;
 use hookgate_watch::expect::{Finding, Flag, Kind};
 
 use super::{
@@ -47,22 +47,9 @@ impl Log {
         let payload = format!(r#"{{"data": {{"object": {{"id": "{object}"}}}}}}"#).into_bytes();
         let at = Timestamp::from_unix_millis(at_millis);
         let attributes = Attributes {
-            source: Source::new("stripe").unwrap(),
-            id: format!("evt_{}", self.sequence),
             type_name: type_name.to_owned(),
-            account: None,
-            livemode: None,
-            time: None,
-            origin: Origin::Delivery,
-            held_for: None,
-            endpoint: "stripe".to_owned(),
-            secret_name: String::new(),
-            unsigned_attributes: false,
-            signed_at: None,
-            received_at: at,
-            traceparent: None,
-            signature: String::new(),
             sha256: Sha256Sum::of(&payload),
+            ..Attributes::sample(&format!("evt_{}", self.sequence), at)
         };
         let entry = Entry {
             sequence: self.sequence,

@@ -266,6 +266,31 @@ impl FromStr for Sha256Sum {
 }
 
 #[cfg(test)]
+impl Attributes {
+    /// An event for tests, that has nothing that an event need not have.
+    pub(crate) fn sample(id: &str, received_at: Timestamp) -> Self {
+        Self {
+            source: Source::new("stripe").unwrap(),
+            id: id.to_owned(),
+            type_name: "invoice.paid".to_owned(),
+            account: None,
+            livemode: None,
+            time: None,
+            origin: Origin::Delivery,
+            held_for: None,
+            endpoint: "stripe".to_owned(),
+            secret_name: "primary".to_owned(),
+            unsigned_attributes: false,
+            signed_at: None,
+            received_at,
+            traceparent: None,
+            signature: String::new(),
+            sha256: Sha256Sum::of(b"{}"),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::{Sha256Sum, Sha256SumError};
 

@@ -122,9 +122,9 @@ fn said(verdict: Verdict) -> Said {
 mod tests {
     use super::*;
 
-    use hookgate_core::{identity::Source, time::Timestamp};
+    use hookgate_core::time::Timestamp;
 
-    use crate::log::{Attributes, Origin, Sha256Sum};
+    use crate::log::Attributes;
 
     const START: u64 = 1_760_000_000;
 
@@ -134,24 +134,7 @@ mod tests {
             stored_at: Timestamp::from_unix_seconds(stored),
             size: 0,
             redacted: false,
-            attributes: Attributes {
-                source: Source::new("stripe").unwrap(),
-                id: "evt_1".to_owned(),
-                type_name: "invoice.paid".to_owned(),
-                account: None,
-                livemode: None,
-                time: None,
-                origin: Origin::Delivery,
-                held_for: None,
-                endpoint: "stripe".to_owned(),
-                secret_name: String::new(),
-                unsigned_attributes: false,
-                signed_at: None,
-                received_at: Timestamp::from_unix_seconds(received),
-                traceparent: None,
-                signature: String::new(),
-                sha256: Sha256Sum::of(b""),
-            },
+            attributes: Attributes::sample("evt_1", Timestamp::from_unix_seconds(received)),
         }
     }
 

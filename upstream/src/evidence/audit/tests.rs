@@ -6,7 +6,7 @@ use hookgate_core::{identity::Source, time::Timestamp};
 use super::{Audit, AuditError, Verdict};
 use crate::{
     evidence::{Chain, Finding, Head, Kind, Link, LogId, Redaction},
-    log::{Attributes, Damage, Entry, Origin, Sha256Sum},
+    log::{Attributes, Damage, Entry, Sha256Sum},
 };
 
 const LOG: LogId = LogId::new([7; 16]);
@@ -17,24 +17,7 @@ fn entry(sequence: u64) -> Entry {
         stored_at: Timestamp::from_unix_seconds(sequence),
         size: 2,
         redacted: false,
-        attributes: Attributes {
-            source: Source::new("stripe").unwrap(),
-            id: format!("evt_{sequence}"),
-            type_name: "invoice.paid".to_owned(),
-            account: None,
-            livemode: None,
-            time: None,
-            origin: Origin::Delivery,
-            held_for: None,
-            endpoint: "stripe".to_owned(),
-            secret_name: "primary".to_owned(),
-            unsigned_attributes: false,
-            signed_at: None,
-            received_at: Timestamp::from_unix_seconds(1),
-            traceparent: None,
-            signature: "t=1".to_owned(),
-            sha256: Sha256Sum::of(b"{}"),
-        },
+        attributes: Attributes::sample(&format!("evt_{sequence}"), Timestamp::from_unix_seconds(1)),
     }
 }
 

@@ -352,33 +352,22 @@ fn is_recoverable(failure: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use hookgate_core::{identity::Source, time::Timestamp};
+    use hookgate_core::time::Timestamp;
     use rusqlite::Connection;
     use tokio::sync::{mpsc, oneshot};
 
     use super::{Append, Work, Writer, is_recoverable};
-    use crate::log::{Appended, Attributes, LogError, Origin, Record, Sha256Sum, sqlite::schema};
+    use crate::log::{Appended, Attributes, LogError, Record, Sha256Sum, sqlite::schema};
 
     fn record(id: &str, payload_bytes: usize) -> Record {
         let payload = Bytes::from(vec![b'x'; payload_bytes]);
         Record {
             attributes: Attributes {
-                source: Source::new("stripe").unwrap(),
-                id: id.to_owned(),
-                type_name: "invoice.paid".to_owned(),
-                account: None,
                 livemode: Some(false),
-                time: None,
-                origin: Origin::Delivery,
-                held_for: None,
-                endpoint: "stripe".to_owned(),
-                secret_name: "primary".to_owned(),
-                unsigned_attributes: false,
                 signed_at: Some(Timestamp::from_unix_seconds(1_760_000_000)),
-                received_at: Timestamp::from_unix_seconds(1_760_000_001),
-                traceparent: None,
                 signature: "t=1760000000,v1=0".to_owned(),
                 sha256: Sha256Sum::of(&payload),
+                ..Attributes::sample(id, Timestamp::from_unix_seconds(1_760_000_001))
             },
             payload,
         }

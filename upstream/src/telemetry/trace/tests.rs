@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use hookgate_core::{identity::Source, time::Timestamp, trace::TraceParent};
+use hookgate_core::{time::Timestamp, trace::TraceParent};
 use opentelemetry::trace::{Status, TracerProvider as _};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -8,7 +8,7 @@ use opentelemetry_sdk::{
 };
 
 use super::Tracer;
-use crate::log::{Attributes, Entry, Origin, Sha256Sum};
+use crate::log::{Attributes, Entry};
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -45,22 +45,8 @@ fn entry(traceparent: Option<&str>) -> Entry {
         size: 2,
         redacted: false,
         attributes: Attributes {
-            source: Source::new("stripe").unwrap(),
-            id: "evt_1".to_owned(),
-            type_name: "invoice.paid".to_owned(),
-            account: None,
-            livemode: None,
-            time: None,
-            origin: Origin::Delivery,
-            held_for: None,
-            endpoint: "stripe".to_owned(),
-            secret_name: "primary".to_owned(),
-            unsigned_attributes: false,
-            signed_at: None,
-            received_at: at,
             traceparent: traceparent.map(|text| TraceParent::parse(text.as_bytes()).unwrap()),
-            signature: String::new(),
-            sha256: Sha256Sum::of(b"{}"),
+            ..Attributes::sample("evt_1", at)
         },
     }
 }

@@ -12,7 +12,7 @@ use super::super::{Client, send};
 use crate::{
     delivery::Delivery,
     destinations::{Place, destination},
-    harness::until,
+    harness::{Server, until},
     nats_server::Nats,
     receiver::{Reaction, Receiver},
 };
@@ -53,9 +53,15 @@ fn consumers(nats: &Nats) -> u64 {
     monitored(nats, "/jsz")["consumers"].as_u64().unwrap()
 }
 
-#[test]
-fn pages_on_nats_share_one_connection() {
-    let nats = Nats::start_with("max_payload: 4MB\nhttp: \"127.0.0.1:-1\"");
+/// A server of which a destination refused one event, and its pages.
+struct Parked {
+    _server: Server,
+    client: Client,
+    _orders: Receiver,
+    _place: Place,
+}
+
+fn parked(nats: &Nats) -> Parked {
     let orders = Receiver::start(|_, _| Reaction::Status(422));
     let place = Place::new(&nats.address(), &destination("orders", &orders.url(), ""));
     let server = place.start();
@@ -64,6 +70,19 @@ fn pages_on_nats_share_one_connection() {
     until("it is parked", || {
         client.get("/review").body.contains("evt_1").then_some(())
     });
+    Parked {
+        _server: server,
+        client,
+        _orders: orders,
+        _place: place,
+    }
+}
+
+#[test]
+fn pages_on_nats_share_one_connection() {
+    let nats = Nats::start_with("max_payload: 4MB\nhttp: \"127.0.0.1:-1\"");
+    let scene = parked(&nats);
+    let client = &scene.client;
     let before = connections(&nats);
     for page in PAGES.into_iter().cycle().take(4 * PAGES.len()) {
         assert_eq!(client.get(page).status, 200, "{page}");
@@ -75,14 +94,8 @@ fn pages_on_nats_share_one_connection() {
 #[test]
 fn pages_on_nats_leave_no_consumers_behind() {
     let nats = Nats::start_with("max_payload: 4MB\nhttp: \"127.0.0.1:-1\"");
-    let orders = Receiver::start(|_, _| Reaction::Status(422));
-    let place = Place::new(&nats.address(), &destination("orders", &orders.url(), ""));
-    let server = place.start();
-    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
-    let client = Client::new(server.metrics());
-    until("it is parked", || {
-        client.get("/review").body.contains("evt_1").then_some(())
-    });
+    let scene = parked(&nats);
+    let client = &scene.client;
     // What the server itself begins to read goes on; what pages have had doesn't.
     const KEPT: u64 = 8;
     const ROUNDS: usize = 20;
@@ -103,14 +116,8 @@ fn pages_on_nats_leave_no_consumers_behind() {
 #[test]
 fn while_nats_is_away_pages_say_so_and_then_they_are_back() {
     let mut nats = Nats::start();
-    let orders = Receiver::start(|_, _| Reaction::Status(422));
-    let place = Place::new(&nats.address(), &destination("orders", &orders.url(), ""));
-    let server = place.start();
-    assert_eq!(Delivery::new("evt_1").send(&server).outcome().1, "stored");
-    let client = Client::new(server.metrics());
-    until("it is parked", || {
-        client.get("/review").body.contains("evt_1").then_some(())
-    });
+    let scene = parked(&nats);
+    let client = &scene.client;
     nats.kill();
     let lost = "the connection was lost and is being renewed";
     until("every page says so", || {
