@@ -12,8 +12,9 @@ const MAGIC: [u8; 4] = *b"HGWT";
 const VERSION: u16 = 2;
 /// The earliest form that is read: without suspects.
 const WITHOUT_SUSPECTS: u16 = 1;
-/// Magic, version and checksum.
-const HEAD: usize = 4 + 2 + 8;
+/// Where the checksum begins, behind magic and version; and where it ends.
+const CHECKSUM: usize = 4 + 2;
+const HEAD: usize = CHECKSUM + 8;
 
 /// Says why saved bytes are not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,13 +100,22 @@ pub(crate) use persist;
 /// Returns the bytes of a state: magic, version, checksum (FNV-1a, 64 bits, against
 /// accidents and not against forgers), value. Little-endian.
 pub(crate) fn save(value: &impl Persist) -> Vec<u8> {
-    let mut body = Vec::new();
-    value.write(&mut body);
-    let mut out = Vec::with_capacity(HEAD + body.len());
+    save_within(0, value)
+}
+
+/// As [`save`], with room for so many bytes from the start: a module's memory never
+/// shrinks, and bytes that grow are there twice while they do.
+pub(crate) fn save_within(room: usize, value: &impl Persist) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD + room);
     out.extend(MAGIC);
     out.extend(VERSION.to_le_bytes());
-    out.extend(checksum(&body).to_le_bytes());
-    out.extend(body);
+    out.extend([0; HEAD - CHECKSUM]);
+    value.write(&mut out);
+    if let Some((head, body)) = out.split_at_mut_checked(HEAD)
+        && let Some(place) = head.get_mut(CHECKSUM..)
+    {
+        place.copy_from_slice(&checksum(body).to_le_bytes());
+    }
     out
 }
 

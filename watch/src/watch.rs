@@ -35,6 +35,10 @@ pub enum Identity {
     Known,
 }
 
+/// Bytes that a series takes when it is saved, at most, and all the rest.
+const SAVED_SERIES_BYTES: usize = 38_000;
+const SAVED_REST_BYTES: usize = 128_000;
+
 /// Everything that is watched.
 ///
 /// Tell it what happens when it happens, and [`tick`](Self::tick) every ten seconds:
@@ -263,7 +267,8 @@ impl Watch {
 
     /// Returns what was learnt as bytes for [`restore`](Self::restore).
     pub fn save(&self) -> Vec<u8> {
-        state::save(self)
+        let series = 1 + self.types.iter().count() + self.accounts.iter().count();
+        state::save_within(series * SAVED_SERIES_BYTES + SAVED_REST_BYTES, self)
     }
 
     /// Reads what [`save`](Self::save) returned.
