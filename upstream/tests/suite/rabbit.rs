@@ -201,8 +201,17 @@ fn keeps_every_promise_over_a_killed_broker() {
     second.until_waiting();
     log.own_server().restart();
     let second = second.until_served(PATIENCE);
-    let answer = Delivery::new("evt_next").send(&second);
-    assert_eq!(answer.outcome(), (200, "stored", None));
+    // A broker that has just begun may be slow for a moment, which is told.
+    until("the next event is stored", || {
+        let answer = Delivery::new("evt_next").send(&second);
+        match answer.outcome() {
+            (200, "stored", None) => Some(()),
+            refused => {
+                assert_eq!(refused, (503, "unavailable", None));
+                None
+            }
+        }
+    });
 }
 
 #[test]
