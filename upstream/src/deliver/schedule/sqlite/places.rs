@@ -97,19 +97,7 @@ pub(super) fn add(
             .query_row(params![name, object], |row| row.get(0))?,
     };
     let state = if behind { State::Behind } else { State::Fresh };
-    connection
-        .prepare_cached(
-            "INSERT INTO job (destination, sequence, state, attempts, first_at, due_at, object)
-             VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            name,
-            signed(sequence),
-            state as i64,
-            millis(now),
-            object
-        ])?;
-    Ok(())
+    insert(connection, name, sequence, object, now, (state, None))
 }
 
 /// Takes an event of the log in that waits for a person before its first attempt. It
@@ -121,18 +109,31 @@ pub(super) fn hold(
     object: Option<&[u8]>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let held = (State::Parked, Some(ParkReason::Held));
+    insert(connection, name, sequence, object, now, held)
+}
+
+fn insert(
+    connection: &Connection,
+    name: &str,
+    sequence: u64,
+    object: Option<&[u8]>,
+    now: Timestamp,
+    (state, reason): (State, Option<ParkReason>),
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO job
                  (destination, sequence, state, attempts, first_at, due_at, object, reason)
-             VALUES (?1, ?2, 3, 0, ?3, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             name,
             signed(sequence),
+            state as i64,
             millis(now),
             object,
-            ParkReason::Held.as_str()
+            reason.map(ParkReason::as_str)
         ])?;
     Ok(())
 }
