@@ -232,11 +232,6 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
         engine.reviewer(),
         metrics.clone(),
     )?;
-    info!(%address, log = %settings.log, verified_sources = sources, "listening");
-    if let Some(path) = &settings.ready_file {
-        announce(path, address)?;
-    }
-
     let appender = Arc::new(Appender::new(log, metrics.clone(), tracer, news));
     let door = gate_watch::Door::new(settings.acceptance.gate_tokens.clone(), listen.ip());
     let kept = gate_watch::Kept::new(store, metrics);
@@ -253,6 +248,11 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
             reports.clone(),
             expecting.view(),
         );
+    }
+    // Last: who waits for it finds the console with its log, and not still waiting.
+    info!(%address, log = %settings.log, verified_sources = sources, "listening");
+    if let Some(path) = &settings.ready_file {
+        announce(path, address)?;
     }
     let repeating = reconcile.zip(reports).map(|(settings, reports)| {
         Repeating::start(settings, Arc::clone(&appender), max_payload_bytes, reports)
