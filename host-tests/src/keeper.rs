@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
+use hookgate_watch::parts::Head;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -18,14 +19,16 @@ use tokio::task::AbortHandle;
 /// What it does and has got.
 #[derive(Debug)]
 pub struct Kept {
-    /// What it gives back; `None`: it says 503.
-    pub state: Option<Bytes>,
+    /// The parts that it gives back; `None`: it says 503.
+    pub state: Option<Vec<Bytes>>,
     /// What it answers to events.
     pub event_status: u16,
     /// How many verdicts it refuses with 503 before it takes one.
     pub refusals: usize,
-    /// States that were saved.
-    pub saved: Vec<Bytes>,
+    /// Parts of a state that isn't whole yet.
+    pub saving: Vec<Bytes>,
+    /// States that were saved, each in its parts.
+    pub saved: Vec<Vec<Bytes>>,
     /// Verdicts that were told, with the path that they came to.
     pub told: Vec<(String, Value)>,
 }
@@ -50,6 +53,7 @@ impl Keeper {
             state: None,
             event_status: 200,
             refusals: 0,
+            saving: Vec::new(),
             saved: Vec::new(),
             told: Vec::new(),
         }));
@@ -102,14 +106,14 @@ async fn answer(
     let (status, body) = match (&head.method, path.as_str()) {
         (&Method::POST, "/v1/events") => (kept.event_status, Bytes::new()),
         _ if !is_gate => (403, Bytes::new()),
-        (&Method::GET, "/v1/watch/state") => match kept.state.clone() {
-            Some(state) => (200, state),
+        (&Method::GET, "/v1/watch/state") => match &kept.state {
+            Some(parts) => match parts.get(part_of(head.uri.query())) {
+                Some(part) => (200, part.clone()),
+                None => (404, Bytes::new()),
+            },
             None => (503, Bytes::new()),
         },
-        (&Method::PUT, "/v1/watch/state") => {
-            kept.saved.push(body);
-            (204, Bytes::new())
-        }
+        (&Method::PUT, "/v1/watch/state") => (kept.save(body)?, Bytes::new()),
         (&Method::POST, _) if kept.refusals > 0 => {
             kept.refusals -= 1;
             (503, Bytes::new())
@@ -121,6 +125,33 @@ async fn answer(
         _ => (404, Bytes::new()),
     };
     Ok(Response::builder().status(status).body(Full::new(body))?)
+}
+
+impl Kept {
+    /// Takes a part behind the one before it; returns what it answers.
+    fn save(&mut self, part: Bytes) -> Result<u16> {
+        let head = Head::of(&part)?;
+        let place = usize::try_from(head.number)?;
+        if place == 0 {
+            self.saving.clear();
+        }
+        if place != self.saving.len() {
+            return Ok(409);
+        }
+        self.saving.push(part);
+        if head.is_last {
+            let whole = std::mem::take(&mut self.saving);
+            self.saved.push(whole);
+        }
+        Ok(204)
+    }
+}
+
+/// Returns the place that a query names; the first without one.
+fn part_of(query: Option<&str>) -> usize {
+    let mut fields = query.unwrap_or_default().split('&');
+    let place = fields.find_map(|field| field.strip_prefix("part=")?.parse().ok());
+    place.unwrap_or_default()
 }
 
 fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {

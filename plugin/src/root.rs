@@ -51,9 +51,9 @@ impl Context for Root {
         if let Some(watching) = &ready.watching {
             let number = status.as_deref().map(str::from_utf8);
             let number = number.and_then(|text| text.ok()?.parse().ok());
-            let body = watching
-                .reads(token)
-                .then(|| self.get_http_call_response_body(0, body_bytes));
+            let worth_reading = watching.worth_reading(token, body_bytes);
+            let body =
+                (worth_reading > 0).then(|| self.get_http_call_response_body(0, worth_reading));
             let answer = Answered {
                 status: number.unwrap_or_default(),
                 body: body.flatten().unwrap_or_default(),

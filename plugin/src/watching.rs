@@ -2,7 +2,8 @@
 //! it wants done to the host.
 //!
 //! Requests only count, in the memory of their VM. On its tick a VM does what its
-//! [`Worker`] asks for. Calls go out from ticks alone, and each kind one at a time.
+//! [`Worker`] asks for. Calls go out from ticks and from answers to others, and each
+//! kind one at a time.
 
 mod receiver;
 mod seen;
@@ -23,6 +24,7 @@ use hookgate_core::{
 use hookgate_watch::{
     alert::Alert,
     orders::Protect,
+    parts::{MAX_PART_BYTES, Wanted},
     source::Network,
     verdict::{Cause, Verdict},
     worker::{Act, Board, Place, Saved, Settings, Worker},
@@ -149,28 +151,30 @@ impl Watching {
 
     /// Takes the answer to a call; tells whether it was one of its own.
     pub(crate) fn answered(&self, token: u32, answer: &Answered) -> bool {
+        let now = host::now();
         if self.restoring.get() == Some(token) {
             self.restoring.set(None);
-            self.restored(answer);
+            self.restored(answer, now);
         } else if self.saving.get() == Some(token) {
             self.saving.set(None);
-            count(if answer.is_success() {
-                "saved"
-            } else {
-                "save_failed"
-            });
+            self.saved(answer.is_success(), now);
         } else {
             let Some(receiver) = self.receivers.iter().find(|it| it.asked(token)) else {
                 return false;
             };
-            receiver.answered(answer, host::now().unix_millis());
+            receiver.answered(answer, now.unix_millis());
         }
         true
     }
 
-    /// Tells whether the whole body of an answer is worth reading.
-    pub(crate) fn reads(&self, token: u32) -> bool {
-        self.restoring.get() == Some(token)
+    /// Returns how many bytes of an answer's body are worth reading.
+    pub(crate) fn worth_reading(&self, token: u32, body_bytes: usize) -> usize {
+        if self.restoring.get() == Some(token) {
+            // One more: what is longer is no part, and is refused as damaged.
+            body_bytes.min(MAX_PART_BYTES + 1)
+        } else {
+            0
+        }
     }
 
     fn act(&self, act: Act, now: Timestamp) {
@@ -179,8 +183,14 @@ impl Watching {
                 count("taken");
                 info!("watch: this worker looks from now on");
             }
-            Act::Restore => self.restore(),
-            Act::Save(state) => self.save(&state),
+            Act::Restore(wanted) => self.restore(wanted, now),
+            Act::Restored => {
+                count("restored");
+                info!("watch: restored what was saved");
+            }
+            Act::BeginsAnew => info!("watch: nothing was saved yet"),
+            Act::Save(part) => self.save(&part, now),
+            Act::Saved => count("saved"),
             Act::Tell(verdict) => self.tell(&verdict, now),
             Act::Show(scores) => {
                 count("ticked");
@@ -201,35 +211,33 @@ impl Watching {
         }
     }
 
-    fn restore(&self) {
+    fn restore(&self, wanted: Wanted, now: Timestamp) {
         let asked = self.config.upstream.as_ref().map(|upstream| {
-            let headers = self.state_headers("GET", upstream);
+            let part = wanted.save.map(|save| (save, wanted.number));
+            let headers = self.state_headers("GET", upstream, part);
             call(&upstream.cluster, &borrowed(&headers), None)
         });
         match asked {
             Some(Ok(token)) => self.restoring.set(Some(token)),
-            _ => self.restored(&Answered::default()),
+            _ => self.restored(&Answered::default(), now),
         }
     }
 
-    fn restored(&self, answer: &Answered) {
+    fn restored(&self, answer: &Answered, now: Timestamp) {
         let saved = match answer.status {
-            200 => Saved::State(&answer.body),
+            200 => Saved::Part(&answer.body),
             404 => Saved::Nothing,
             _ => Saved::Unknown,
         };
-        let outcome = with_worker(|worker| worker.restored(saved));
+        let outcome = with_worker(|worker| worker.restored(now.unix_millis(), saved));
         let was_unknown = self.is_unknown.replace(saved == Saved::Unknown);
         match (saved, outcome) {
             (_, Some(Err(error))) => {
                 count("state_refused");
                 warn!("watch: what was saved is refused, and learnt anew: {error}");
             }
-            (Saved::State(bytes), _) => {
-                count("restored");
-                info!("watch: restored, {} bytes", bytes.len());
-            }
-            (Saved::Nothing, _) => info!("watch: nothing was saved yet"),
+            (_, Some(Ok(Some(act)))) => self.act(act, now),
+            (Saved::Part(_) | Saved::Nothing, _) => {}
             (Saved::Unknown, _) => {
                 count("restore_failed");
                 if !was_unknown {
@@ -242,17 +250,24 @@ impl Watching {
         }
     }
 
-    fn save(&self, state: &[u8]) {
-        let Some(upstream) = &self.config.upstream else {
-            return;
-        };
-        if self.saving.get().is_some() {
-            return;
+    fn save(&self, part: &[u8], now: Timestamp) {
+        let saving = self.config.upstream.as_ref().map(|upstream| {
+            let headers = self.state_headers("PUT", upstream, None);
+            call(&upstream.cluster, &borrowed(&headers), Some(part))
+        });
+        match saving {
+            Some(Ok(token)) => self.saving.set(Some(token)),
+            _ => self.saved(false, now),
         }
-        let headers = self.state_headers("PUT", upstream);
-        match call(&upstream.cluster, &borrowed(&headers), Some(state)) {
-            Ok(token) => self.saving.set(Some(token)),
-            Err(_) => count("save_failed"),
+    }
+
+    fn saved(&self, is_saved: bool, now: Timestamp) {
+        if !is_saved {
+            count("save_failed");
+        }
+        let next = with_worker(|worker| worker.saved(now.unix_millis(), is_saved));
+        if let Some(act) = next.flatten() {
+            self.act(act, now);
         }
     }
 
@@ -260,8 +275,12 @@ impl Watching {
         &self,
         method: &'static str,
         upstream: &config::WatchUpstream,
+        part: Option<(u64, u32)>,
     ) -> Vec<(&'static str, String)> {
-        let path = format!("/v1/watch/state?gate={}", self.config.gate);
+        let mut path = format!("/v1/watch/state?gate={}", self.config.gate);
+        if let Some((save, number)) = part {
+            path += &format!("&save={save:016x}&part={number}");
+        }
         vec![
             (":method", method.to_owned()),
             (":path", path),

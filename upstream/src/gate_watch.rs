@@ -11,12 +11,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use hookgate_core::time::Timestamp;
+use hookgate_watch::parts::Head;
 
 pub(crate) use self::verdict::{Verdict, VerdictError};
 use crate::log::{Capability, Incapable, LogAddress};
-
-/// Largest state of a watch: all that its series and sketches can take, and a half more.
-pub(crate) const MAX_STATE_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Largest verdict, in bytes of JSON.
 pub(crate) const MAX_VERDICT_BYTES: usize = 16 * 1_024;
@@ -95,30 +93,39 @@ impl Store {
         }))
     }
 
-    /// Returns what a gate's watch has saved last.
+    /// Returns a part, of a save and its place in that, of what a gate's watch has saved;
+    /// without these the first of what it saved last. `None` if it isn't there, or there
+    /// no more.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) async fn state(&self, gate: &GateName) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) async fn part(
+        &self,
+        gate: &GateName,
+        part: Option<(u64, u32)>,
+    ) -> Result<Option<Bytes>, StoreError> {
         match &self.0 {
-            Place::Sqlite(store) => store.state(gate).await,
-            Place::Nats(store) => store.state(gate).await,
+            Place::Sqlite(store) => store.part(gate, part).await,
+            Place::Nats(store) => store.part(gate, part).await,
         }
     }
 
-    /// Keeps what a gate's watch has learnt, in place of what it saved before.
+    /// Keeps a part of what a gate's watch has learnt. The last one puts all of its save
+    /// in place of what was saved before; returns `false` if there are others missing,
+    /// or somebody else did that meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn save(
         &self,
         gate: &GateName,
-        state: Bytes,
+        head: Head,
+        part: Bytes,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         match &self.0 {
-            Place::Sqlite(store) => store.save(gate, state, now).await,
-            Place::Nats(store) => store.save(gate, state).await,
+            Place::Sqlite(store) => store.save(gate, head, part, now).await,
+            Place::Nats(store) => store.save(gate, head, part).await,
         }
     }
 

@@ -33,6 +33,7 @@ mod judge;
 mod moments;
 pub mod orders;
 pub mod outbox;
+pub mod parts;
 mod quantile;
 pub mod rate;
 mod season;

@@ -107,12 +107,7 @@ impl Persist for Orders {
         if tightened.len() > NAMED {
             return Err(input.wrong_value("list of networks that is short enough"));
         }
-        // Earlier versions named none.
-        let suspects = if input.has_suspects() {
-            Vec::read(input)?
-        } else {
-            Vec::new()
-        };
+        let suspects = Vec::read(input)?;
         if suspects.len() > SUSPECTS {
             return Err(input.wrong_value("list of suspects that is short enough"));
         }

@@ -5,6 +5,7 @@ use alloc::{
     string::{String, ToString as _},
     vec::Vec,
 };
+use core::ops::Bound;
 
 use crate::{
     cusum::Counted,
@@ -186,6 +187,19 @@ impl Table {
         self.series.iter().map(|(name, one)| (name.as_str(), one))
     }
 
+    /// Returns the series that comes next behind a name, in the order of their names.
+    pub(crate) fn behind(&self, name: Option<&str>) -> Option<(&str, &Series)> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut series = self.series.range::<str, _>((from, Bound::Unbounded));
+        series.next().map(|(name, one)| (name.as_str(), one))
+    }
+
+    /// Takes a series that was saved; tells whether there was a place for it.
+    pub(crate) fn put(&mut self, name: String, series: Series) -> bool {
+        let fits = self.series.len() < SERIES && name.len() <= NAME_BYTES;
+        fits && self.series.insert(name, series).is_none()
+    }
+
     fn stand(&mut self, name: &str, events: u64) {
         let found = self.candidates.iter_mut().find(|(known, _)| known == name);
         if let Some((_, count)) = found {
@@ -216,27 +230,16 @@ impl Table {
     }
 }
 
+/// Without its series: each of them is a part of its own, see [`crate::parts`].
 impl Persist for Table {
     fn write(&self, out: &mut Vec<u8>) {
-        u8::try_from(self.series.len())
-            .unwrap_or(u8::MAX)
-            .write(out);
-        for (name, series) in &self.series {
-            name.write(out);
-            series.write(out);
-        }
         self.candidates.write(out);
         self.reviewed.write(out);
     }
 
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
-        let count = u8::read(input)?;
-        if usize::from(count) > SERIES {
-            return Err(input.wrong_value("number of series"));
-        }
-        let named = (0..count).map(|_| Ok((String::read(input)?, Series::read(input)?)));
         Ok(Self {
-            series: named.collect::<Result<_, _>>()?,
+            series: BTreeMap::new(),
             candidates: Persist::read(input)?,
             reviewed: Persist::read(input)?,
         })

@@ -8,10 +8,8 @@ use alloc::{
 
 /// What a saved state begins with.
 const MAGIC: [u8; 4] = *b"HGWT";
-/// The form of what follows; a later one is refused.
-const VERSION: u16 = 2;
-/// The earliest form that is read: without suspects.
-const WITHOUT_SUSPECTS: u16 = 1;
+/// The form of what follows; another one is refused.
+const VERSION: u16 = 3;
 /// Where the checksum begins, behind magic and version; and where it ends.
 const CHECKSUM: usize = 4 + 2;
 const HEAD: usize = CHECKSUM + 8;
@@ -23,9 +21,7 @@ pub enum StateError {
     #[error("not a saved state of the watch: it begins with other bytes")]
     Magic,
     /// Another version wrote them.
-    #[error(
-        "a saved state of version {found}, where this version reads {WITHOUT_SUSPECTS} to {VERSION}"
-    )]
+    #[error("a saved state of version {found}, where this version reads {VERSION}")]
     Version {
         /// The version that they name.
         found: u16,
@@ -97,20 +93,21 @@ macro_rules! persist {
 }
 pub(crate) use persist;
 
-/// Returns the bytes of a state: magic, version, checksum (FNV-1a, 64 bits, against
-/// accidents and not against forgers), value. Little-endian.
+/// Returns the bytes of a state: see [`seal`].
 pub(crate) fn save(value: &impl Persist) -> Vec<u8> {
-    save_within(0, value)
+    seal(0, |out| value.write(out))
 }
 
-/// As [`save`], with room for so many bytes from the start: a module's memory never
-/// shrinks, and bytes that grow are there twice while they do.
-pub(crate) fn save_within(room: usize, value: &impl Persist) -> Vec<u8> {
+/// Returns what `write` appends behind magic, version and checksum (FNV-1a, 64 bits,
+/// against accidents and not against forgers). Little-endian. With room for so many
+/// bytes from the start: a module's memory never shrinks, and bytes that grow are there
+/// twice while they do.
+pub(crate) fn seal(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + room);
     out.extend(MAGIC);
     out.extend(VERSION.to_le_bytes());
     out.extend([0; HEAD - CHECKSUM]);
-    value.write(&mut out);
+    write(&mut out);
     if let Some((head, body)) = out.split_at_mut_checked(HEAD)
         && let Some(place) = head.get_mut(CHECKSUM..)
     {
@@ -124,43 +121,10 @@ pub(crate) fn save_within(room: usize, value: &impl Persist) -> Vec<u8> {
 /// # Errors
 /// [`StateError`].
 pub(crate) fn restore<T: Persist>(bytes: &[u8]) -> Result<T, StateError> {
-    let mut input = Input::of(bytes);
-    if input.take("the magic bytes")? != MAGIC {
-        return Err(StateError::Magic);
-    }
-    let found = u16::from_le_bytes(input.take("a version")?);
-    if !(WITHOUT_SUSPECTS..=VERSION).contains(&found) {
-        return Err(StateError::Version { found });
-    }
-    input.version = found;
-    let expected = u64::from_le_bytes(input.take("a checksum")?);
-    if bytes.get(input.at..).map(checksum) != Some(expected) {
-        return Err(StateError::Checksum);
-    }
+    let mut input = Input::open(bytes)?;
     let value = T::read(&mut input)?;
-    if input.at == bytes.len() {
-        Ok(value)
-    } else {
-        Err(input.wrong_length("the end"))
-    }
-}
-
-/// Checks that bytes are a whole saved state of some version, and reads nothing of it:
-/// for whoever keeps it for a watch.
-///
-/// # Errors
-/// [`StateError::Magic`], [`StateError::Length`], [`StateError::Checksum`].
-pub fn check(bytes: &[u8]) -> Result<(), StateError> {
-    let mut input = Input::of(bytes);
-    if input.take("the magic bytes")? != MAGIC {
-        return Err(StateError::Magic);
-    }
-    let _version: [u8; 2] = input.take("a version")?;
-    let expected = u64::from_le_bytes(input.take("a checksum")?);
-    match bytes.get(input.at..).map(checksum) {
-        Some(found) if found == expected => Ok(()),
-        _ => Err(StateError::Checksum),
-    }
+    input.end()?;
+    Ok(value)
 }
 
 fn checksum(bytes: &[u8]) -> u64 {
@@ -174,23 +138,42 @@ fn checksum(bytes: &[u8]) -> u64 {
 pub(crate) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
-    version: u16,
 }
 
 impl<'a> Input<'a> {
-    const fn of(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            version: VERSION,
+    /// Begins to read what [`seal`] returned.
+    ///
+    /// # Errors
+    /// [`StateError::Magic`], [`StateError::Version`], [`StateError::Checksum`],
+    /// [`StateError::Length`].
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, StateError> {
+        let mut input = Self { bytes, at: 0 };
+        if input.take("the magic bytes")? != MAGIC {
+            return Err(StateError::Magic);
         }
+        let found = u16::from_le_bytes(input.take("a version")?);
+        if found != VERSION {
+            return Err(StateError::Version { found });
+        }
+        let expected = u64::from_le_bytes(input.take("a checksum")?);
+        if bytes.get(input.at..).map(checksum) != Some(expected) {
+            return Err(StateError::Checksum);
+        }
+        Ok(input)
     }
 }
 
 impl Input<'_> {
-    /// Tells whether whoever wrote it knew of suspects.
-    pub(crate) const fn has_suspects(&self) -> bool {
-        self.version > WITHOUT_SUSPECTS
+    /// Says that nothing should follow.
+    ///
+    /// # Errors
+    /// [`StateError::Length`].
+    pub(crate) fn end(&self) -> Result<(), StateError> {
+        if self.at == self.bytes.len() {
+            Ok(())
+        } else {
+            Err(self.wrong_length("the end"))
+        }
     }
 
     fn take<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], StateError> {
@@ -268,9 +251,14 @@ impl Persist for bool {
     }
 }
 
+/// Appends what is read as a `String`.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+    write_all(text.len(), text.as_bytes(), out);
+}
+
 impl Persist for String {
     fn write(&self, out: &mut Vec<u8>) {
-        write_all(self.len(), self.as_bytes(), out);
+        write_text(self, out);
     }
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
         let bytes = Vec::read(input)?;

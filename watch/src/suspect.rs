@@ -116,10 +116,6 @@ impl Persist for Suspects {
         self.seen.write(out);
     }
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
-        // Earlier versions knew none.
-        if !input.has_suspects() {
-            return Ok(Self::default());
-        }
         let seen = Vec::read(input)?;
         if seen.len() > SUSPECTS {
             return Err(input.wrong_value("list of suspects that is short enough"));

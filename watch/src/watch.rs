@@ -5,6 +5,7 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     forgery::Forgery,
     judge::Judge,
+    parts::{self, Restoring},
     series::{Series, Table},
     share::Share,
     slow::SlowBodies,
@@ -35,10 +36,6 @@ pub enum Identity {
     Known,
 }
 
-/// Bytes that a series takes when it is saved, at most, and all the rest.
-const SAVED_SERIES_BYTES: usize = 38_000;
-const SAVED_REST_BYTES: usize = 128_000;
-
 /// Everything that is watched.
 ///
 /// Tell it what happens when it happens, and [`tick`](Self::tick) every ten seconds:
@@ -48,8 +45,8 @@ const SAVED_REST_BYTES: usize = 128_000;
 pub struct Watch {
     now: Time,
     total: Series,
-    types: Table,
-    accounts: Table,
+    pub(crate) types: Table,
+    pub(crate) accounts: Table,
     forgery: Forgery,
     upstream: Upstream,
     slow: SlowBodies,
@@ -63,6 +60,7 @@ pub struct Watch {
     standing: Standing,
 }
 
+// The series of types and accounts are parts of their own.
 persist!(Watch {
     now,
     total,
@@ -265,10 +263,10 @@ impl Watch {
         &self.total
     }
 
-    /// Returns what was learnt as bytes for [`restore`](Self::restore).
+    /// Returns what was learnt as bytes for [`restore`](Self::restore): all
+    /// [`parts`] at once.
     pub fn save(&self) -> Vec<u8> {
-        let series = 1 + self.types.iter().count() + self.accounts.iter().count();
-        state::save_within(series * SAVED_SERIES_BYTES + SAVED_REST_BYTES, self)
+        state::save(&parts::all(0, self))
     }
 
     /// Reads what [`save`](Self::save) returned.
@@ -276,7 +274,18 @@ impl Watch {
     /// # Errors
     /// [`StateError`]: of another version, damaged, or something else.
     pub fn restore(bytes: &[u8]) -> Result<Self, StateError> {
-        state::restore(bytes)
+        let parts: Vec<Vec<u8>> = state::restore(bytes)?;
+        let (mut restoring, mut whole) = (Restoring::new(), None);
+        for part in parts {
+            whole = match whole {
+                None => restoring.take(&part)?,
+                Some(_) => None,
+            };
+        }
+        whole.ok_or(StateError::Length {
+            expected: "the last part",
+            at: bytes.len(),
+        })
     }
 
     /// Goes to a time, and keeps what is remembered of times in its place.

@@ -5,12 +5,14 @@
 //! tallies, tells the [`Watch`] and looks. Whoever puts or takes does so by
 //! compare-and-swap, so what was put is taken once; a worker that dies loses what it
 //! had not put yet, less than a tick. The holder gets the state back that was saved
-//! last, and saves it now and then. No clock and no I/O: a host does the [`Act`]s.
+//! last, and saves it now and then, both a part at a time. No clock and no I/O: a host
+//! does the [`Act`]s.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use crate::{
     orders::{Orders, Protect},
+    parts::{Restoring, Saving, Wanted},
     state::StateError,
     tally::Tally,
     time::{TICK_SECONDS, Time},
@@ -23,8 +25,10 @@ const LEASE_TICKS: u64 = 3;
 const LEASE_MILLIS: u64 = 2_000;
 /// Ticks between two savings: five minutes.
 const SAVE_TICKS: u64 = 30;
-/// Milliseconds that the saved state may take to come.
-const RESTORE_MILLIS: u64 = 5_000;
+/// Milliseconds that a part of the saved state may take to come.
+const PART_MILLIS: u64 = 6_000;
+/// Milliseconds for which the first look waits at most while the saved state comes.
+const RESTORE_MILLIS: u64 = 20_000;
 /// Ticks until a state that did not come is asked for again.
 const RESTORE_TICKS: u64 = 3;
 /// An upstream is well where less than one in so many answers fails: what the watch
@@ -74,10 +78,16 @@ pub struct Settings {
 pub enum Act {
     /// Nothing: this worker looks from now on.
     Taken,
-    /// Ask for the saved state, then call [`Worker::restored`].
-    Restore,
-    /// Save this state.
+    /// Ask for this part of the saved state, then call [`Worker::restored`].
+    Restore(Wanted),
+    /// Nothing: all of the saved state has come.
+    Restored,
+    /// Nothing: no state was saved.
+    BeginsAnew,
+    /// Save this part of the state, then call [`Worker::saved`].
     Save(Vec<u8>),
+    /// Nothing: all of the state was saved.
+    Saved,
     /// Tell this verdict.
     Tell(Verdict),
     /// Show these scores, 0 where nothing is wrong, 50 at a threshold, 100 at most.
@@ -91,9 +101,9 @@ pub enum Act {
 /// Says what became of [`Act::Restore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved<'a> {
-    /// The bytes that were saved last.
-    State(&'a [u8]),
-    /// Nothing was saved.
+    /// The part.
+    Part(&'a [u8]),
+    /// Nothing was saved, or not this part.
     Nothing,
     /// Nobody knows.
     Unknown,
@@ -118,6 +128,10 @@ struct Holder {
     looked: u64,
     saved: u64,
     state: Known,
+    /// Since when looks wait for the state, if they do.
+    waits_since: Option<u64>,
+    /// The save that is under way, and until when its next part may take.
+    saving: Option<(Saving, u64)>,
     levels: BTreeMap<u32, Level>,
     scores: BTreeMap<Cause, f64>,
     /// How often the upstream answered and failed, in the last tick.
@@ -127,10 +141,13 @@ struct Holder {
 }
 
 /// What is known of the saved state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Known {
-    /// It was asked for, and nobody looks before this time.
-    Asked { until_millis: u64 },
+    /// It comes, and its next part until this time.
+    Asked {
+        restoring: Restoring,
+        until_millis: u64,
+    },
     /// It did not come; it is asked for again in this tick.
     Unknown { again: u64 },
     /// All of it: a newer one may take its place.
@@ -161,6 +178,15 @@ impl Worker {
     pub fn set(&mut self, settings: Settings) {
         if self.settings.tick_millis != settings.tick_millis {
             self.holder = None;
+        }
+        // Whoever was asked under the old ones answers nobody.
+        if let Some(holder) = &mut self.holder {
+            holder.saving = None;
+            if matches!(holder.state, Known::Asked { .. }) {
+                holder.state = Known::Unknown {
+                    again: holder.looked,
+                };
+            }
         }
         self.settings = settings;
     }
@@ -201,22 +227,23 @@ impl Worker {
         let restores = self.settings.is_kept;
         if self.holder.is_none() {
             acts.push(Act::Taken);
-            let until_millis = now_millis.saturating_add(RESTORE_MILLIS);
-            self.holder = Some(Holder {
+            let mut holder = Holder {
                 watch: Watch::new(time(turn)),
                 looked: turn,
                 saved: turn,
-                state: if restores {
-                    acts.push(Act::Restore);
-                    Known::Asked { until_millis }
-                } else {
-                    Known::Whole
-                },
+                state: Known::Whole,
+                waits_since: None,
+                saving: None,
                 levels: BTreeMap::new(),
                 scores: BTreeMap::new(),
                 answers: (0, 0),
                 sheds: false,
-            });
+            };
+            if restores {
+                acts.push(holder.ask(now_millis));
+                holder.waits_since = Some(now_millis);
+            }
+            self.holder = Some(holder);
         }
         let Settings {
             workers, protect, ..
@@ -224,23 +251,11 @@ impl Worker {
         let Some(holder) = &mut self.holder else {
             return acts;
         };
-        match holder.state {
-            // A clock that was set back makes neither wait longer.
-            Known::Asked { until_millis }
-                if (1..=RESTORE_MILLIS).contains(&until_millis.saturating_sub(now_millis)) =>
-            {
-                return acts;
-            }
-            Known::Asked { .. } => holder.state = Known::Unknown { again: turn },
-            Known::Unknown { again }
-                if !(1..=RESTORE_TICKS).contains(&again.saturating_sub(turn)) =>
-            {
-                holder.state = Known::Unknown {
-                    again: turn.saturating_add(RESTORE_TICKS),
-                };
-                acts.push(Act::Restore);
-            }
-            Known::Unknown { .. } | Known::Whole => {}
+        if holder.is_to_ask(now_millis, turn) {
+            acts.push(holder.ask(now_millis));
+        }
+        if holder.waits(now_millis) {
+            return acts;
         }
         if turn != holder.looked {
             holder.looked = turn;
@@ -249,39 +264,42 @@ impl Worker {
             if protect.is_any() {
                 holder.order(turn, protect, board);
             }
-            if restores && holder.state == Known::Whole && turn.abs_diff(holder.saved) >= SAVE_TICKS
+            if restores
+                && matches!(holder.state, Known::Whole)
+                && turn.abs_diff(holder.saved) >= SAVE_TICKS
+                && !holder.is_saving(now_millis)
             {
                 holder.saved = turn;
-                acts.push(Act::Save(holder.watch.save()));
+                holder.saving = Some((Saving::begin(self.token ^ turn), 0));
+                acts.extend(holder.save(now_millis));
             }
         }
         acts
     }
 
-    /// Takes what was saved. A state that can't be used is as good as none.
+    /// Takes what was asked for; returns what to do next. A state that can't be used is
+    /// as good as none.
     ///
     /// # Errors
     /// [`StateError`]: what is wrong with it; the watch begins anew.
-    pub fn restored(&mut self, saved: Saved<'_>) -> Result<(), StateError> {
-        let Some(holder) = &mut self.holder else {
-            return Ok(());
-        };
-        if holder.state == Known::Whole {
-            return Ok(());
+    pub fn restored(
+        &mut self,
+        now_millis: u64,
+        saved: Saved<'_>,
+    ) -> Result<Option<Act>, StateError> {
+        match &mut self.holder {
+            Some(holder) => holder.restored(now_millis, saved),
+            None => Ok(None),
         }
-        match saved {
-            Saved::State(bytes) => {
-                holder.state = Known::Whole;
-                holder.watch = Watch::restore(bytes)?;
-            }
-            Saved::Nothing => holder.state = Known::Whole,
-            Saved::Unknown => {
-                holder.state = Known::Unknown {
-                    again: holder.looked.saturating_add(RESTORE_TICKS),
-                };
-            }
+    }
+
+    /// Goes on after a part was saved, or was not; returns what to do next.
+    pub fn saved(&mut self, now_millis: u64, is_saved: bool) -> Option<Act> {
+        let holder = self.holder.as_mut()?;
+        if !is_saved {
+            holder.saving = None;
         }
-        Ok(())
+        holder.save(now_millis)
     }
 
     /// Returns when, by the host's clock, it was so late for the watch.
@@ -374,6 +392,95 @@ impl Worker {
 }
 
 impl Holder {
+    /// Tells whether what was saved did not come, and is to be asked for again.
+    fn is_to_ask(&self, now_millis: u64, turn: u64) -> bool {
+        match &self.state {
+            Known::Asked { until_millis, .. } => !is_before(*until_millis, now_millis),
+            Known::Unknown { again } => !(1..=RESTORE_TICKS).contains(&again.saturating_sub(turn)),
+            Known::Whole => false,
+        }
+    }
+
+    /// Asks for what was saved, from its first part.
+    fn ask(&mut self, now_millis: u64) -> Act {
+        let restoring = Restoring::new();
+        let wanted = restoring.wanted();
+        self.waits_since = None;
+        self.state = Known::Asked {
+            restoring,
+            until_millis: now_millis.saturating_add(PART_MILLIS),
+        };
+        Act::Restore(wanted)
+    }
+
+    /// Tells whether to look later, with all that was saved.
+    fn waits(&self, now_millis: u64) -> bool {
+        let comes = matches!(self.state, Known::Asked { .. });
+        let is_soon = |since: u64| {
+            let until = since.saturating_add(RESTORE_MILLIS);
+            (since..until).contains(&now_millis)
+        };
+        comes && self.waits_since.is_some_and(is_soon)
+    }
+
+    fn restored(&mut self, now_millis: u64, saved: Saved<'_>) -> Result<Option<Act>, StateError> {
+        let Known::Asked {
+            restoring,
+            until_millis,
+            ..
+        } = &mut self.state
+        else {
+            return Ok(None);
+        };
+        match saved {
+            Saved::Part(part) => match restoring.take(part) {
+                Ok(None) => {
+                    *until_millis = now_millis.saturating_add(PART_MILLIS);
+                    return Ok(Some(Act::Restore(restoring.wanted())));
+                }
+                Ok(Some(watch)) => {
+                    self.watch = watch;
+                    self.state = Known::Whole;
+                    return Ok(Some(Act::Restored));
+                }
+                Err(error) => {
+                    self.state = Known::Whole;
+                    return Err(error);
+                }
+            },
+            // Of a save that there is, a newer one took the place.
+            Saved::Nothing if restoring.wanted().save.is_some() => self.is_unknown(),
+            Saved::Nothing => {
+                self.state = Known::Whole;
+                return Ok(Some(Act::BeginsAnew));
+            }
+            Saved::Unknown => self.is_unknown(),
+        }
+        Ok(None)
+    }
+
+    fn is_unknown(&mut self) {
+        self.state = Known::Unknown {
+            again: self.looked.saturating_add(RESTORE_TICKS),
+        };
+    }
+
+    /// Saves the next part, if a save has one.
+    fn save(&mut self, now_millis: u64) -> Option<Act> {
+        let (saving, until_millis) = self.saving.as_mut()?;
+        *until_millis = now_millis.saturating_add(PART_MILLIS);
+        let part = saving.next_part(&self.watch);
+        if part.is_none() {
+            self.saving = None;
+        }
+        Some(part.map_or(Act::Saved, Act::Save))
+    }
+
+    fn is_saving(&self, now_millis: u64) -> bool {
+        let saving = self.saving.as_ref();
+        saving.is_some_and(|(_, until_millis)| is_before(*until_millis, now_millis))
+    }
+
     /// Takes the counts of all workers.
     fn take_all(&mut self, workers: u32, turn: u64, board: &mut impl Board, acts: &mut Vec<Act>) {
         self.answers = (0, 0);
@@ -456,6 +563,12 @@ impl Holder {
         };
         acts.push(Act::Show(Cause::ALL.map(|cause| (cause, score(cause)))));
     }
+}
+
+/// Tells whether a part may still come; a clock that was set back makes it wait no longer.
+const fn is_before(until_millis: u64, now_millis: u64) -> bool {
+    let left = until_millis.saturating_sub(now_millis);
+    left > 0 && left <= PART_MILLIS
 }
 
 fn time(turn: u64) -> Time {

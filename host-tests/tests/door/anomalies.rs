@@ -302,7 +302,7 @@ async fn an_upstream_that_gives_back_nonsense_or_nothing_harms_nobody() -> Resul
     // It looks all the same, and saves nothing over what it doesn't know.
     until("ticked", 60).await?;
     assert_eq!(keeper.kept().saved.len(), 0);
-    keeper.kept().state = Some(Bytes::from_static(b"HGWT\x01\x00 nonsense"));
+    keeper.kept().state = Some(vec![Bytes::from_static(b"HGWT\x03\x00 nonsense")]);
     until("state_refused", 1).await?;
     until("saved", 1).await?;
     assert_eq!(count("restored").await?, 0);

@@ -39,10 +39,12 @@ impl Scene {
             orders.address()
         );
         let upstream = Upstream::configured(None, tempfile::tempdir()?, &configuration).await?;
-        let keep =
-            Delivery::put("/v1/watch/state?gate=edge", state).header("x-hookgate-watch", "1")?;
-        let kept = client::send(upstream.address(), keep).await?;
-        assert_eq!(kept.status, 204, "{:?}", kept.body);
+        for part in state {
+            let keep =
+                Delivery::put("/v1/watch/state?gate=edge", part).header("x-hookgate-watch", "1")?;
+            let kept = client::send(upstream.address(), keep).await?;
+            assert_eq!(kept.status, 204, "{:?}", kept.body);
+        }
         let gate = gate(&json!({"protect": protect}));
         let envoy = Setup::shipped()
             .gate(gate)

@@ -1,31 +1,34 @@
-//! On JetStream: an object for each gate, and a stream of verdicts.
+//! On JetStream: a stream of what watches have learnt, and one of verdicts.
 
 use std::{collections::VecDeque, fmt, pin::pin, time::Duration};
 
 use async_nats::{
     HeaderMap, header,
     jetstream::{
-        self, ErrorCode,
-        context::{Context, GetStreamErrorKind},
-        object_store::{self, GetErrorKind, ObjectStore},
+        self,
+        context::Context,
         stream::{Config, DiscardPolicy, Stream},
     },
 };
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use hookgate_core::time::Timestamp;
-use tokio::{io::AsyncReadExt as _, sync::OnceCell, time::timeout};
+use hookgate_watch::parts::Head;
+use tokio::{sync::OnceCell, time::timeout};
 
-use super::{
-    GateName, MAX_SHOWN, MAX_STATE_BYTES, MAX_VERDICT_BYTES, MAX_VERDICTS, StoreError, Verdict,
-};
+use super::{GateName, MAX_SHOWN, MAX_VERDICT_BYTES, MAX_VERDICTS, StoreError, Verdict};
 use crate::log::nats::{self, Servers, Walk};
 
-/// Names the objects' bucket and the verdicts' stream.
-const BUCKET: &str = "HOOKGATE_WATCH";
+/// Names the stream of what was learnt, and that of verdicts.
+const STATES: &str = "HOOKGATE_WATCH";
 const VERDICTS: &str = "HOOKGATE_VERDICTS";
 
 /// What verdicts are published under.
 const SUBJECT: &str = "hookgate.verdict";
+
+/// What parts are published under, with gate, save and number; and with the gate alone
+/// which save is whole.
+const STATE: &str = "hookgate.watch";
 
 /// How long a state of a gate that saves no more is kept, and a verdict.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -33,7 +36,7 @@ const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Room for the states of all gates.
 const MAX_BYTES: i64 = 512 * 1_024 * 1_024;
 
-/// How long reading or writing a whole state may take.
+/// How long several requests in a row may take.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Keeps everything on the servers of the log.
@@ -45,7 +48,7 @@ pub(super) struct NatsStore {
 
 struct Opened {
     context: Context,
-    states: ObjectStore,
+    states: Stream,
     verdicts: Stream,
 }
 
@@ -63,31 +66,41 @@ impl NatsStore {
         }
     }
 
-    pub(super) async fn state(&self, gate: &GateName) -> Result<Option<Bytes>, StoreError> {
+    pub(super) async fn part(
+        &self,
+        gate: &GateName,
+        part: Option<(u64, u32)>,
+    ) -> Result<Option<Bytes>, StoreError> {
         let opened = self.open().await?;
         let read = async {
-            let mut object = match opened.states.get(gate.as_str()).await {
-                Ok(object) => object,
-                Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error.into()),
+            let (save, number) = match part {
+                Some((save, number)) => (Some(save), number),
+                None => (opened.whole(gate).await?.0, 0),
             };
-            let most = u64::try_from(MAX_STATE_BYTES).unwrap_or(u64::MAX);
-            let mut state = Vec::new();
-            // The reader compares digests at its end.
-            (&mut object)
-                .take(most.saturating_add(1))
-                .read_to_end(&mut state)
-                .await?;
-            Ok::<_, async_nats::Error>(Some(Bytes::from(state)))
+            let Some(save) = save else {
+                return Ok(None);
+            };
+            let part = nats::newest(&opened.states, &part_subject(gate, save, number)).await?;
+            Ok::<_, async_nats::Error>(part.map(|message| message.payload))
         };
         within(TRANSFER_TIMEOUT, read).await
     }
 
-    pub(super) async fn save(&self, gate: &GateName, state: Bytes) -> Result<(), StoreError> {
+    pub(super) async fn save(
+        &self,
+        gate: &GateName,
+        head: Head,
+        part: Bytes,
+    ) -> Result<bool, StoreError> {
         let opened = self.open().await?;
         let put = async {
-            opened.states.put(gate.as_str(), &mut &*state).await?;
-            Ok::<_, async_nats::Error>(())
+            let subject = part_subject(gate, head.save, head.number);
+            opened.context.publish(subject, part).await?.await?;
+            if head.is_last {
+                opened.finish(gate, head).await
+            } else {
+                Ok(true)
+            }
         };
         within(TRANSFER_TIMEOUT, put).await
     }
@@ -144,7 +157,18 @@ impl NatsStore {
                 ..Config::default()
             };
             let verdicts = context.get_or_create_stream(verdicts).await?;
-            let states = states(&context, num_replicas).await?;
+            let states = Config {
+                name: STATES.to_owned(),
+                description: Some("What the watches of Hookgate's gates have learnt".to_owned()),
+                subjects: vec![format!("{STATE}.>")],
+                max_messages_per_subject: 1,
+                max_age: KEPT,
+                max_bytes: MAX_BYTES,
+                discard: DiscardPolicy::New,
+                num_replicas,
+                ..Config::default()
+            };
+            let states = context.get_or_create_stream(states).await?;
             Ok::<_, async_nats::Error>(Opened {
                 context,
                 states,
@@ -158,24 +182,64 @@ impl NatsStore {
     }
 }
 
-async fn states(context: &Context, num_replicas: usize) -> Result<ObjectStore, async_nats::Error> {
-    match context.get_stream(format!("OBJ_{BUCKET}")).await {
-        Ok(_) => return Ok(context.get_object_store(BUCKET).await?),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(refusal)
-                if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            _ => return Err(error.into()),
-        },
+impl Opened {
+    /// Returns which save of a gate is whole, and where the stream says so; 0 if nowhere.
+    async fn whole(&self, gate: &GateName) -> Result<(Option<u64>, u64), async_nats::Error> {
+        let subject = format!("{STATE}.{}", gate.as_str());
+        let Some(message) = nats::newest(&self.states, &subject).await? else {
+            return Ok((None, 0));
+        };
+        let save = str::from_utf8(&message.payload)?;
+        Ok((Some(u64::from_str_radix(save, 16)?), message.sequence))
     }
-    let config = object_store::Config {
-        bucket: BUCKET.to_owned(),
-        description: Some("What the watches of Hookgate's gates have learnt".to_owned()),
-        max_age: KEPT,
-        max_bytes: MAX_BYTES,
-        num_replicas,
-        ..object_store::Config::default()
-    };
-    Ok(context.create_object_store(config).await?)
+
+    /// Puts a save in place of the one before, if all of it is there and nobody else has
+    /// done so since this was seen; and then takes all others out.
+    async fn finish(&self, gate: &GateName, head: Head) -> Result<bool, async_nats::Error> {
+        let (_, place) = self.whole(gate).await?;
+        let parts = self.subjects(gate, &number(head.save), "*").await?;
+        if parts.len() != usize::try_from(head.number)? + 1 {
+            return Ok(false);
+        }
+        let mut headers = HeaderMap::new();
+        let expected = header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
+        headers.insert(expected, place.to_string());
+        let subject = format!("{STATE}.{}", gate.as_str());
+        let save = number(head.save).into();
+        let published = self.context.publish_with_headers(subject, headers, save);
+        match async { published.await?.await }.await {
+            Err(error) if nats::is_conflict(&error) => return Ok(false),
+            published => published?,
+        };
+        let own = part_subject(gate, head.save, 0);
+        for first in self.subjects(gate, "*", "0").await? {
+            if first != own {
+                let others = first.trim_end_matches('0').to_owned() + "*";
+                self.states.purge().filter(others).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns the subjects that there are, of parts of a save.
+    async fn subjects(
+        &self,
+        gate: &GateName,
+        save: &str,
+        part: &str,
+    ) -> Result<Vec<String>, async_nats::Error> {
+        let wanted = format!("{STATE}.{}.{save}.{part}", gate.as_str());
+        let found = self.states.info_with_subjects(wanted).await?;
+        Ok(found.map_ok(|(subject, _)| subject).try_collect().await?)
+    }
+}
+
+fn part_subject(gate: &GateName, save: u64, part: u32) -> String {
+    format!("{STATE}.{}.{}.{part}", gate.as_str(), number(save))
+}
+
+fn number(save: u64) -> String {
+    format!("{save:016x}")
 }
 
 /// Waits for the server, and no longer.

@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use hookgate_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use hookgate_watch::parts::Head;
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use super::{GateName, MAX_GATES, MAX_SHOWN, MAX_VERDICTS, StoreError, Verdict};
 
@@ -16,24 +17,33 @@ use super::{GateName, MAX_GATES, MAX_SHOWN, MAX_VERDICTS, StoreError, Verdict};
 const APPLICATION_ID: i32 = 0x486b_4777;
 
 /// Version of the layout below.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// How long a statement waits for another program that reads the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A gate has a save once the last part of one came.
 const LAYOUT: &str = "
-    CREATE TABLE state (
-        gate  TEXT PRIMARY KEY,
-        at    INTEGER NOT NULL,
-        bytes BLOB NOT NULL
+    DROP TABLE IF EXISTS state;
+    CREATE TABLE gate (
+        name TEXT PRIMARY KEY,
+        at   INTEGER NOT NULL,
+        save INTEGER
     ) STRICT;
-    CREATE TABLE verdict (
+    CREATE TABLE part (
+        gate   TEXT NOT NULL REFERENCES gate ON DELETE CASCADE,
+        save   INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        bytes  BLOB NOT NULL,
+        PRIMARY KEY (gate, save, number)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS verdict (
         number INTEGER PRIMARY KEY,
         id     TEXT NOT NULL UNIQUE,
         at     INTEGER NOT NULL,
         told   TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX verdict_at ON verdict (at);";
+    CREATE INDEX IF NOT EXISTS verdict_at ON verdict (at);";
 
 /// Keeps everything in one file.
 #[derive(Debug, Clone)]
@@ -53,12 +63,22 @@ impl SqliteStore {
         }
     }
 
-    pub(super) async fn state(&self, gate: &GateName) -> Result<Option<Bytes>, StoreError> {
+    pub(super) async fn part(
+        &self,
+        gate: &GateName,
+        part: Option<(u64, u32)>,
+    ) -> Result<Option<Bytes>, StoreError> {
         let gate = gate.clone();
         let found = self.run(move |file| {
-            file.prepare_cached("SELECT bytes FROM state WHERE gate = ?1")?
-                .query_row([gate.as_str()], |row| row.get::<_, Vec<u8>>(0))
-                .optional()
+            let (save, number) = part.map_or((None, 0), |(save, number)| (Some(save), number));
+            file.prepare_cached(
+                "SELECT bytes FROM part JOIN gate ON name = gate
+                 WHERE gate = ?1 AND part.save = ifnull(?2, gate.save) AND number = ?3",
+            )?
+            .query_row(params![gate.as_str(), save.map(signed), number], |row| {
+                row.get::<_, Vec<u8>>(0)
+            })
+            .optional()
         });
         Ok(found.await?.map(Bytes::from))
     }
@@ -66,24 +86,51 @@ impl SqliteStore {
     pub(super) async fn save(
         &self,
         gate: &GateName,
-        state: Bytes,
+        head: Head,
+        part: Bytes,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let gate = gate.clone();
         self.run(move |file| {
             let transaction = file.transaction()?;
-            transaction
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO state (gate, at, bytes) VALUES (?1, ?2, ?3)",
-                )?
-                .execute(params![gate.as_str(), millis(now), &*state])?;
-            transaction
-                .prepare_cached(
-                    "DELETE FROM state WHERE gate <> ?1 AND gate NOT IN (
-                         SELECT gate FROM state ORDER BY at DESC LIMIT ?2)",
-                )?
-                .execute(params![gate.as_str(), number(MAX_GATES)])?;
-            transaction.commit()
+            let (name, save) = (gate.as_str(), signed(head.save));
+            let run = |statement, params: &[&dyn ToSql]| {
+                transaction.prepare_cached(statement)?.execute(params)
+            };
+            if head.number == 0 {
+                run(
+                    "INSERT INTO gate (name, at) VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET at = excluded.at",
+                    &[&name, &millis(now)],
+                )?;
+                run(
+                    "DELETE FROM gate WHERE name <> ?1 AND name NOT IN (
+                         SELECT name FROM gate ORDER BY at DESC LIMIT ?2)",
+                    &[&name, &number(MAX_GATES)],
+                )?;
+                // What began before and never ended.
+                run(
+                    "DELETE FROM part WHERE gate = ?1 AND save IS NOT (
+                         SELECT save FROM gate WHERE name = ?1)",
+                    &[&name],
+                )?;
+            }
+            // Only behind the part before it: what is thrown away meanwhile doesn't go on.
+            let is_kept = run(
+                "INSERT OR REPLACE INTO part (gate, save, number, bytes)
+                 SELECT ?1, ?2, ?3, ?4 WHERE ?3 = 0 OR EXISTS (
+                     SELECT 1 FROM part WHERE gate = ?1 AND save = ?2 AND number = ?3 - 1)",
+                &[&name, &save, &head.number, &&*part],
+            )? > 0;
+            if is_kept && head.is_last {
+                run("UPDATE gate SET save = ?2 WHERE name = ?1", &[&name, &save])?;
+                run(
+                    "DELETE FROM part WHERE gate = ?1 AND save <> ?2",
+                    &[&name, &save],
+                )?;
+            }
+            transaction.commit()?;
+            Ok(is_kept)
         })
         .await
     }
@@ -151,6 +198,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     file.busy_timeout(BUSY_TIMEOUT)?;
     let pragma = |name| file.pragma_query_value::<i32, _>(None, name, |row| row.get(0));
     let found = (pragma("application_id")?, pragma("user_version")?);
+    file.pragma_update(None, "foreign_keys", true)?;
     if found == (APPLICATION_ID, VERSION) {
         return Ok(file);
     }
@@ -167,6 +215,11 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 fn millis(time: Timestamp) -> i64 {
     i64::try_from(time.unix_millis()).unwrap_or(i64::MAX)
+}
+
+/// The number of a save as SQLite has it.
+const fn signed(save: u64) -> i64 {
+    save.cast_signed()
 }
 
 fn number(count: usize) -> i64 {

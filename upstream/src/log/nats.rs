@@ -14,6 +14,7 @@ mod fetched;
 mod follow;
 mod lent;
 mod message;
+mod newest;
 mod reader;
 mod redact;
 mod retention;
@@ -28,8 +29,7 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self,
     context::{Context, PublishError},
-    message::StreamMessage,
-    stream::{LastRawMessageErrorKind, Stream},
+    stream::Stream,
 };
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::{debug, warn};
@@ -41,6 +41,7 @@ pub(crate) use event::{event_in, event_of, subjects_of};
 pub(crate) use evidence::EvidenceError;
 pub(crate) use fetched::Fetched;
 pub(crate) use follow::Following;
+pub(crate) use newest::{is_conflict, newest};
 pub(crate) use reader::{NatsReader, ReadError, timestamp};
 pub(crate) use redact::redact;
 pub(crate) use seal::{SealError, Sealer};
@@ -235,23 +236,15 @@ impl NatsLog {
         subject: &str,
         attributes: &Attributes,
     ) -> Result<Option<u64>, async_nats::Error> {
-        if let Some(message) = self.newest(subject).await? {
+        if let Some(message) = newest(&self.stream, subject).await? {
             return Ok(Some(message.sequence));
         }
         let tombstone = message::tombstone_subject(attributes.source.as_str(), &attributes.id);
-        let Some(message) = self.newest(&tombstone).await? else {
+        let Some(message) = newest(&self.stream, &tombstone).await? else {
             return Ok(None);
         };
         let (entry, _) = event_in(message)?;
         Ok(Some(entry.sequence))
-    }
-
-    async fn newest(&self, subject: &str) -> Result<Option<StreamMessage>, async_nats::Error> {
-        match self.stream.get_last_raw_message_by_subject(subject).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Tells whether the stream answers now.

@@ -12,7 +12,7 @@ use async_nats::{
     header,
     jetstream::{
         context::{Context, CreateStreamError, GetStreamError},
-        stream::{InfoError, LastRawMessageErrorKind, RawMessageErrorKind, Stream},
+        stream::{InfoError, RawMessageErrorKind, Stream},
     },
 };
 
@@ -20,7 +20,7 @@ pub(crate) use self::settings::NAME;
 use super::audit::{Record, Row, TrailError};
 use crate::{
     evidence::Link,
-    log::nats::{AtomicError, Walk, publish_whole},
+    log::nats::{self, AtomicError, Walk, publish_whole},
 };
 
 /// Says why the trail can't be read or written.
@@ -137,13 +137,9 @@ impl Ledger {
         after: u64,
     ) -> Result<bool, LedgerError> {
         let subject = message::subject_at(destination, sequence);
-        let newest = self.stream.get_last_raw_message_by_subject(&subject).await;
-        let newest = match newest {
-            Ok(newest) => newest,
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                return Ok(false);
-            }
-            Err(error) => return Err(LedgerError::Read(error.into())),
+        let newest = nats::newest(&self.stream, &subject).await;
+        let Some(newest) = newest.map_err(LedgerError::Read)? else {
+            return Ok(false);
         };
         let number = newest.sequence;
         if number <= after {

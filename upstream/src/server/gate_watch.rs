@@ -18,19 +18,23 @@ use hookgate_core::{
     reply::{self, Code},
     time::Timestamp,
 };
-use hookgate_watch::state::{self, StateError};
+use hookgate_watch::{
+    parts::{Head, MAX_PART_BYTES, MAX_PARTS},
+    state::StateError,
+};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::json;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 use super::answer::Refusal;
 use crate::{
     clock,
     gate_token::GateTokens,
-    gate_watch::{
-        GateName, MAX_STATE_BYTES, MAX_VERDICT_BYTES, Store, StoreError, Verdict, VerdictError,
-    },
+    gate_watch::{GateName, MAX_VERDICT_BYTES, Store, StoreError, Verdict, VerdictError},
     log::Incapable,
     metrics::Metrics,
 };
@@ -38,8 +42,11 @@ use crate::{
 /// Comes from the gate alone: it takes every `x-hookgate-*` from its clients.
 const FROM_THE_GATE: &str = "x-hookgate-watch";
 
-/// States that are in memory at once: each may have megabytes.
-const AT_ONCE: usize = 2;
+/// Parts that are in memory at once.
+const AT_ONCE: usize = 32;
+
+/// How long others' parts are waited for.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,10 +81,14 @@ enum Refused {
     Stranger,
     /// The query names no gate.
     Gate,
+    /// The query names half a part, or none that there can be.
+    Part,
     /// The query names no time.
     Since,
-    /// The bytes are no state of a watch.
+    /// The bytes are no part of a watch.
     State(StateError),
+    /// The last part came, and others aren't there.
+    Incomplete,
     /// The bytes are no verdict.
     Verdict(VerdictError),
     /// Beside this log nothing is kept.
@@ -129,6 +140,13 @@ impl Kept {
             .as_deref()
             .map_err(|limit| Refused::Incapable(*limit))
     }
+
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        match timeout(TURN_TIMEOUT, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Refused::Busy),
+        }
+    }
 }
 
 /// Returns the routes.
@@ -140,16 +158,13 @@ pub(super) fn routes(door: Door, kept: Kept) -> Router {
         .with_state(Arc::new(Served { door, kept }))
 }
 
-/// Answers `GET /v1/watch/state?gate=NAME`.
+/// Answers `GET /v1/watch/state?gate=NAME`, and `&save=HEX&part=NUMBER` behind it.
 async fn state(State(served): State<Arc<Served>>, request: Request) -> Result<Response, Refused> {
     let (head, _) = request.into_parts();
     let (store, gate) = served.begin(&head)?;
-    let _place = served
-        .kept
-        .places
-        .try_acquire()
-        .map_err(|_| Refused::Busy)?;
-    let state = store.state(&gate).await?.ok_or(Refused::Unknown)?;
+    let part = part(&head.uri)?;
+    let _place = served.kept.place().await?;
+    let state = store.part(&gate, part).await?.ok_or(Refused::Unknown)?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], state).into_response())
 }
 
@@ -157,15 +172,14 @@ async fn state(State(served): State<Arc<Served>>, request: Request) -> Result<Re
 async fn save(State(served): State<Arc<Served>>, request: Request) -> Result<StatusCode, Refused> {
     let (head, body) = request.into_parts();
     let (store, gate) = served.begin(&head)?;
-    let _place = served
-        .kept
-        .places
-        .try_acquire()
-        .map_err(|_| Refused::Busy)?;
-    let state = read(body, MAX_STATE_BYTES).await?;
-    state::check(&state).map_err(Refused::State)?;
-    store.save(&gate, state, clock::now()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let _place = served.kept.place().await?;
+    let part = read(body, MAX_PART_BYTES).await?;
+    let head = Head::of(&part).map_err(Refused::State)?;
+    if store.save(&gate, head, part, clock::now()).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refused::Incomplete)
+    }
 }
 
 /// Answers `POST /v1/watch/verdicts`.
@@ -188,7 +202,7 @@ async fn told(State(served): State<Arc<Served>>, request: Request) -> Result<Res
     let (head, _) = request.into_parts();
     served.door.admit(&head.headers)?;
     let store = served.kept.store()?;
-    let since = value(&head.uri, "since=").and_then(Timestamp::parse_rfc3339);
+    let since = value(&head.uri, "since").and_then(Timestamp::parse_rfc3339);
     let verdicts = store.since(since.ok_or(Refused::Since)?).await?;
     let verdicts: Vec<String> = verdicts.iter().map(Verdict::json).collect();
     let batch = format!("[{}]", verdicts.join(","));
@@ -200,14 +214,29 @@ impl Served {
     fn begin(&self, head: &Parts) -> Result<(&Store, GateName), Refused> {
         self.door.admit(&head.headers)?;
         let store = self.kept.store()?;
-        let gate = value(&head.uri, "gate=").and_then(GateName::new);
+        let gate = value(&head.uri, "gate").and_then(GateName::new);
         Ok((store, gate.ok_or(Refused::Gate)?))
     }
 }
 
-/// Returns the value of a query's only field.
+/// Returns the value of a query's field.
 fn value<'a>(uri: &'a Uri, field: &str) -> Option<&'a str> {
-    uri.query()?.strip_prefix(field)
+    let mut fields = uri.query()?.split('&');
+    fields.find_map(|one| one.strip_prefix(field)?.strip_prefix('='))
+}
+
+/// Returns the save and the number of the part that a query names; `None` if it names
+/// neither.
+fn part(uri: &Uri) -> Result<Option<(u64, u32)>, Refused> {
+    match (value(uri, "save"), value(uri, "part")) {
+        (None, None) => Ok(None),
+        (Some(save), Some(number)) => {
+            let number = number.parse().ok().filter(|number| *number < MAX_PARTS);
+            let save = u64::from_str_radix(save, 16).ok();
+            save.zip(number).map(Some).ok_or(Refused::Part)
+        }
+        _ => Err(Refused::Part),
+    }
 }
 
 async fn read(body: Body, most: usize) -> Result<Bytes, Refused> {
@@ -248,6 +277,20 @@ impl IntoResponse for Refused {
                 "Gate name invalid",
                 "Expected `?gate=NAME`, a name of 1 to 64 of a-z, 0-9 and -.".to_owned(),
             ),
+            Self::Part => (
+                StatusCode::BAD_REQUEST,
+                "state_part_invalid",
+                "Part invalid",
+                format!(
+                    "Expected `&save=HEX&part=NUMBER`, 16 digits and less than {MAX_PARTS}, or neither."
+                ),
+            ),
+            Self::Incomplete => (
+                StatusCode::CONFLICT,
+                "state_incomplete",
+                "State incomplete",
+                "Parts before this one are not there, or another save came first. Save all of it again.".to_owned(),
+            ),
             Self::Since => (
                 StatusCode::BAD_REQUEST,
                 "since_invalid",
@@ -276,7 +319,7 @@ impl IntoResponse for Refused {
                 StatusCode::NOT_FOUND,
                 "state_unknown",
                 "State unknown",
-                "No state was saved under this name.".to_owned(),
+                "No state was saved under this name, or not this part of it.".to_owned(),
             ),
             Self::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,

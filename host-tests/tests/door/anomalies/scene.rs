@@ -14,6 +14,7 @@ use hookgate_host_tests::keeper::Keeper;
 use hookgate_host_tests::payload;
 use hookgate_host_tests::prometheus::Exposition;
 use hookgate_host_tests::wait;
+use hookgate_watch::parts;
 use hookgate_watch::source::Network;
 use hookgate_watch::stranger::Signed;
 use hookgate_watch::time::Time;
@@ -58,8 +59,8 @@ pub(crate) fn gate(more: &Value) -> Value {
 }
 
 /// Returns what a watch has learnt of eight days that end about now.
-pub(crate) fn learnt() -> Bytes {
-    static LEARNT_ONCE: OnceLock<Bytes> = OnceLock::new();
+pub(crate) fn learnt() -> Vec<Bytes> {
+    static LEARNT_ONCE: OnceLock<Vec<Bytes>> = OnceLock::new();
     let state = LEARNT_ONCE.get_or_init(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let turn = now.unwrap_or_default().as_millis() / TICK.as_millis();
@@ -91,7 +92,8 @@ pub(crate) fn learnt() -> Bytes {
             watch.held_open(2, 10_000.0);
             watch.tick(time(turn));
         }
-        Bytes::from(watch.save())
+        let parts = parts::all(1, &watch);
+        parts.into_iter().map(Bytes::from).collect()
     });
     state.clone()
 }

@@ -108,7 +108,7 @@ fn read<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, AtomicError>
     }
 }
 
-fn is_conflict(error: &jetstream::Error) -> bool {
+pub(super) fn is_conflict(error: &jetstream::Error) -> bool {
     [
         ErrorCode::STREAM_WRONG_LAST_SEQUENCE,
         ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,

@@ -19,10 +19,9 @@ use std::time::Duration;
 use async_nats::{
     HeaderMap, header,
     jetstream::{
-        self, ErrorCode,
-        context::{Context, PublishError, PublishErrorKind},
+        context::{Context, PublishErrorKind},
         message::StreamMessage,
-        stream::{LastRawMessageErrorKind, Stream},
+        stream::Stream,
     },
 };
 use bytes::Bytes;
@@ -35,7 +34,11 @@ pub(super) use self::{
     record::{CutoffRecord, Recorded},
     settings::NAME,
 };
-use super::{message::EXPECTED_SUBJECT, walk::Walk};
+use super::{
+    message::EXPECTED_SUBJECT,
+    newest::{is_conflict, newest},
+    walk::Walk,
+};
 use crate::evidence::{Chain, Kind, Link, LogId};
 
 /// Where the log's ID is.
@@ -321,7 +324,9 @@ impl Evidence {
     }
 
     async fn newest(&self, subject: &str) -> Result<Option<StreamMessage>, EvidenceError> {
-        newest(&self.stream, subject).await
+        newest(&self.stream, subject)
+            .await
+            .map_err(EvidenceError::Read)
     }
 
     /// Adds a message if the newest one of its subject (or of those of `among`)
@@ -373,24 +378,4 @@ pub(super) fn is_known(subject: &str) -> bool {
 
 fn any_redaction() -> String {
     format!("{REDACTION}.*")
-}
-
-async fn newest(stream: &Stream, subject: &str) -> Result<Option<StreamMessage>, EvidenceError> {
-    match stream.get_last_raw_message_by_subject(subject).await {
-        Ok(message) => Ok(Some(message)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(EvidenceError::Read(error.into())),
-    }
-}
-
-/// Tells whether the newest message is another than expected. Where a cluster
-/// has one under way it says so with a code of its own.
-fn is_conflict(error: &PublishError) -> bool {
-    use std::error::Error as _;
-    let refusal = error.source().and_then(|source| source.downcast_ref());
-    refusal.is_some_and(|refusal: &jetstream::Error| {
-        let code = refusal.error_code();
-        code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE
-            || code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT
-    })
 }

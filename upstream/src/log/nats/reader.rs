@@ -14,7 +14,7 @@ use async_nats::{
         context::{Context, GetStreamError, GetStreamErrorKind, RequestError},
         message::StreamMessage,
         response::Response,
-        stream::{LastRawMessageErrorKind, Stream},
+        stream::Stream,
     },
 };
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use super::{
     ConnectError, REQUEST_TIMEOUT, Servers, connection,
     event::Placed,
     message::{self, Stored},
+    newest::newest,
     stream,
     walk::Walk,
 };
@@ -288,13 +289,9 @@ impl NatsReader {
         Walk::start(&self.stream, from, largest)
     }
 
-    /// Returns the newest message of a subject.
     async fn newest(&self, subject: &str) -> Result<Option<StreamMessage>, ReadError> {
-        match self.stream.get_last_raw_message_by_subject(subject).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(ReadError::Messages(error.into())),
-        }
+        let newest = newest(&self.stream, subject).await;
+        newest.map_err(ReadError::Messages)
     }
 
     /// Returns the subjects of an identity: one for each source, so that the

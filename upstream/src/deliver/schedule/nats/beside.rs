@@ -22,7 +22,7 @@ use crate::{
     evidence::Link,
     log::{
         Entry,
-        nats::{NatsReader, Walk},
+        nats::{self, NatsReader, Walk},
         reader,
     },
     review::{Ledger, PastAttempt},
@@ -243,7 +243,7 @@ impl Beside {
         sequence: u64,
     ) -> Result<bool, ReadError> {
         let subject = records::subject(records::ATTEMPT, destination, sequence);
-        let last = streams::newest(&self.attempts, &subject).await;
+        let last = nats::newest(&self.attempts, &subject).await;
         let last = last.map_err(ReadError::Nats)?;
         Ok(last.is_some_and(|last| records::is_delivered(&last.headers)))
     }

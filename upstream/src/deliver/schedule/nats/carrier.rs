@@ -23,7 +23,7 @@ use super::{
 use crate::{
     clock,
     evidence::{Link, LogId},
-    log::nats::{AtomicError, MOST_AT_ONCE, Outgoing, publish_whole},
+    log::nats::{self, AtomicError, MOST_AT_ONCE, Outgoing, publish_whole},
     review::{Action, Ledger, LedgerError, Record, TrailError, written},
 };
 
@@ -222,7 +222,7 @@ impl Carrier {
         sequence: u64,
     ) -> Result<Option<StreamMessage>, CarryError> {
         let subject = records::subject(records::ATTEMPT, destination, sequence);
-        let newest = streams::newest(&self.attempts, &subject).await;
+        let newest = nats::newest(&self.attempts, &subject).await;
         newest.map_err(CarryError::Read)
     }
 }

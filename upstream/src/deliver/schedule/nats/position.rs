@@ -3,8 +3,10 @@
 
 use async_nats::{HeaderMap, header, jetstream::stream::Stream};
 
-use super::streams;
-use crate::{evidence::Link, log::nats::Outgoing};
+use crate::{
+    evidence::Link,
+    log::nats::{self, Outgoing},
+};
 
 /// Is such a place in the trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,7 @@ impl Position {
     /// # Errors
     /// The server doesn't show it, or it is none.
     pub(super) async fn read(stream: &Stream, subject: &str) -> Result<Self, async_nats::Error> {
-        let Some(message) = streams::newest(stream, subject).await? else {
+        let Some(message) = nats::newest(stream, subject).await? else {
             let (link, place) = (None, 0);
             return Ok(Self { link, place });
         };

@@ -6,9 +6,13 @@ use hookgate_core::time::Timestamp;
 
 use super::{
     beside::{Beside, refused},
-    records, streams,
+    records,
 };
-use crate::{deliver::schedule::ReadError, log::nats::Walk, review::PastAttempt};
+use crate::{
+    deliver::schedule::ReadError,
+    log::nats::{self, Walk},
+    review::PastAttempt,
+};
 
 /// Messages that are looked through.
 const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
@@ -79,7 +83,7 @@ impl Beside {
         destination: &str,
     ) -> Result<Option<PastAttempt>, ReadError> {
         let subjects = format!("{}.{destination}.*", records::REVIEW);
-        let newest = streams::newest(&self.review, &subjects).await;
+        let newest = nats::newest(&self.review, &subjects).await;
         let newest = newest.map_err(ReadError::Nats)?;
         Ok(newest.and_then(|message| records::read_attempt(&message.headers)))
     }

@@ -6,11 +6,8 @@ use async_nats::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    records,
-    streams::{self, OpenError},
-};
-use crate::evidence::LogId;
+use super::{records, streams::OpenError};
+use crate::{evidence::LogId, log::nats};
 
 /// Holds what the server was configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +59,7 @@ impl Rules {
     /// # Errors
     /// The server doesn't show them.
     pub(super) async fn read(review: &Stream) -> Result<Option<Self>, async_nats::Error> {
-        let found = streams::newest(review, records::RULES).await?;
+        let found = nats::newest(review, records::RULES).await?;
         Ok(found.and_then(|message| parse(&message.payload)))
     }
 }

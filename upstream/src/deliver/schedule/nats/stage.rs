@@ -8,11 +8,14 @@ use tokio::try_join;
 
 use super::{
     beside::{Beside, Parking, refused},
-    place, records, streams,
+    place, records,
 };
 use crate::{
     deliver::schedule::ReadError,
-    log::{Entry, nats::timestamp},
+    log::{
+        Entry,
+        nats::{self, timestamp},
+    },
 };
 
 /// Says where an event is on its way to a destination.
@@ -47,8 +50,9 @@ impl Beside {
         let sequence = event.sequence;
         let newest = async |stream, prefix| {
             let subject = records::subject(prefix, destination, sequence);
-            let newest = streams::newest(stream, &subject).await;
-            newest.map_err(ReadError::Nats)
+            nats::newest(stream, &subject)
+                .await
+                .map_err(ReadError::Nats)
         };
         let (scheduled, due, parked, turn) = try_join!(
             newest(&self.retry, records::SCHEDULED),

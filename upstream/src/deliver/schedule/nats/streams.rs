@@ -5,11 +5,10 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self, ErrorCode, Message,
     context::{Context, CreateStreamError, GetStreamError, GetStreamErrorKind},
-    message::StreamMessage,
     response::Response,
     stream::{
         Config, ConsumerError, DeleteMessageError, DeleteMessageErrorKind, InfoError,
-        LastRawMessageErrorKind, RawMessageErrorKind, Stream,
+        RawMessageErrorKind, Stream,
     },
 };
 use bytes::Bytes;
@@ -142,21 +141,6 @@ pub(super) async fn find(context: &Context, name: &str) -> Result<Option<Stream>
             }
             _ => Err(error.into()),
         },
-    }
-}
-
-/// Returns the newest message of a subject.
-///
-/// # Errors
-/// The server doesn't show it.
-pub(super) async fn newest(
-    stream: &Stream,
-    subject: &str,
-) -> Result<Option<StreamMessage>, async_nats::Error> {
-    match stream.get_last_raw_message_by_subject(subject).await {
-        Ok(message) => Ok(Some(message)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -86,7 +86,7 @@ impl Genesis {
 /// # Errors
 /// [`EvidenceError`].
 pub(super) async fn read(stream: &Stream) -> Result<Option<Genesis>, EvidenceError> {
-    let Some(message) = newest(stream, GENESIS).await? else {
+    let Some(message) = newest(stream, GENESIS).await.map_err(EvidenceError::Read)? else {
         return Ok(None);
     };
     let form = || EvidenceError::Form {
