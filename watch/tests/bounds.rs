@@ -3,6 +3,7 @@
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr};
 
+use hookgate_watch::parts::{self, MAX_PART_BYTES, MAX_PARTS};
 use hookgate_watch::rate::Rate;
 use hookgate_watch::series::{SERIES, Series};
 use hookgate_watch::source::Network;
@@ -64,6 +65,9 @@ fn no_number_of_types_accounts_networks_and_versions_makes_it_grow() {
         }
         watch.tick(at(round * 86_400));
         largest = largest.max(saved(&watch));
+        let parts = parts::all(0, &watch);
+        assert!(parts.len() <= MAX_PARTS as usize);
+        assert!(parts.iter().all(|part| part.len() <= MAX_PART_BYTES));
     }
     assert_eq!(watch.types().count(), SERIES);
     assert_eq!(watch.accounts().count(), SERIES);

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use hookgate_watch::{
     orders::{Orders, Protect},
+    parts,
     source::Network,
     stranger::Signed,
     time::Time,
@@ -93,7 +94,9 @@ impl Gate {
         let settings = settings(protect);
         let (mut board, mut first) = (Shared::default(), Worker::new(settings, 1));
         first.tick(START, 0, false, &mut board);
-        first.restored(Saved::State(&watch.save())).unwrap();
+        for part in parts::all(1, watch) {
+            first.restored(START, Saved::Part(&part)).unwrap();
+        }
         Self {
             board,
             first: Some(first),

@@ -2,11 +2,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "tests say what they expect by failing"
 )]
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use hookgate_watch::parts::{self, Head, MAX_PART_BYTES, Restoring, Saving, Wanted};
 use hookgate_watch::source::Network;
 use hookgate_watch::state::StateError;
 use hookgate_watch::stranger::Signed;
@@ -61,6 +63,139 @@ fn a_restored_watch_goes_on_where_the_saved_one_was() {
     assert_eq!(restored, watch);
 }
 
+/// All parts of a saved watch.
+fn saved(watch: &Watch) -> Vec<Vec<u8>> {
+    parts::all(7, watch)
+}
+
+/// Takes parts one after another; what the last of them said.
+fn taken(parts: &[Vec<u8>]) -> Result<Option<Watch>, StateError> {
+    let mut restoring = Restoring::new();
+    let mut outcome = Ok(None);
+    for part in parts {
+        outcome = restoring.take(part);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    outcome
+}
+
+#[test]
+fn a_watch_comes_back_from_its_parts_and_each_is_small() {
+    let watch = learnt();
+    let parts = saved(&watch);
+    // All but series, two types, an account, the end.
+    assert_eq!(parts.len(), 5);
+    assert_eq!(taken(&parts), Ok(Some(watch)));
+    for (number, part) in (0..).zip(&parts) {
+        let is_last = number == 4;
+        let head = Head {
+            save: 7,
+            number,
+            is_last,
+        };
+        assert_eq!(Head::of(part), Ok(head));
+        assert!(part.len() <= MAX_PART_BYTES, "{}", part.len());
+    }
+    assert!(parts[1..4].iter().all(|part| part.len() < 38_000));
+    assert!(parts[4].len() < 40);
+}
+
+#[test]
+fn parts_are_taken_in_their_order_and_of_one_save() {
+    let watch = learnt();
+    let (parts, others) = (saved(&watch), parts::all(8, &watch));
+    let refused = |order: &[&Vec<u8>]| {
+        let order: Vec<Vec<u8>> = order.iter().map(|part| (*part).clone()).collect();
+        let Err(StateError::Value { expected, .. }) = taken(&order) else {
+            panic!("taken");
+        };
+        expected
+    };
+    let next = "next part of this save";
+    assert_eq!(refused(&[&parts[1]]), next);
+    assert_eq!(refused(&[&parts[0], &parts[2]]), next);
+    assert_eq!(refused(&[&parts[0], &parts[0]]), next);
+    assert_eq!(refused(&[&parts[0], &others[1]]), next);
+    let mut restoring = Restoring::new();
+    let first = Wanted {
+        save: None,
+        number: 0,
+    };
+    assert_eq!(restoring.wanted(), first);
+    assert_eq!(restoring.take(&others[0]), Ok(None));
+    let second = Wanted {
+        save: Some(8),
+        number: 1,
+    };
+    assert_eq!(restoring.wanted(), second);
+}
+
+#[test]
+fn a_series_that_comes_or_goes_while_it_is_saved_moves_no_other() {
+    let mut watch = learnt();
+    let mut saving = Saving::begin(7);
+    let mut parts = vec![
+        saving.next_part(&watch).unwrap(),
+        saving.next_part(&watch).unwrap(),
+    ];
+    // Before those that were saved, and behind them.
+    for name in ["aardvark", "customer.created"] {
+        watch.came(name, None, 1);
+    }
+    watch.tick(at(9 * 86_400));
+    parts.extend(std::iter::from_fn(|| saving.next_part(&watch)));
+    let mut restored = taken(&parts).unwrap().unwrap();
+    let types: Vec<&str> = restored.types().map(|(name, _)| name).collect();
+    assert_eq!(
+        types,
+        ["charge.succeeded", "customer.created", "invoice.paid"]
+    );
+    // What is of two ticks goes on.
+    live(&mut restored, 9 * 86_400, 9 * 86_400 + 3_600);
+}
+
+#[test]
+fn a_series_is_taken_once() {
+    let mut parts = saved(&learnt());
+    let mut again = parts[1].clone();
+    // The same series at the next place.
+    again[22] = 2;
+    seal(&mut again);
+    parts[2] = again;
+    let refused = taken(&parts);
+    assert!(
+        matches!(refused, Err(StateError::Value { expected, .. })
+            if expected == "series that there is a place for"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_part_that_there_can_not_be_is_refused() {
+    let parts = saved(&learnt());
+    let last = parts.len() - 1;
+    for (part, place, byte) in [
+        // The end and a series at the first place, all at the second; of no kind; too far.
+        (last, 22, 0),
+        (1, 22, 0),
+        (0, 22, 1),
+        (1, 26, 9),
+        (1, 23, 1),
+    ] {
+        let mut forged = parts[part].clone();
+        forged[place] = byte;
+        seal(&mut forged);
+        let refused = Head::of(&forged);
+        assert!(
+            matches!(refused, Err(StateError::Value { expected, .. })
+                if expected == "part of a watch"),
+            "{place}: {refused:?}"
+        );
+    }
+}
+
 #[test]
 fn another_version_is_refused_by_its_number() {
     let mut bytes = learnt().save();
@@ -83,29 +218,49 @@ fn something_else_is_refused() {
 
 #[test]
 fn every_damage_is_refused() {
-    let bytes = Watch::new(at(0)).save();
-    for place in (14..bytes.len()).step_by(97) {
-        let mut damaged = bytes.clone();
-        damaged[place] ^= 0x10;
-        assert_eq!(
-            Watch::restore(&damaged),
-            Err(StateError::Checksum),
-            "{place}"
-        );
-    }
-    for length in (14..bytes.len()).step_by(97) {
-        assert_eq!(Watch::restore(&bytes[..length]), Err(StateError::Checksum));
+    let whole = Watch::new(at(0)).save();
+    let first = saved(&Watch::new(at(0))).swap_remove(0);
+    let refused = |bytes: &[u8]| {
+        let error = Restoring::new().take(bytes).unwrap_err();
+        assert_eq!(Head::of(bytes), Err(error));
+        error
+    };
+    for (bytes, refused) in [
+        (
+            whole,
+            &(|it: &[u8]| Watch::restore(it).unwrap_err()) as &dyn Fn(&[u8]) -> StateError,
+        ),
+        (first, &refused),
+    ] {
+        for place in (14..bytes.len()).step_by(97) {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 0x10;
+            assert_eq!(refused(&damaged), StateError::Checksum, "{place}");
+        }
+        for length in (14..bytes.len()).step_by(97) {
+            assert_eq!(refused(&bytes[..length]), StateError::Checksum);
+        }
     }
 }
 
+#[test]
+fn what_is_saved_whole_ends_where_it_says() {
+    let parts = saved(&learnt());
+    assert_eq!(taken(&parts[..4]), Ok(None));
+    assert!(taken(&[parts.as_slice(), &parts[..1]].concat()).is_err());
+}
+
 /// Puts bytes at a place, so many behind where others are found, and the checksum right.
-fn forged(good: &[u8], found: &[u8], behind: usize, bytes: &[u8]) -> Vec<u8> {
-    let places = good.windows(found.len());
-    let place = places.into_iter().position(|window| window == found);
-    let from = place.unwrap() + behind;
+fn forged(good: &[Vec<u8>], found: &[u8], behind: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut forged = good.to_vec();
-    forged[from..from + bytes.len()].copy_from_slice(bytes);
-    seal(&mut forged);
+    let found = forged.iter_mut().find_map(|part| {
+        let place = part.windows(found.len()).position(|it| it == found)?;
+        Some((part, place))
+    });
+    let (part, place) = found.unwrap();
+    let from = place + behind;
+    part[from..from + bytes.len()].copy_from_slice(bytes);
+    seal(part);
     forged
 }
 
@@ -122,7 +277,7 @@ fn seal(state: &mut [u8]) {
 /// What would overflow later, or have no limits, is refused and not learnt from.
 #[test]
 fn values_that_no_sum_can_go_on_from_are_refused() {
-    let good = learnt().save();
+    let good = saved(&learnt());
     let name = [&12_u32.to_le_bytes()[..], b"invoice.paid"].concat();
     let pace = [&750_u32.to_le_bytes()[..], &100_f64.to_le_bytes()].concat();
     let minute = at(9 * 86_400 - 10).as_unix_seconds() / 60;
@@ -134,7 +289,7 @@ fn values_that_no_sum_can_go_on_from_are_refused() {
         (&pace, pace.len(), [0; 8], "past of a series"),
         (&minute.to_le_bytes(), 0, [0xff; 8], "series"),
     ] {
-        let refused = Watch::restore(&forged(&good, found, behind, &bytes)).err();
+        let refused = taken(&forged(&good, found, behind, &bytes)).err();
         let Some(StateError::Value { expected: told, .. }) = refused else {
             panic!("{expected}: {refused:?}");
         };
@@ -145,15 +300,16 @@ fn values_that_no_sum_can_go_on_from_are_refused() {
 /// The checksum guards against accidents; what gets past it is still read with care.
 #[test]
 fn values_that_the_watch_never_writes_are_refused() {
-    let good = Watch::new(at(0)).save();
+    let good = saved(&Watch::new(at(0))).swap_remove(0);
+    let end = saved(&Watch::new(at(0))).swap_remove(1);
     let mut refused = 0;
     for place in 14..good.len().min(6_000) {
         let mut forged = good.clone();
         forged[place] = 0xff;
         seal(&mut forged);
-        match Watch::restore(&forged) {
-            Ok(mut watch) => {
-                live(&mut watch, 10, 200);
+        match taken(&[forged, end.clone()]) {
+            Ok(watch) => {
+                live(&mut watch.unwrap(), 10, 200);
             }
             Err(StateError::Length { .. } | StateError::Value { .. }) => refused += 1,
             Err(other) => panic!("{place}: {other}"),

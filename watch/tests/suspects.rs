@@ -268,21 +268,3 @@ fn suspects_are_restored_with_the_watch() {
     let restored = Watch::restore(&watch.save()).unwrap();
     assert_eq!(restored.suspects(), [all_of(9)]);
 }
-
-#[test]
-fn a_state_from_before_there_were_suspects_is_read() {
-    let (watch, _) = learnt();
-    let mut bytes = watch.save();
-    // Behind them stand two times and no verdict.
-    let count = bytes.len() - 24;
-    assert_eq!(bytes[count..count + 4], [0; 4]);
-    bytes.drain(count..count + 4);
-    bytes[4] = 1;
-    let sum = bytes[14..]
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    bytes[6..14].copy_from_slice(&sum.to_le_bytes());
-    assert_eq!(Watch::restore(&bytes), Ok(watch));
-}

@@ -1,6 +1,7 @@
 //! Workers of one gate: what they count is told once, and one of them looks.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "tests say what they expect by failing"
 )]
@@ -9,6 +10,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use hookgate_watch::{
     orders::Protect,
+    parts::{self, Head, Restoring, Wanted},
     source::Network,
     state::StateError,
     stranger::Signed,
@@ -208,21 +210,66 @@ fn a_clock_that_is_set_back_keeps_nobody_from_looking() {
     assert!(!looks(&first));
 }
 
+/// The first part of what was saved last.
+const FIRST: Act = Act::Restore(Wanted {
+    save: None,
+    number: 0,
+});
+
+/// A part of a save.
+fn part(save: u64, number: u32) -> Act {
+    let save = Some(save);
+    Act::Restore(Wanted { save, number })
+}
+
+/// A watch that has learnt of two types.
+fn learnt() -> Watch {
+    let mut learnt = Watch::new(Time::from_unix_seconds(1_700_000_000));
+    learnt.came("of.old", None, 1);
+    learnt.came("older", None, 1);
+    learnt.tick(Time::from_unix_seconds(1_700_000_010));
+    learnt
+}
+
+/// Runs a worker from one second to another; what it wants done.
+fn run(worker: &mut Worker, board: &mut Shared, from: u64, to: u64) -> Vec<Act> {
+    let steps = (from * 4..to * 4).map(|step| START + step * 250);
+    steps
+        .flat_map(|now| worker.tick(now, 0, false, board))
+        .collect()
+}
+
+fn saves(acts: &[Act]) -> bool {
+    acts.iter().any(|act| matches!(act, Act::Save(_)))
+}
+
+/// How often it looked.
+fn looked(acts: &[Act]) -> usize {
+    acts.iter()
+        .filter(|act| matches!(act, Act::Show(_)))
+        .count()
+}
+
+/// Says a second as the host's clock does.
+const fn at(second: u64) -> u64 {
+    START + second * 1_000
+}
+
 #[test]
 fn a_clock_that_is_set_back_makes_nobody_wait_for_a_state() {
     let mut board = Shared::default();
     let mut worker = Worker::new(settings(true), 1);
     let began = worker.tick(START, 0, false, &mut board);
-    assert_eq!(began, [Act::Taken, Act::Restore]);
+    assert_eq!(began, [Act::Taken, FIRST]);
     // Before an answer came, and when it is to be asked again.
     for days in 1..3 {
         let now = START - days * 86_400_000;
         let acts: Vec<Act> = (0..160)
             .flat_map(|step| worker.tick(now + step * 250, 0, false, &mut board))
             .collect();
-        assert!(acts.contains(&Act::Restore), "{days}: {acts:?}");
-        assert!(acts.iter().any(|act| matches!(act, Act::Show(_))));
-        worker.restored(Saved::Unknown).unwrap();
+        assert!(acts.contains(&FIRST), "{days}: {acts:?}");
+        assert!(looked(&acts) > 0);
+        worker.restored(now + 40_000, Saved::Unknown).unwrap();
     }
 }
 
@@ -230,33 +277,174 @@ fn a_clock_that_is_set_back_makes_nobody_wait_for_a_state() {
 fn nothing_is_saved_before_it_is_known_what_was() {
     let mut board = Shared::default();
     let mut worker = Worker::new(settings(true), 1);
-    let began = worker.tick(START, 0, false, &mut board);
-    assert_eq!(began, [Act::Taken, Act::Restore]);
-    let mut saves = |worker: &mut Worker, from: u64, to: u64| -> (bool, bool) {
-        let acts: Vec<Act> = (from * 4..to * 4)
-            .flat_map(|step| worker.tick(START + step * 250, 0, false, &mut board))
-            .collect();
-        let has = |it: fn(&Act) -> bool| acts.iter().any(it);
-        (
-            has(|act| matches!(act, Act::Save(_))),
-            has(|act| matches!(act, Act::Restore)),
-        )
-    };
+    assert_eq!(run(&mut worker, &mut board, 0, 1), [Act::Taken, FIRST]);
     // Nobody answers, and then nobody knows: it is asked again and again.
-    assert_eq!(saves(&mut worker, 0, 600), (false, true));
-    worker.restored(Saved::Unknown).unwrap();
-    assert_eq!(saves(&mut worker, 600, 1_200), (false, true));
+    let acts = run(&mut worker, &mut board, 1, 600);
+    assert!(!saves(&acts) && acts.contains(&FIRST));
+    assert_eq!(worker.restored(at(600), Saved::Unknown), Ok(None));
+    let acts = run(&mut worker, &mut board, 600, 1_200);
+    assert!(!saves(&acts) && acts.contains(&FIRST));
     // What was learnt once comes back, and from then on is saved.
-    let mut learnt = Watch::new(Time::from_unix_seconds(1_700_000_000));
-    learnt.came("of.old", None, 1);
-    learnt.tick(Time::from_unix_seconds(1_700_000_010));
-    worker.restored(Saved::State(&learnt.save())).unwrap();
-    assert_eq!(worker.watch(), Some(&learnt));
-    assert_eq!(saves(&mut worker, 1_200, 1_800), (true, false));
+    let parts = parts::all(9, &learnt());
+    for (part_number, bytes) in (1..).zip(&parts[..3]) {
+        let next = worker.restored(at(1_200), Saved::Part(bytes));
+        assert_eq!(next, Ok(Some(part(9, part_number))));
+        assert_eq!(worker.watch().unwrap().types().count(), 0);
+    }
+    let whole = worker.restored(at(1_200), Saved::Part(&parts[3]));
+    assert_eq!(whole, Ok(Some(Act::Restored)));
+    assert!(worker.watch() == Some(&learnt()), "another watch");
+    let acts = run(&mut worker, &mut board, 1_200, 1_800);
+    assert!(saves(&acts) && !acts.contains(&FIRST));
     let types: Vec<&str> = worker.watch().unwrap().types().map(|it| it.0).collect();
-    assert_eq!(types, ["of.old"]);
+    assert_eq!(types, ["of.old", "older"]);
     // What comes late changes nothing.
-    worker.restored(Saved::State(b"nonsense")).unwrap();
+    let late = worker.restored(at(1_800), Saved::Part(b"nonsense"));
+    assert_eq!(late, Ok(None));
+}
+
+#[test]
+fn a_state_of_which_nobody_has_the_rest_is_asked_for_from_its_beginning() {
+    let parts = parts::all(9, &learnt());
+    // Another save took its place, or nobody answers.
+    for gone in [Saved::Nothing, Saved::Unknown] {
+        let mut board = Shared::default();
+        let mut worker = Worker::new(settings(true), 1);
+        assert!(run(&mut worker, &mut board, 0, 1).contains(&FIRST));
+        worker.restored(at(1), Saved::Part(&parts[0])).unwrap();
+        assert_eq!(worker.restored(at(1), gone), Ok(None));
+        let acts = run(&mut worker, &mut board, 1, 20);
+        assert!(!acts.contains(&FIRST) && looked(&acts) > 0, "{gone:?}");
+        let acts = run(&mut worker, &mut board, 20, 600);
+        assert!(acts.contains(&FIRST) && !saves(&acts), "{gone:?}");
+    }
+}
+
+#[test]
+fn looks_wait_for_a_state_that_comes_slowly_but_not_forever() {
+    let mut board = Shared::default();
+    let parts = parts::all(9, &learnt());
+    let mut worker = Worker::new(settings(true), 1);
+    run(&mut worker, &mut board, 0, 5);
+    worker.restored(at(5), Saved::Part(&parts[0])).unwrap();
+    // Each part within its six seconds, all of them in more than twenty.
+    assert_eq!(looked(&run(&mut worker, &mut board, 5, 10)), 0);
+    worker.restored(at(10), Saved::Part(&parts[1])).unwrap();
+    let acts = run(&mut worker, &mut board, 10, 15);
+    assert_eq!((looked(&acts), acts.contains(&FIRST)), (0, false));
+    // As it goes on to come nothing is asked twice.
+    worker.restored(at(15), Saved::Part(&parts[2])).unwrap();
+    let acts = run(&mut worker, &mut board, 15, 20);
+    assert_eq!((looked(&acts), acts.contains(&FIRST)), (0, false));
+    let mut slow = worker;
+    let acts = run(&mut slow, &mut board, 20, 26);
+    assert!(looked(&acts) > 0, "waits for ever");
+    assert!(acts.contains(&FIRST), "the last part never came");
+}
+
+/// A worker that looks, of which nothing was saved.
+fn fresh(settings: Settings, board: &mut Shared) -> Worker {
+    let mut worker = Worker::new(settings, 5);
+    worker.tick(START, 0, false, board);
+    let anew = worker.restored(START, Saved::Nothing);
+    assert_eq!(anew, Ok(Some(Act::BeginsAnew)));
+    worker
+}
+
+/// The parts that a worker saves, of which the first was among its acts.
+fn parts_of(worker: &mut Worker, acts: Vec<Act>, now: u64) -> Vec<Vec<u8>> {
+    let mut parts: Vec<Vec<u8>> = acts
+        .into_iter()
+        .filter_map(|act| match act {
+            Act::Save(part) => Some(part),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts.len(), 1);
+    loop {
+        match worker.saved(now, true) {
+            Some(Act::Save(part)) => parts.push(part),
+            Some(Act::Saved) => return parts,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_state_is_saved_part_after_part() {
+    let mut board = Shared::default();
+    let mut worker = fresh(settings(true), &mut board);
+    worker
+        .tally
+        .signed(&signed("invoice.paid", Some("acct_1")), false);
+    let mut saves = Vec::new();
+    for (from, to) in [(0, 292), (292, 592)] {
+        let acts = run(&mut worker, &mut board, from, to);
+        let parts = parts_of(&mut worker, acts, at(to));
+        assert_eq!(parts.len(), 4);
+        assert_eq!(worker.saved(at(to), true), None);
+        let mut restoring = Restoring::new();
+        let restored = parts
+            .iter()
+            .filter_map(|part| restoring.take(part).unwrap());
+        assert!(restored.last().as_ref() == worker.watch(), "another watch");
+        saves.push(Head::of(&parts[0]).unwrap().save);
+    }
+    assert_ne!(saves[0], saves[1]);
+}
+
+#[test]
+fn no_save_begins_while_parts_of_another_are_under_way() {
+    let mut board = Shared::default();
+    // Saves every 0.6 s.
+    let settings = Settings {
+        tick_millis: 20,
+        ..settings(true)
+    };
+    let mut worker = fresh(settings, &mut board);
+    let mut saves = Vec::new();
+    for millis in (0..10_000).step_by(10) {
+        let acts = worker.tick(START + millis, 0, false, &mut board);
+        saves.extend(
+            acts.iter()
+                .any(|act| matches!(act, Act::Save(_)))
+                .then_some(millis),
+        );
+        if millis == 3_000 {
+            assert!(matches!(
+                worker.saved(START + millis, true),
+                Some(Act::Save(_))
+            ));
+        }
+    }
+    // Nobody answered for six seconds.
+    assert!(matches!(saves[..], [..700, 9_000..9_100]), "{saves:?}");
+}
+
+#[test]
+fn a_part_that_was_not_saved_ends_its_save() {
+    let mut board = Shared::default();
+    let mut worker = fresh(settings(true), &mut board);
+    assert!(saves(&run(&mut worker, &mut board, 0, 302)));
+    assert_eq!(worker.saved(at(302), false), None);
+    assert_eq!(worker.saved(at(302), true), None);
+    // The next one begins when it is due, with all of it.
+    let acts = run(&mut worker, &mut board, 302, 603);
+    let parts = parts_of(&mut worker, acts, at(603));
+    assert_eq!(Head::of(&parts[0]).unwrap().number, 0);
+}
+
+#[test]
+fn a_new_configuration_waits_for_no_answer_to_the_one_before() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    assert!(run(&mut worker, &mut board, 0, 1).contains(&FIRST));
+    worker.set(settings(true));
+    assert!(run(&mut worker, &mut board, 1, 2).contains(&FIRST));
+    worker.restored(at(2), Saved::Nothing).unwrap();
+    assert!(saves(&run(&mut worker, &mut board, 2, 302)));
+    worker.set(settings(true));
+    assert_eq!(worker.saved(at(302), true), None);
 }
 
 #[test]
@@ -264,14 +452,16 @@ fn a_state_that_is_damaged_is_refused_and_the_watch_begins_anew() {
     let mut board = Shared::default();
     let mut worker = Worker::new(settings(true), 1);
     worker.tick(START, 0, false, &mut board);
-    let mut state = Watch::new(Time::from_unix_seconds(0)).save();
-    *state.last_mut().unwrap() ^= 1;
+    let mut parts = parts::all(9, &learnt());
+    worker.restored(START, Saved::Part(&parts[0])).unwrap();
+    *parts[1].last_mut().unwrap() ^= 1;
     assert_eq!(
-        worker.restored(Saved::State(&state)),
+        worker.restored(START, Saved::Part(&parts[1])),
         Err(StateError::Checksum)
     );
-    let saved = (0..2_400).flat_map(|step| worker.tick(START + step * 250, 0, false, &mut board));
-    assert!(saved.into_iter().any(|act| matches!(act, Act::Save(_))));
+    let acts = run(&mut worker, &mut board, 0, 600);
+    assert!(saves(&acts) && !acts.contains(&FIRST));
+    assert_eq!(worker.watch().unwrap().types().count(), 0);
 }
 
 #[test]
@@ -281,7 +471,7 @@ fn counts_that_are_damaged_are_thrown_away_and_said() {
     worker.tick(START, 0, false, &mut board);
     for bytes in [
         &b"x"[..],
-        b"HGWT\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+        b"HGWT\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00",
         &[0xff; 200],
     ] {
         // Of a worker that isn't there, and of this one.

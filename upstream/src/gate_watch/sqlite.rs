@@ -225,3 +225,54 @@ const fn signed(save: u64) -> i64 {
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use hookgate_core::time::Timestamp;
+    use rusqlite::{Connection, params};
+
+    use super::{APPLICATION_ID, SqliteStore};
+    use crate::gate_watch::{GateName, Verdict};
+
+    /// The layout before there were parts.
+    const FIRST: &str = "
+        CREATE TABLE state (gate TEXT PRIMARY KEY, at INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+        CREATE TABLE verdict (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, told TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX verdict_at ON verdict (at);";
+
+    #[tokio::test]
+    async fn verdicts_of_the_layout_before_are_kept_and_its_states_learnt_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let verdict = Verdict {
+            id: "edge.1".to_owned(),
+            gate: GateName::new("edge").unwrap(),
+            kind: "slow_loris".to_owned(),
+            score: 0.5,
+            subject: None,
+            began: Timestamp::from_unix_millis(1_000),
+            at: Timestamp::from_unix_millis(2_000),
+            evidence: "40 requests open".to_owned(),
+        };
+        let file = Connection::open(folder.path().join("log.watch")).unwrap();
+        file.execute_batch(FIRST).unwrap();
+        file.execute("INSERT INTO state VALUES ('edge', 1, x'00')", [])
+            .unwrap();
+        file.execute(
+            "INSERT INTO verdict VALUES (1, ?1, 2000, ?2)",
+            params![verdict.id, verdict.json()],
+        )
+        .unwrap();
+        file.pragma_update(None, "application_id", APPLICATION_ID)
+            .unwrap();
+        file.pragma_update(None, "user_version", 1).unwrap();
+        drop(file);
+        let store = SqliteStore::beside(&log);
+        let told = store.since(Timestamp::from_unix_millis(0)).await.unwrap();
+        assert_eq!(told, [verdict]);
+        let gate = GateName::new("edge").unwrap();
+        assert_eq!(store.part(&gate, None).await.unwrap(), None);
+    }
+}

@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use hookgate_watch::{time::Time, watch::Watch};
+use hookgate_watch::{
+    parts::{self, Head, MAX_PART_BYTES},
+    time::Time,
+    watch::Watch,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,6 +20,8 @@ const TOKEN: &str = "one-0123456789abcdef0123456789abcdef";
 
 on_both_logs! {
     a_state_is_given_back_after_kill_9
+    a_state_is_whole_or_the_one_before
+    of_two_that_save_at_once_one_is_kept
     a_verdict_is_kept_once_and_counted_once
 }
 
@@ -81,18 +87,42 @@ fn start(log: &str, folder: &TempDir) -> Server {
     Server::start(log, &["--gate-token-file", file.to_str().unwrap()])
 }
 
-/// What a watch saves that has learnt nothing yet.
-fn fresh() -> Vec<u8> {
-    Watch::new(Time::from_unix_seconds(1_760_000_000)).save()
+const STATE: &str = "/v1/watch/state?gate=edge";
+
+/// The parts that a watch saves which has learnt of three types: five.
+fn saved(save: u64) -> Vec<Vec<u8>> {
+    let mut watch = Watch::new(Time::from_unix_seconds(1_760_000_000));
+    for name in ["charge.refunded", "invoice.paid", "payout.paid"] {
+        watch.came(name, None, save);
+    }
+    parts::all(save, &watch)
 }
 
-/// Megabytes in the form of a state: more than one message of a broker takes.
-fn large(fill: u8) -> Vec<u8> {
-    let body = vec![fill; 3_000_000];
-    let checksum = body.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    [b"HGWT\x01\x00", checksum.to_le_bytes().as_slice(), &body].concat()
+/// Saves parts; the status of the last one.
+fn put(server: &Server, parts: &[Vec<u8>]) -> u16 {
+    let statuses = parts
+        .iter()
+        .map(|part| gate(server).send("PUT", STATE, part).0);
+    statuses.last().unwrap()
+}
+
+/// All parts of what was saved last, as a gate asks for them; `None` if there is nothing.
+fn given(server: &Server) -> Option<Vec<Vec<u8>>> {
+    let (mut path, mut parts) = (STATE.to_owned(), Vec::new());
+    loop {
+        let (status, part) = gate(server).send("GET", &path, b"");
+        if status == 404 {
+            assert_eq!(parts, [] as [Vec<u8>; 0]);
+            return None;
+        }
+        assert_eq!(status, 200);
+        let head = Head::of(&part).unwrap();
+        path = format!("{STATE}&save={:016x}&part={}", head.save, head.number + 1);
+        parts.push(part);
+        if head.is_last {
+            return Some(parts);
+        }
+    }
 }
 
 fn verdict(id: &str, kind: &str, at: &str) -> Vec<u8> {
@@ -108,24 +138,62 @@ fn verdict(id: &str, kind: &str, at: &str) -> Vec<u8> {
 fn a_state_is_given_back_after_kill_9(log: &str) {
     let folder = tempfile::tempdir().unwrap();
     let server = start(log, &folder);
-    let path = "/v1/watch/state?gate=edge";
     let unknown = (404, "state_unknown".to_owned());
-    assert_eq!(gate(&server).refused("GET", path, b""), unknown);
-    let states = [fresh(), large(1), large(2)];
-    for state in &states {
-        let answer = gate(&server).send("PUT", path, state);
-        assert_eq!(answer, (204, Vec::new()));
+    assert_eq!(gate(&server).refused("GET", STATE, b""), unknown);
+    for save in [1, u64::MAX, 3] {
+        assert_eq!(put(&server, &saved(save)), 204);
     }
     // Another gate's is another one.
     let other = "/v1/watch/state?gate=other";
     assert_eq!(gate(&server).refused("GET", other, b""), unknown);
     server.kill_9();
     let server = start(log, &folder);
-    let (status, given) = gate(&server).send("GET", path, b"");
-    assert_eq!(status, 200);
-    assert!(Some(&given) == states.last(), "another state");
+    assert!(given(&server) == Some(saved(3)), "another state");
+    // What had its place is gone.
+    for save in ["0000000000000001", "ffffffffffffffff"] {
+        let path = format!("{STATE}&save={save}&part=1");
+        assert_eq!(gate(&server).refused("GET", &path, b""), unknown);
+    }
     // Nothing of it is an event.
     assert_eq!(events(log), Vec::<Value>::new());
+}
+
+fn a_state_is_whole_or_the_one_before(log: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(log, &folder);
+    let (first, second) = (saved(1), saved(2));
+    // Its end without its beginning is none, nor is its beginning without its end.
+    let incomplete = (409, "state_incomplete".to_owned());
+    assert_eq!(gate(&server).refused("PUT", STATE, &first[4]), incomplete);
+    assert_eq!(put(&server, &first[..4]), 204);
+    assert!(given(&server).is_none());
+    assert_eq!(put(&server, &first), 204);
+    assert_eq!(put(&server, &second[..4]), 204);
+    assert!(given(&server) == Some(first), "another state");
+    server.kill_9();
+    let server = start(log, &folder);
+    // It goes on where it was, also if a part comes twice.
+    assert_eq!(put(&server, &second[3..]), 204);
+    assert!(given(&server) == Some(second), "another state");
+}
+
+/// The lease of whoever looks may end while it saves.
+fn of_two_that_save_at_once_one_is_kept(log: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(log, &folder);
+    let (first, second) = (saved(1), saved(2));
+    put(&server, &first[..2]);
+    put(&server, &second[..4]);
+    put(&server, &first[2..]);
+    let between = given(&server);
+    let kept = put(&server, &second[4..]);
+    // Whichever was kept is whole, and who hears 204 is the one.
+    let after = given(&server);
+    if kept == 204 {
+        assert!(after == Some(second), "another state");
+    } else {
+        assert!(after == Some(first) && after == between, "another state");
+    }
 }
 
 fn a_verdict_is_kept_once_and_counted_once(log: &str) {
@@ -157,7 +225,7 @@ fn nobody_but_the_gate_says_or_learns_anything() {
     let log = format!("sqlite:{}", folder.path().join("log.db").display());
     let server = start(&log, &folder);
     let said = verdict("edge.1", "slow_loris", "2026-01-01T00:00:00Z");
-    let (state, path) = (fresh(), "/v1/watch/state?gate=edge");
+    let (state, path) = (saved(1).swap_remove(0), STATE);
     for (method, path, body) in [
         ("PUT", path, state.as_slice()),
         ("GET", path, b""),
@@ -181,12 +249,13 @@ fn what_is_no_state_and_no_verdict_is_refused_precisely() {
     let folder = tempfile::tempdir().unwrap();
     let log = format!("sqlite:{}", folder.path().join("log.db").display());
     let server = start(&log, &folder);
-    let (states, verdicts) = ("/v1/watch/state?gate=edge", "/v1/watch/verdicts");
-    let mut damaged = fresh();
+    let (states, verdicts) = (STATE, "/v1/watch/verdicts");
+    let mut damaged = saved(1).swap_remove(0);
     let last = damaged.len() - 1;
     damaged[last] ^= 1;
     let cut = &damaged[..100];
-    let large = vec![b'x'; 8 * 1_024 * 1_024 + 1];
+    let whole = Watch::new(Time::from_unix_seconds(0)).save();
+    let large = vec![b'x'; MAX_PART_BYTES + 1];
     let mut foreign = verdict("edge.1", "slow_loris", "2026-01-01T00:00:00Z");
     foreign.truncate(50);
     for (method, path, body, status, code) in [
@@ -194,6 +263,7 @@ fn what_is_no_state_and_no_verdict_is_refused_precisely() {
         ("PUT", states, b"{}", 400, "state_invalid"),
         ("PUT", states, damaged.as_slice(), 400, "state_invalid"),
         ("PUT", states, cut, 400, "state_invalid"),
+        ("PUT", states, whole.as_slice(), 400, "state_invalid"),
         ("PUT", states, large.as_slice(), 413, "payload_too_large"),
         ("POST", verdicts, b"{}", 400, "verdict_invalid"),
         ("POST", verdicts, foreign.as_slice(), 400, "verdict_invalid"),
@@ -212,6 +282,27 @@ fn what_is_no_state_and_no_verdict_is_refused_precisely() {
             b"",
             400,
             "gate_name_invalid",
+        ),
+        (
+            "GET",
+            "/v1/watch/state?gate=edge&part=1",
+            b"",
+            400,
+            "state_part_invalid",
+        ),
+        (
+            "GET",
+            "/v1/watch/state?gate=edge&save=1&part=130",
+            b"",
+            400,
+            "state_part_invalid",
+        ),
+        (
+            "GET",
+            "/v1/watch/state?gate=edge&save=edge&part=1",
+            b"",
+            400,
+            "state_part_invalid",
         ),
         ("GET", verdicts, b"", 400, "since_invalid"),
         (

@@ -55,7 +55,9 @@ pub(crate) async fn measure(ticks: usize, rounds: usize) -> Result<()> {
     println!("| a tick of each series more, rings full | {micros:.2} µs |");
     let (least, most) = memory
         .iter()
-        .fold((f64::MAX, f64::MIN), |(least, most), it| (it.min(least), it.max(most)));
+        .fold((f64::MAX, f64::MIN), |(least, most), it| {
+            (it.min(least), it.max(most))
+        });
     println!(
         "| memory of Envoy for each series more, restored and saved | {:.0} KB ({:.0} to {:.0}) |",
         measure::median(&memory) / 1e3,
