@@ -93,6 +93,18 @@ pub fn trap_module() -> Result<PathBuf> {
     )
 }
 
+/// Finds the module that measures itself on demand.
+///
+/// # Errors
+/// It hasn't been built.
+pub fn measuring_module() -> Result<PathBuf> {
+    built(
+        "HOOKGATE_MEASURE_WASM",
+        "target/measure/wasm32-wasip1/release/hookgate.wasm",
+        "run `cargo xtask bench gate`",
+    )
+}
+
 /// Finds the upstream's binary, `hookgate`.
 ///
 /// # Errors

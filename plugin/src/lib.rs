@@ -8,6 +8,8 @@ mod counters;
 mod held;
 mod host;
 mod keyrings;
+#[cfg(feature = "measure")]
+mod measure;
 mod root;
 mod stream;
 #[cfg(feature = "trap")]

@@ -176,6 +176,8 @@ impl HttpContext for Stream {
             self.trap = trap::asked(head);
         }
         self.ready.keyrings.read(head);
+        #[cfg(feature = "measure")]
+        crate::measure::asked(head, &self.ready);
         let is_watched = self.seen_by_watch.is_some();
         let needs_source = is_watched || self.ready.gate.needs_source_address();
         let now = host::now();

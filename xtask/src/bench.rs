@@ -58,6 +58,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let tools = tools::host(workspace)?;
     build::run(workspace)?;
+    if matches!(options.what, Bench::Gate) {
+        build::test_module(workspace, build::MEASURE)?;
+    }
     process::run(
         host::cargo(workspace, &tools, &Envoy::Native)?
             .args(["run", "--profile", "quick", "-p", "hookgate-host-tests"])

@@ -47,20 +47,26 @@ pub(crate) fn consumer(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// Builds the module that traps on demand, in a folder of its own: nobody can
+/// Makes the module trap on demand.
+pub(crate) const TRAP: &str = "trap";
+
+/// Makes the module measure itself on demand.
+pub(crate) const MEASURE: &str = "measure";
+
+/// Builds the module with a feature for tests, in a folder of its own: nobody can
 /// take it for the one that ships.
 ///
 /// # Errors
 /// If it doesn't build.
-pub(crate) fn trap_module(workspace: &Workspace) -> Result<()> {
-    eprintln!("build: module that traps on demand, for tests");
+pub(crate) fn test_module(workspace: &Workspace, feature: &str) -> Result<()> {
+    eprintln!("build: module with `{feature}`, for tests");
     process::run(
         workspace
             .cargo()
             .args(["build", "--release", "-p", "hookgate-plugin"])
-            .args(["--target", WASM_TARGET, "--features", "trap"])
+            .args(["--target", WASM_TARGET, "--features", feature])
             .arg("--target-dir")
-            .arg(workspace.trap_target()),
-        "building the module that traps on demand",
+            .arg(workspace.test_target(feature)),
+        "building the module for tests",
     )
 }

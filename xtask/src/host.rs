@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::build;
 use crate::container::Container;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -34,7 +35,11 @@ pub(crate) fn cargo(workspace: &Workspace, tools: &Tools, envoy: &Envoy) -> Resu
         .env("HOOKGATE_BIN", workspace.hookgate())
         .env("HOOKGATE_CONSUMER_BIN", workspace.consumer())
         .env("HOOKGATE_WASM", workspace.module())
-        .env("HOOKGATE_TRAP_WASM", workspace.trap_module())
+        .env("HOOKGATE_TRAP_WASM", workspace.test_module(build::TRAP))
+        .env(
+            "HOOKGATE_MEASURE_WASM",
+            workspace.test_module(build::MEASURE),
+        )
         .env("HOOKGATE_CORPUS", corpus(workspace)?);
     match envoy {
         Envoy::Native => command

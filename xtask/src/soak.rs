@@ -16,7 +16,7 @@ use crate::{build, test, tools};
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let tools = tools::host(workspace)?;
     build::run(workspace)?;
-    build::trap_module(workspace)?;
+    build::test_module(workspace, build::TRAP)?;
     build::consumer(workspace)?;
     let protocol = test::tests(
         workspace

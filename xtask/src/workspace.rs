@@ -68,14 +68,14 @@ impl Workspace {
         self.target.join("doctor").join("doctor.html")
     }
 
-    /// Returns the folder in which the module that traps on demand is built.
-    pub(crate) fn trap_target(&self) -> PathBuf {
-        self.target.join("trap")
+    /// Returns the folder in which the module with a feature for tests is built.
+    pub(crate) fn test_target(&self, feature: &str) -> PathBuf {
+        self.target.join(feature)
     }
 
-    /// Returns where the module that traps on demand is left.
-    pub(crate) fn trap_module(&self) -> PathBuf {
-        self.trap_target()
+    /// Returns where the module with a feature for tests is left.
+    pub(crate) fn test_module(&self, feature: &str) -> PathBuf {
+        self.test_target(feature)
             .join(WASM_TARGET)
             .join("release")
             .join("hookgate.wasm")

@@ -133,7 +133,7 @@ impl Step {
             Self::Host => {
                 let tools = tools::host(workspace)?;
                 build::run(workspace)?;
-                build::trap_module(workspace)?;
+                build::test_module(workspace, build::TRAP)?;
                 build::consumer(workspace)?;
                 tests(&mut host_tests(workspace, &tools, &Envoy::Native)?)
             }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use hookgate_host_tests::artefact;
 use hookgate_host_tests::envoy::{Envoy, Setup};
+use hookgate_host_tests::event::{Event, PLATFORM};
 use hookgate_host_tests::keeper::Keeper;
 use hookgate_host_tests::measure;
 use hookgate_host_tests::prometheus::Exposition;
@@ -65,7 +67,41 @@ pub(crate) async fn measure(ticks: usize, rounds: usize) -> Result<()> {
         most / 1e3
     );
     println!("| state of {SERIES} series | {} KB |", state_bytes / 1_000);
+    let counted = nanos_of_a_count(rounds).await?;
+    println!(
+        "| counting a delivery, in the module | {:.3} µs |",
+        measure::median(&counted) / 1e3
+    );
     Ok(())
+}
+
+/// Returns how long a module of Envoy takes to count a delivery, as it says itself.
+async fn nanos_of_a_count(rounds: usize) -> Result<Vec<f64>> {
+    let keeper = Keeper::start().await?;
+    let gate = json!({
+        "endpoints": [{"name": "stripe", "path": "/webhooks/stripe", "keyring": "file"}],
+        "keyrings": [{"name": "file", "filter_state": "hookgate.secrets"}],
+        "watch": {},
+    });
+    let module = artefact::measuring_module()?;
+    let setup = Setup::shipped().workers(1).gate(gate).module(module);
+    let mut envoy = setup.start(keeper.address()).await?;
+    for _ in 0..rounds {
+        let ask = PLATFORM.deliver(&Event::fresh()?)?;
+        let answer = envoy
+            .send(ask.header("x-hookgate-test-measure", "1")?)
+            .await?;
+        ensure!(answer.status == 200, "answered {}", answer.status);
+    }
+    let said = envoy.output()?;
+    envoy.discard_output();
+    let figures = said.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("counting a delivery takes ")?;
+        rest.split_once(" ns")?.0.parse().ok()
+    });
+    let figures: Vec<f64> = figures.collect();
+    ensure!(figures.len() == rounds, "measured {} times", figures.len());
+    Ok(figures)
 }
 
 struct Watched {
