@@ -245,5 +245,9 @@ fn push(ring: &mut VecDeque<f64>, value: f64, most: usize) {
     while ring.len() >= most {
         ring.pop_front();
     }
+    // One that was restored has no room to spare, and would take twice as much.
+    if ring.len() == ring.capacity() {
+        ring.reserve_exact(most - ring.len());
+    }
     ring.push_back(value);
 }

@@ -185,6 +185,10 @@ impl Input<'_> {
         Ok(*taken)
     }
 
+    fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     fn wrong_length(&self, expected: &'static str) -> StateError {
         StateError::Length {
             expected,
@@ -204,7 +208,7 @@ impl Input<'_> {
     fn count(&mut self) -> Result<usize, StateError> {
         let count = u32::from_le_bytes(self.take("a count")?);
         match usize::try_from(count) {
-            Ok(count) if count <= self.bytes.len() - self.at => Ok(count),
+            Ok(count) if count <= self.left() => Ok(count),
             _ => Err(self.wrong_value("count of what follows")),
         }
     }
@@ -288,7 +292,13 @@ impl<T: Persist> Persist for Vec<T> {
     }
     fn read(input: &mut Input<'_>) -> Result<Self, StateError> {
         let count = input.count()?;
-        (0..count).map(|_| T::read(input)).collect()
+        // Exact where each takes as much room here as there; never more than came.
+        let room = count.min(input.left() / size_of::<T>().max(1));
+        let mut values = Self::with_capacity(room);
+        for _ in 0..count {
+            values.push(T::read(input)?);
+        }
+        Ok(values)
     }
 }
 
