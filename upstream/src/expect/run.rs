@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hookgate_core::{policy::TypePattern, time::Timestamp};
 use hookgate_watch::expect::{Finding, Flag, Kind};
 use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle, time::sleep};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     got::Deliveries,
@@ -139,6 +139,12 @@ impl Expecting {
         let (stop, stopped) = oneshot::channel();
         let runtime = Handle::current();
         let thread = tokio::task::spawn_blocking(move || runtime.block_on(runner.run(stopped)));
+        // Said when it happens, and not when the server ends.
+        let thread = tokio::spawn(async {
+            if let Err(error) = thread.await {
+                error!(%error, "expectations ended by themselves: what should follow events is not looked after until the server is started again");
+            }
+        });
         Ok(Self {
             stop,
             thread,
@@ -161,7 +167,7 @@ impl Expecting {
     pub(crate) async fn stop(self) {
         drop(self.stop);
         if let Err(error) = self.thread.await {
-            warn!(%error, "expectations ended by themselves");
+            warn!(%error, "expectations are not waited for");
         }
     }
 }
@@ -213,6 +219,7 @@ impl Runner {
             return std::future::pending().await;
         }
         let (mut reader, mut saved) = (None, Instant::now());
+        self.metrics.judged(clock::now());
         loop {
             let began = Instant::now();
             let rest = match self.look(&mut reader).await {
@@ -255,6 +262,7 @@ impl Runner {
         self.tell(reader).await?;
         self.park(reader).await?;
         self.look_at_gates(now).await;
+        self.metrics.judged(now);
         self.show(more);
         Ok(more)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use hookgate_core::metric::OTHER;
+use hookgate_core::{metric::OTHER, time::Timestamp};
 use hookgate_watch::expect::Counts;
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
@@ -19,6 +19,7 @@ pub(super) struct Expected {
     overdue: Gauge,
     waiting: Gauge,
     unjudged: Gauge,
+    judged: Gauge,
     forecast: Series<3, Gauge<f64, AtomicU64>>,
 }
 
@@ -29,11 +30,14 @@ impl Expected {
         family::OVERDUE.register(registry, overdue.clone());
         family::EXPECTING.register(registry, waiting.clone());
         family::UNJUDGED.register(registry, unjudged.clone());
+        let judged = Gauge::default();
+        family::JUDGED.register(registry, judged.clone());
         Self {
             flags,
             overdue,
             waiting,
             unjudged,
+            judged,
             forecast: Series::new(&family::FORECAST, registry, Gauge::default),
         }
     }
@@ -58,6 +62,11 @@ impl Metrics {
         expected.overdue.set(as_number(counts.overdue));
         expected.waiting.set(as_number(counts.waiting));
         expected.unjudged.set(number(counts.unjudged));
+    }
+
+    /// Shows that the log was read for what should follow its events.
+    pub(crate) fn judged(&self, now: Timestamp) {
+        self.0.expected.judged.set(number(now.unix_seconds()));
     }
 
     /// Shows what is expected to come.

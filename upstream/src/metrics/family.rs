@@ -165,6 +165,13 @@ pub(super) const UNJUDGED: Family = Family {
     help: "events that were not judged for want of room, since expectations were begun",
 };
 
+/// When events were judged last.
+pub(super) const JUDGED: Family = Family {
+    name: "hookgate_judged_timestamp_seconds",
+    labels: &[],
+    help: "Unix time at which the log was last read for what should follow its events; until then when the server began; 0 on a log that its server doesn't read",
+};
+
 /// What is expected to come.
 pub(super) const FORECAST: Family = Family {
     name: "hookgate_forecast_events",
@@ -174,7 +181,7 @@ pub(super) const FORECAST: Family = Family {
 
 /// All of them, in the order of the documentation.
 #[cfg(test)]
-pub(super) const ALL: [&Family; 21] = [
+pub(super) const ALL: [&Family; 22] = [
     &APPEND_SECONDS,
     &APPENDS,
     &EVENTS,
@@ -195,6 +202,7 @@ pub(super) const ALL: [&Family; 21] = [
     &OVERDUE,
     &EXPECTING,
     &UNJUDGED,
+    &JUDGED,
     &FORECAST,
 ];
 

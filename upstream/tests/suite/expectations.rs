@@ -2,7 +2,12 @@
 
 mod long;
 
-use std::{fs, process::Command, thread, time::Duration};
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use hookgate_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -203,6 +208,9 @@ fn a_payout_that_is_never_paid_is_told_and_waits_for_a_person(log: &str) {
     let page = server.scrape();
     let counted = r#"hookgate_flags_total{kind="overdue_successor",type="payout.created"}"#;
     assert_eq!(page.value(counted), Some(1.0));
+    let judged = page.value("hookgate_judged_timestamp_seconds").unwrap();
+    let now = UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    assert!((now - judged).abs() < 60.0, "{judged}, and it is {now}");
 
     // Nothing of it is told, or parked, again.
     server.stop();

@@ -329,6 +329,9 @@ fn what_is_no_state_and_no_verdict_is_refused_precisely() {
 fn a_log_beside_which_nothing_is_kept_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&RabbitLog::shared().address(), &folder);
+    // Nor does the server read it, which is nothing to alert about.
+    let judged = server.scrape().value("hookgate_judged_timestamp_seconds");
+    assert_eq!(judged, Some(0.0));
     let said = verdict("edge.1", "slow_loris", "2026-01-01T00:00:00Z");
     for (method, path, body) in [
         ("GET", "/v1/watch/state?gate=edge", b"".as_slice()),
