@@ -54,6 +54,16 @@ pub(super) async fn serve(
     most: usize,
     stop: impl Future<Output = ()>,
 ) {
+    take(listener, router, most, stop).await.drain().await;
+}
+
+/// Serves at most so many connections; takes no more of them once `stop` is ready.
+pub(super) async fn take(
+    listener: TcpListener,
+    router: Router,
+    most: usize,
+    stop: impl Future<Output = ()>,
+) -> Taken {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
@@ -66,6 +76,7 @@ pub(super) async fn serve(
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, place) = tokio::select! {
+            biased;
             () = &mut stop => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = accept(&listener, &places) => accepted,
@@ -88,11 +99,29 @@ pub(super) async fn serve(
             drop(place);
         });
     }
-    drop(listener);
-    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
-        warn!("some requests did not end in time and are cut off, unanswered");
+    Taken {
+        graceful,
+        connections,
     }
-    connections.shutdown().await;
+}
+
+/// Connections that were taken, when no more are.
+pub(super) struct Taken {
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+}
+
+impl Taken {
+    /// Lets requests under way end.
+    pub(super) async fn drain(mut self) {
+        if timeout(DRAIN_TIMEOUT, self.graceful.shutdown())
+            .await
+            .is_err()
+        {
+            warn!("some requests did not end in time and are cut off, unanswered");
+        }
+        self.connections.shutdown().await;
+    }
 }
 
 async fn accept(

@@ -29,7 +29,7 @@ pub(super) async fn open(
     limits: Limits,
     listener: &std::net::TcpListener,
 ) -> Result<(Log, Keeper, Option<Sealer>), ServeError> {
-    let mut answering = None;
+    let mut answering: Option<Answering> = None;
     loop {
         let mut attempt = pin!(attempt(address, limits));
         let opened = loop {
@@ -41,7 +41,12 @@ pub(super) async fn open(
         };
         match opened {
             Err(error) if error.is_away() => warn!("waiting for the log: {error}"),
-            opened => return Ok(opened?),
+            opened => {
+                if let Some(answering) = answering {
+                    answering.end().await;
+                }
+                return Ok(opened?);
+            }
         }
         answer_meanwhile(&mut answering, listener)?;
         sleep(PAUSE).await;
@@ -61,9 +66,23 @@ async fn attempt(
     Ok((log, keeper, sealer))
 }
 
-/// Answers that nothing can be stored yet, until `answering` is dropped.
+/// Who answers that nothing can be stored yet.
+struct Answering {
+    until: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Answering {
+    /// Takes no more connections: the next one is the server's.
+    async fn end(self) {
+        drop(self.until);
+        let _ = self.ended.await;
+    }
+}
+
+/// Answers that nothing can be stored yet, until `answering` ends.
 fn answer_meanwhile(
-    answering: &mut Option<oneshot::Sender<()>>,
+    answering: &mut Option<Answering>,
     listener: &std::net::TcpListener,
 ) -> Result<(), ServeError> {
     if answering.is_some() {
@@ -78,14 +97,19 @@ fn answer_meanwhile(
     if let Ok(address) = listener.local_addr() {
         info!(%address, "answering 503 until the log is there");
     }
-    let (until, ended) = oneshot::channel();
-    *answering = Some(until);
-    // Drains by itself: nobody has to wait for it.
+    let (until, stopped) = oneshot::channel();
+    let (ending, ended) = oneshot::channel();
+    *answering = Some(Answering { until, ended });
     let stop = async {
-        let _ = ended.await;
+        let _ = stopped.await;
     };
-    let most = connections::OF_THE_INTAKE;
-    tokio::spawn(connections::serve(listener, routes(), most, stop));
+    tokio::spawn(async {
+        let most = connections::OF_THE_INTAKE;
+        let taken = connections::take(listener, routes(), most, stop).await;
+        drop(ending);
+        // Drains by itself: nobody has to wait for it.
+        taken.drain().await;
+    });
     Ok(())
 }
 

@@ -56,13 +56,14 @@ pub(crate) enum ReadError {
 
 impl ReadError {
     /// Tells whether it may pass by itself: the server is away, or has not
-    /// opened its streams yet.
+    /// opened its streams yet. A consumer ends with the stream, and with a server that
+    /// goes: whoever attaches anew learns which it was.
     pub(super) fn is_away(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_away(),
             Self::Client(error) => reply_code(error) != Some(stream::ACCESS_REFUSED),
-            Self::Silent => true,
-            Self::Missing { .. } | Self::NoStream | Self::Ended => false,
+            Self::Silent | Self::Ended => true,
+            Self::Missing { .. } | Self::NoStream => false,
         }
     }
 }
