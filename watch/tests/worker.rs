@@ -447,6 +447,44 @@ fn a_new_configuration_waits_for_no_answer_to_the_one_before() {
     assert_eq!(worker.saved(at(302), true), None);
 }
 
+/// Parts of two saves of one number could become one state.
+#[test]
+fn a_clock_that_is_set_back_gives_no_save_the_number_of_another() {
+    let mut board = Shared::default();
+    let mut worker = fresh(settings(true), &mut board);
+    let mut numbers = Vec::new();
+    for (from, to) in [(0, 302), (0, 30), (30, 302)] {
+        let acts = run(&mut worker, &mut board, from, to);
+        let parts = acts.iter().filter_map(|act| match act {
+            Act::Save(part) => Some(Head::of(part).unwrap().save),
+            _ => None,
+        });
+        numbers.extend(parts);
+        // It ends without its other parts.
+        worker.saved(at(to), false);
+    }
+    assert_eq!(numbers.len(), 3);
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 3, "{numbers:?}");
+}
+
+#[test]
+fn a_configuration_that_names_who_keeps_the_state_asks_before_it_saves() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(false), 1);
+    run(&mut worker, &mut board, 0, 400);
+    worker.set(settings(true));
+    let acts = run(&mut worker, &mut board, 400, 401);
+    assert!(acts.contains(&FIRST) && !saves(&acts), "{acts:?}");
+    // And one that names nobody asks nobody any more, until another does.
+    worker.set(settings(false));
+    let acts = run(&mut worker, &mut board, 401, 1_000);
+    assert!(!acts.contains(&FIRST) && !saves(&acts) && looked(&acts) > 50);
+    worker.set(settings(true));
+    assert!(run(&mut worker, &mut board, 1_000, 1_001).contains(&FIRST));
+}
+
 #[test]
 fn a_state_that_is_damaged_is_refused_and_the_watch_begins_anew() {
     let mut board = Shared::default();
