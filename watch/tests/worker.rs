@@ -342,6 +342,33 @@ fn looks_wait_for_a_state_that_comes_slowly_but_not_forever() {
     assert!(acts.contains(&FIRST), "the last part never came");
 }
 
+#[test]
+fn a_state_that_goes_on_to_come_stops_no_look_for_more_than_20_s() {
+    let mut many = learnt();
+    for number in 0..6 {
+        many.came(&format!("type.{number}"), None, 1);
+    }
+    let parts = parts::all(9, &many);
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    let mut acts = run(&mut worker, &mut board, 0, 5);
+    for (second, part) in (5..35).step_by(5).zip(&parts) {
+        worker.restored(at(second), Saved::Part(part)).unwrap();
+        acts.extend(run(&mut worker, &mut board, second, second + 5));
+        assert_eq!(looked(&acts) > 0, second >= 20, "{second}");
+    }
+    let asked = acts.iter().filter(|act| **act == FIRST).count();
+    assert_eq!(asked, 1);
+}
+
+#[test]
+fn looks_wait_for_nobody_who_does_not_answer() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    assert_eq!(looked(&run(&mut worker, &mut board, 0, 6)), 0);
+    assert!(looked(&run(&mut worker, &mut board, 6, 18)) > 0);
+}
+
 /// A worker that looks, of which nothing was saved.
 fn fresh(settings: Settings, board: &mut Shared) -> Worker {
     let mut worker = Worker::new(settings, 5);
