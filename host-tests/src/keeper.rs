@@ -19,8 +19,10 @@ use tokio::task::AbortHandle;
 /// What it does and has got.
 #[derive(Debug)]
 pub struct Kept {
-    /// The parts that it gives back; `None`: it says 503.
+    /// The parts that it gives back; `None`: it answers with the next.
     pub state: Option<Vec<Bytes>>,
+    /// What it answers who asks for parts that nobody knows of.
+    pub unknown_status: u16,
     /// What it answers to events.
     pub event_status: u16,
     /// How many verdicts it refuses with 503 before it takes one.
@@ -51,6 +53,7 @@ impl Keeper {
         let address = listener.local_addr()?;
         let kept = Arc::new(Mutex::new(Kept {
             state: None,
+            unknown_status: 503,
             event_status: 200,
             refusals: 0,
             saving: Vec::new(),
@@ -109,9 +112,9 @@ async fn answer(
         (&Method::GET, "/v1/watch/state") => match &kept.state {
             Some(parts) => match parts.get(part_of(head.uri.query())) {
                 Some(part) => (200, part.clone()),
-                None => (404, Bytes::new()),
+                None => (404, Bytes::from_static(br#"{"code":"state_unknown"}"#)),
             },
-            None => (503, Bytes::new()),
+            None => (kept.unknown_status, Bytes::new()),
         },
         (&Method::PUT, "/v1/watch/state") => (kept.save(body)?, Bytes::new()),
         (&Method::POST, _) if kept.refusals > 0 => {

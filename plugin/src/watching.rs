@@ -39,6 +39,10 @@ use crate::{counters, host, vm};
 /// A version that no present key has: "create if absent".
 const NEVER_A_VERSION: u32 = u32::MAX;
 
+/// Code by which the upstream itself says that nothing was saved. Whoever stands before
+/// it may answer 404 too, and knows nothing.
+const UNKNOWN: &[u8] = b"\"state_unknown\"";
+
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,16 +53,18 @@ thread_local! {
     /// A module's statics are its VM's: a new configuration goes on with what was
     /// learnt under the one before.
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+    /// The calls that the worker waits for. One configuration may ask and the next one
+    /// begin before an answer comes to the first, which lives for as long as its streams.
+    static RESTORING: Cell<Option<u32>> = const { Cell::new(None) };
+    static SAVING: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// Watches the deliveries of one configuration.
 pub(crate) struct Watching {
     config: Watch,
     receivers: Vec<Receiver>,
-    restoring: Cell<Option<u32>>,
     /// Whether it was said that the upstream doesn't say what was saved.
     is_unknown: Cell<bool>,
-    saving: Cell<Option<u32>>,
 }
 
 impl Watching {
@@ -82,7 +88,11 @@ impl Watching {
             },
         };
         WORKER.with_borrow_mut(|worker| match worker {
-            Some(worker) => worker.set(settings),
+            Some(worker) => {
+                RESTORING.set(None);
+                SAVING.set(None);
+                worker.set(settings);
+            }
             None => *worker = host::token().map(|token| Worker::new(settings, token)),
         });
         let upstream = config.upstream.as_ref().map(|it| Target {
@@ -99,9 +109,7 @@ impl Watching {
         Ok(Rc::new(Self {
             receivers: receivers.collect(),
             config,
-            restoring: Cell::new(None),
             is_unknown: Cell::new(false),
-            saving: Cell::new(None),
         }))
     }
 
@@ -152,11 +160,11 @@ impl Watching {
     /// Takes the answer to a call; tells whether it was one of its own.
     pub(crate) fn answered(&self, token: u32, answer: &Answered) -> bool {
         let now = host::now();
-        if self.restoring.get() == Some(token) {
-            self.restoring.set(None);
+        if RESTORING.get() == Some(token) {
+            RESTORING.set(None);
             self.restored(answer, now);
-        } else if self.saving.get() == Some(token) {
-            self.saving.set(None);
+        } else if SAVING.get() == Some(token) {
+            SAVING.set(None);
             self.saved(answer.is_success(), now);
         } else {
             let Some(receiver) = self.receivers.iter().find(|it| it.asked(token)) else {
@@ -169,7 +177,7 @@ impl Watching {
 
     /// Returns how many bytes of an answer's body are worth reading.
     pub(crate) fn worth_reading(&self, token: u32, body_bytes: usize) -> usize {
-        if self.restoring.get() == Some(token) {
+        if RESTORING.get() == Some(token) {
             // One more: what is longer is no part, and is refused as damaged.
             body_bytes.min(MAX_PART_BYTES + 1)
         } else {
@@ -218,7 +226,7 @@ impl Watching {
             call(&upstream.cluster, &borrowed(&headers), None)
         });
         match asked {
-            Some(Ok(token)) => self.restoring.set(Some(token)),
+            Some(Ok(token)) => RESTORING.set(Some(token)),
             _ => self.restored(&Answered::default(), now),
         }
     }
@@ -226,19 +234,21 @@ impl Watching {
     fn restored(&self, answer: &Answered, now: Timestamp) {
         let saved = match answer.status {
             200 => Saved::Part(&answer.body),
-            404 => Saved::Nothing,
+            404 if answer.says(UNKNOWN) => Saved::Nothing,
             _ => Saved::Unknown,
         };
         let outcome = with_worker(|worker| worker.restored(now.unix_millis(), saved));
-        let was_unknown = self.is_unknown.replace(saved == Saved::Unknown);
-        match (saved, outcome) {
-            (_, Some(Err(error))) => {
+        // Nor does one that has the first part and not the rest.
+        let is_unknown = !matches!(saved, Saved::Part(_)) && outcome == Some(Ok(None));
+        let was_unknown = self.is_unknown.replace(is_unknown);
+        match outcome {
+            Some(Err(error)) => {
                 count("state_refused");
                 warn!("watch: what was saved is refused, and learnt anew: {error}");
             }
-            (_, Some(Ok(Some(act)))) => self.act(act, now),
-            (Saved::Part(_) | Saved::Nothing, _) => {}
-            (Saved::Unknown, _) => {
+            Some(Ok(Some(act))) => self.act(act, now),
+            _ if !is_unknown => {}
+            _ => {
                 count("restore_failed");
                 if !was_unknown {
                     warn!(
@@ -256,7 +266,7 @@ impl Watching {
             call(&upstream.cluster, &borrowed(&headers), Some(part))
         });
         match saving {
-            Some(Ok(token)) => self.saving.set(Some(token)),
+            Some(Ok(token)) => SAVING.set(Some(token)),
             _ => self.saved(false, now),
         }
     }
@@ -316,6 +326,10 @@ pub(crate) struct Answered {
 impl Answered {
     const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
+    }
+
+    fn says(&self, text: &[u8]) -> bool {
+        self.body.windows(text.len()).any(|it| it == text)
     }
 }
 

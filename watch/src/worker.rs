@@ -116,6 +116,8 @@ pub struct Worker {
     /// What it counts.
     pub tally: Tally,
     token: u64,
+    /// How often it began to save.
+    saves: u64,
     put: u64,
     orders: Orders,
     holder: Option<Holder>,
@@ -168,6 +170,7 @@ impl Worker {
             settings,
             tally: Tally::default(),
             token,
+            saves: 0,
             put: 0,
             orders: Orders::default(),
             holder: None,
@@ -179,10 +182,12 @@ impl Worker {
         if self.settings.tick_millis != settings.tick_millis {
             self.holder = None;
         }
-        // Whoever was asked under the old ones answers nobody.
+        // Whoever was asked under the old ones answers nobody, and somebody who keeps the
+        // state from now on may have one.
+        let is_new = settings.is_kept && !self.settings.is_kept;
         if let Some(holder) = &mut self.holder {
             holder.saving = None;
-            if matches!(holder.state, Known::Asked { .. }) {
+            if is_new || matches!(holder.state, Known::Asked { .. }) {
                 holder.state = Known::Unknown {
                     again: holder.looked,
                 };
@@ -251,7 +256,7 @@ impl Worker {
         let Some(holder) = &mut self.holder else {
             return acts;
         };
-        if holder.is_to_ask(now_millis, turn) {
+        if restores && holder.is_to_ask(now_millis, turn) {
             acts.push(holder.ask(now_millis));
         }
         if holder.waits(now_millis) {
@@ -270,7 +275,10 @@ impl Worker {
                 && !holder.is_saving(now_millis)
             {
                 holder.saved = turn;
-                holder.saving = Some((Saving::begin(self.token ^ turn), 0));
+                // No time is part of it: a clock that was set back comes to it again.
+                self.saves += 1;
+                let save = self.token.wrapping_add(self.saves);
+                holder.saving = Some((Saving::begin(save), 0));
                 acts.extend(holder.save(now_millis));
             }
         }

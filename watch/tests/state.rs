@@ -9,6 +9,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use hookgate_watch::parts::{self, Head, MAX_PART_BYTES, Restoring, Saving, Wanted};
+use hookgate_watch::series::SERIES;
 use hookgate_watch::source::Network;
 use hookgate_watch::state::StateError;
 use hookgate_watch::stranger::Signed;
@@ -170,6 +171,42 @@ fn a_series_is_taken_once() {
             if expected == "series that there is a place for"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_part_that_holds_more_than_it_may_is_refused() {
+    let mut full = Watch::new(at(0));
+    for number in 0..SERIES {
+        full.came(&format!("type.{number:02}"), None, 1);
+    }
+    // A series more than there are places; a name that is too long; bytes behind the end.
+    let mut many = saved(&full);
+    let mut one = many[1].clone();
+    one[22] = 65;
+    one[31..38].copy_from_slice(b"another");
+    seal(&mut one);
+    many[65] = one;
+    let good = saved(&learnt());
+    let mut long = good.clone();
+    let behind = 31 + "charge.succeeded".len();
+    let name = [&129_u32.to_le_bytes()[..], &[b'x'; 129]].concat();
+    long[1] = [&good[1][..27], &name, &good[1][behind..]].concat();
+    seal(&mut long[1]);
+    let mut more = good;
+    more[1].push(0);
+    seal(&mut more[1]);
+    let place = "series that there is a place for";
+    for (parts, told) in [(many, place), (long, place), (more, "the end")] {
+        let refused = taken(&parts);
+        assert!(
+            matches!(
+                refused,
+                Err(StateError::Value { expected, .. } | StateError::Length { expected, .. })
+                    if expected == told
+            ),
+            "{told}: {refused:?}"
+        );
+    }
 }
 
 #[test]

@@ -342,6 +342,33 @@ fn looks_wait_for_a_state_that_comes_slowly_but_not_forever() {
     assert!(acts.contains(&FIRST), "the last part never came");
 }
 
+#[test]
+fn a_state_that_goes_on_to_come_stops_no_look_for_more_than_20_s() {
+    let mut many = learnt();
+    for number in 0..6 {
+        many.came(&format!("type.{number}"), None, 1);
+    }
+    let parts = parts::all(9, &many);
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    let mut acts = run(&mut worker, &mut board, 0, 5);
+    for (second, part) in (5..35).step_by(5).zip(&parts) {
+        worker.restored(at(second), Saved::Part(part)).unwrap();
+        acts.extend(run(&mut worker, &mut board, second, second + 5));
+        assert_eq!(looked(&acts) > 0, second >= 20, "{second}");
+    }
+    let asked = acts.iter().filter(|act| **act == FIRST).count();
+    assert_eq!(asked, 1);
+}
+
+#[test]
+fn looks_wait_for_nobody_who_does_not_answer() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    assert_eq!(looked(&run(&mut worker, &mut board, 0, 6)), 0);
+    assert!(looked(&run(&mut worker, &mut board, 6, 18)) > 0);
+}
+
 /// A worker that looks, of which nothing was saved.
 fn fresh(settings: Settings, board: &mut Shared) -> Worker {
     let mut worker = Worker::new(settings, 5);
@@ -445,6 +472,44 @@ fn a_new_configuration_waits_for_no_answer_to_the_one_before() {
     assert!(saves(&run(&mut worker, &mut board, 2, 302)));
     worker.set(settings(true));
     assert_eq!(worker.saved(at(302), true), None);
+}
+
+/// Parts of two saves of one number could become one state.
+#[test]
+fn a_clock_that_is_set_back_gives_no_save_the_number_of_another() {
+    let mut board = Shared::default();
+    let mut worker = fresh(settings(true), &mut board);
+    let mut numbers = Vec::new();
+    for (from, to) in [(0, 302), (0, 30), (30, 302)] {
+        let acts = run(&mut worker, &mut board, from, to);
+        let parts = acts.iter().filter_map(|act| match act {
+            Act::Save(part) => Some(Head::of(part).unwrap().save),
+            _ => None,
+        });
+        numbers.extend(parts);
+        // It ends without its other parts.
+        worker.saved(at(to), false);
+    }
+    assert_eq!(numbers.len(), 3);
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 3, "{numbers:?}");
+}
+
+#[test]
+fn a_configuration_that_names_who_keeps_the_state_asks_before_it_saves() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(false), 1);
+    run(&mut worker, &mut board, 0, 400);
+    worker.set(settings(true));
+    let acts = run(&mut worker, &mut board, 400, 401);
+    assert!(acts.contains(&FIRST) && !saves(&acts), "{acts:?}");
+    // And one that names nobody asks nobody any more, until another does.
+    worker.set(settings(false));
+    let acts = run(&mut worker, &mut board, 401, 1_000);
+    assert!(!acts.contains(&FIRST) && !saves(&acts) && looked(&acts) > 50);
+    worker.set(settings(true));
+    assert!(run(&mut worker, &mut board, 1_000, 1_001).contains(&FIRST));
 }
 
 #[test]

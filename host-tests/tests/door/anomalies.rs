@@ -301,6 +301,17 @@ async fn an_upstream_that_gives_back_nonsense_or_nothing_harms_nobody() -> Resul
     until("restore_failed", 2).await?;
     // It looks all the same, and saves nothing over what it doesn't know.
     until("ticked", 60).await?;
+    // Nor does it where somebody on the way answers that there is no such page, or the
+    // rest of a state is gone.
+    for state in [None, Some(learnt()[..1].to_vec())] {
+        let (failed, ticked) = (count("restore_failed").await?, count("ticked").await?);
+        {
+            let mut kept = keeper.kept();
+            (kept.unknown_status, kept.state) = (404, state);
+        }
+        until("restore_failed", failed + 2).await?;
+        until("ticked", ticked + 60).await?;
+    }
     assert_eq!(keeper.kept().saved.len(), 0);
     keeper.kept().state = Some(vec![Bytes::from_static(b"HGWT\x03\x00 nonsense")]);
     until("state_refused", 1).await?;

@@ -1,6 +1,11 @@
 //! On JetStream: a stream of what watches have learnt, and one of verdicts.
 
-use std::{collections::VecDeque, fmt, pin::pin, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    pin::pin,
+    time::Duration,
+};
 
 use async_nats::{
     HeaderMap, header,
@@ -27,7 +32,7 @@ const VERDICTS: &str = "HOOKGATE_VERDICTS";
 const SUBJECT: &str = "hookgate.verdict";
 
 /// What parts are published under, with gate, save and number; and with the gate alone
-/// which save is whole.
+/// which save began last, and which is whole.
 const STATE: &str = "hookgate.watch";
 
 /// How long a state of a gate that saves no more is kept, and a verdict.
@@ -73,15 +78,10 @@ impl NatsStore {
     ) -> Result<Option<Bytes>, StoreError> {
         let opened = self.open().await?;
         let read = async {
-            let (save, number) = match part {
-                Some((save, number)) => (Some(save), number),
-                None => (opened.whole(gate).await?.0, 0),
-            };
-            let Some(save) = save else {
-                return Ok(None);
-            };
-            let part = nats::newest(&opened.states, &part_subject(gate, save, number)).await?;
-            Ok::<_, async_nats::Error>(part.map(|message| message.payload))
+            match part {
+                Some((save, number)) => opened.part(gate, save, number).await,
+                None => opened.first(gate).await,
+            }
         };
         within(TRANSFER_TIMEOUT, read).await
     }
@@ -94,6 +94,9 @@ impl NatsStore {
     ) -> Result<bool, StoreError> {
         let opened = self.open().await?;
         let put = async {
+            if head.number == 0 && !opened.begin(gate, head.save).await? {
+                return Ok(false);
+            }
             let subject = part_subject(gate, head.save, head.number);
             opened.context.publish(subject, part).await?.await?;
             if head.is_last {
@@ -183,42 +186,110 @@ impl NatsStore {
 }
 
 impl Opened {
-    /// Returns which save of a gate is whole, and where the stream says so; 0 if nowhere.
-    async fn whole(&self, gate: &GateName) -> Result<(Option<u64>, u64), async_nats::Error> {
-        let subject = format!("{STATE}.{}", gate.as_str());
-        let Some(message) = nats::newest(&self.states, &subject).await? else {
-            return Ok((None, 0));
-        };
-        let save = str::from_utf8(&message.payload)?;
-        Ok((Some(u64::from_str_radix(save, 16)?), message.sequence))
+    async fn part(
+        &self,
+        gate: &GateName,
+        save: u64,
+        number: u32,
+    ) -> Result<Option<Bytes>, async_nats::Error> {
+        let part = nats::newest(&self.states, &part_subject(gate, save, number)).await?;
+        Ok(part.map(|message| message.payload))
     }
 
-    /// Puts a save in place of the one before, if all of it is there and nobody else has
-    /// done so since this was seen; and then takes all others out.
-    async fn finish(&self, gate: &GateName, head: Head) -> Result<bool, async_nats::Error> {
-        let (_, place) = self.whole(gate).await?;
-        let parts = self.subjects(gate, &number(head.save), "*").await?;
-        if parts.len() != usize::try_from(head.number)? + 1 {
-            return Ok(false);
+    /// Returns the first part of the save that is whole.
+    async fn first(&self, gate: &GateName) -> Result<Option<Bytes>, async_nats::Error> {
+        let mut gone = None;
+        loop {
+            let whole = self.known(gate).await?.0.whole;
+            let Some(save) = whole.filter(|_| whole != gone) else {
+                return Ok(None);
+            };
+            if let Some(part) = self.part(gate, save, 0).await? {
+                return Ok(Some(part));
+            }
+            // Another one took its place meanwhile.
+            gone = whole;
         }
+    }
+
+    /// Returns what is known of a gate's saves, and where the stream says so; 0 if nowhere.
+    async fn known(&self, gate: &GateName) -> Result<(Known, u64), async_nats::Error> {
+        match nats::newest(&self.states, &gate_subject(gate)).await? {
+            Some(message) => Ok((Known::parse(&message.payload)?, message.sequence)),
+            None => Ok((Known::default(), 0)),
+        }
+    }
+
+    /// Says what is known from now on, if nobody else did since that place; returns where.
+    async fn tell(
+        &self,
+        gate: &GateName,
+        known: &Known,
+        place: u64,
+    ) -> Result<Option<u64>, async_nats::Error> {
         let mut headers = HeaderMap::new();
         let expected = header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
         headers.insert(expected, place.to_string());
-        let subject = format!("{STATE}.{}", gate.as_str());
-        let save = number(head.save).into();
-        let published = self.context.publish_with_headers(subject, headers, save);
+        let context = &self.context;
+        let text = known.text().into();
+        let published = context.publish_with_headers(gate_subject(gate), headers, text);
         match async { published.await?.await }.await {
-            Err(error) if nats::is_conflict(&error) => return Ok(false),
-            published => published?,
+            Err(error) if nats::is_conflict(&error) => Ok(None),
+            published => Ok(Some(published?.sequence)),
+        }
+    }
+
+    /// Begins a save: no other that has begun can end from now on, and all that never
+    /// ended goes. Returns `false` if somebody else did something meanwhile.
+    async fn begin(&self, gate: &GateName, save: u64) -> Result<bool, async_nats::Error> {
+        let (mut known, place) = self.known(gate).await?;
+        known.begun = Some(save);
+        let Some(place) = self.tell(gate, &known, place).await? else {
+            return Ok(false);
         };
-        let own = part_subject(gate, head.save, 0);
-        for first in self.subjects(gate, "*", "0").await? {
-            if first != own {
-                let others = first.trim_end_matches('0').to_owned() + "*";
-                self.states.purge().filter(others).await?;
+        self.sweep(gate, &known, place).await?;
+        Ok(true)
+    }
+
+    /// Puts the save that began last in place of the one before, if all of it is there
+    /// and nobody else did something since this was seen; and then takes all others out.
+    async fn finish(&self, gate: &GateName, head: Head) -> Result<bool, async_nats::Error> {
+        let (mut known, place) = self.known(gate).await?;
+        let parts = self.subjects(gate, &number(head.save)).await?;
+        let is_all = parts.len() == usize::try_from(head.number)? + 1;
+        if known.begun != Some(head.save) || !is_all {
+            return Ok(false);
+        }
+        known.whole = known.begun;
+        let Some(place) = self.tell(gate, &known, place).await? else {
+            return Ok(false);
+        };
+        self.sweep(gate, &known, place).await?;
+        Ok(true)
+    }
+
+    /// Takes all saves out but the known ones, as far as they are before a place: what
+    /// somebody else begins meanwhile stays.
+    async fn sweep(
+        &self,
+        gate: &GateName,
+        known: &Known,
+        place: u64,
+    ) -> Result<(), async_nats::Error> {
+        let kept: Vec<String> = [known.begun, known.whole]
+            .into_iter()
+            .flatten()
+            .map(number)
+            .collect();
+        let parts = self.subjects(gate, "*").await?;
+        let saves: BTreeSet<&str> = parts.iter().filter_map(|it| it.split('.').nth(3)).collect();
+        for save in saves {
+            if !kept.iter().any(|it| it == save) {
+                let parts = parts_of(gate, save);
+                self.states.purge().sequence(place).filter(parts).await?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Returns the subjects that there are, of parts of a save.
@@ -226,12 +297,44 @@ impl Opened {
         &self,
         gate: &GateName,
         save: &str,
-        part: &str,
     ) -> Result<Vec<String>, async_nats::Error> {
-        let wanted = format!("{STATE}.{}.{save}.{part}", gate.as_str());
-        let found = self.states.info_with_subjects(wanted).await?;
+        let found = self.states.info_with_subjects(parts_of(gate, save)).await?;
         Ok(found.map_ok(|(subject, _)| subject).try_collect().await?)
     }
+}
+
+/// What is known of a gate's saves.
+#[derive(Debug, Default)]
+struct Known {
+    /// The one that began last: no other can end.
+    begun: Option<u64>,
+    /// The one that is whole.
+    whole: Option<u64>,
+}
+
+impl Known {
+    fn parse(text: &[u8]) -> Result<Self, async_nats::Error> {
+        let mut saves = str::from_utf8(text)?
+            .split(' ')
+            .map(|save| u64::from_str_radix(save, 16));
+        Ok(Self {
+            begun: saves.next().transpose()?,
+            whole: saves.next().transpose()?,
+        })
+    }
+
+    fn text(&self) -> String {
+        let saves = [self.begun, self.whole].into_iter().flatten();
+        saves.map(number).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn gate_subject(gate: &GateName) -> String {
+    format!("{STATE}.{}", gate.as_str())
+}
+
+fn parts_of(gate: &GateName, save: &str) -> String {
+    format!("{STATE}.{}.{save}.*", gate.as_str())
 }
 
 fn part_subject(gate: &GateName, save: u64, part: u32) -> String {

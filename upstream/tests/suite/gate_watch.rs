@@ -1,6 +1,13 @@
 //! What a gate's watch keeps here: its state, and what it said.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use hookgate_watch::{
     parts::{self, Head, MAX_PART_BYTES},
@@ -22,6 +29,8 @@ on_both_logs! {
     a_state_is_given_back_after_kill_9
     a_state_is_whole_or_the_one_before
     of_two_that_save_at_once_one_is_kept
+    what_was_saved_once_is_there_whoever_saves
+    what_began_before_and_never_ended_goes_with_the_next_save
     a_verdict_is_kept_once_and_counted_once
 }
 
@@ -195,6 +204,51 @@ fn of_two_that_save_at_once_one_is_kept(log: &str) {
     } else {
         assert!(after == Some(first) && after == between, "another state");
     }
+}
+
+/// Two end a save at the same time, again and again, while somebody reads.
+fn what_was_saved_once_is_there_whoever_saves(log: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(log, &folder);
+    assert_eq!(put(&server, &saved(1)), 204);
+    let (together, saving) = (Barrier::new(2), AtomicUsize::new(2));
+    let saves = |from: u64| {
+        for save in from..from + 30 {
+            let parts = saved(save);
+            put(&server, &parts[..4]);
+            together.wait();
+            put(&server, &parts[4..]);
+            together.wait();
+        }
+        saving.fetch_sub(1, Ordering::SeqCst);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| saves(100));
+        scope.spawn(|| saves(200));
+        while saving.load(Ordering::SeqCst) > 0 {
+            assert_eq!(gate(&server).send("GET", STATE, b"").0, 200);
+        }
+    });
+    let kept = given(&server).expect("it is gone");
+    let save = Head::of(&kept[0]).unwrap().save;
+    assert!(kept == saved(save), "another state");
+}
+
+fn what_began_before_and_never_ended_goes_with_the_next_save(log: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(log, &folder);
+    let there = |save: u64, number: u32| {
+        let path = format!("{STATE}&save={save:016x}&part={number}");
+        gate(&server).send("GET", &path, b"").0
+    };
+    assert_eq!(put(&server, &saved(1)), 204);
+    assert_eq!(put(&server, &saved(2)[..4]), 204);
+    assert_eq!((there(1, 3), there(2, 0), there(2, 3)), (200, 200, 200));
+    assert_eq!(put(&server, &saved(3)[..1]), 204);
+    assert_eq!((there(1, 3), there(2, 0), there(2, 3)), (200, 404, 404));
+    // And it doesn't go on.
+    assert_eq!(put(&server, &saved(2)[4..]), 409);
+    assert!(given(&server) == Some(saved(1)), "another state");
 }
 
 fn a_verdict_is_kept_once_and_counted_once(log: &str) {
