@@ -10,6 +10,7 @@ mod seen;
 
 use std::{
     cell::{Cell, RefCell},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     rc::Rc,
     time::Duration,
 };
@@ -80,7 +81,7 @@ impl Watching {
         let settings = Settings {
             tick_millis: u64::try_from(config.tick.as_millis()).unwrap_or(u64::MAX),
             workers: vm::NUMBERS,
-            is_kept: config.upstream.is_some(),
+            keeper: config.upstream.as_ref().map(|it| keeper(&config, it)),
             protect: Protect {
                 forged_signatures: config.protect.forged_signatures,
                 cascade: config.protect.cascade,
@@ -238,8 +239,8 @@ impl Watching {
             _ => Saved::Unknown,
         };
         let outcome = with_worker(|worker| worker.restored(now.unix_millis(), saved));
-        // Nor does one that has the first part and not the rest.
-        let is_unknown = !matches!(saved, Saved::Part(_)) && outcome == Some(Ok(None));
+        // Nor does one that has the first part and not the rest, or answers something else.
+        let is_unknown = outcome == Some(Ok(None));
         let was_unknown = self.is_unknown.replace(is_unknown);
         match outcome {
             Some(Err(error)) => {
@@ -247,8 +248,8 @@ impl Watching {
                 warn!("watch: what was saved is refused, and learnt anew: {error}");
             }
             Some(Ok(Some(act))) => self.act(act, now),
-            _ if !is_unknown => {}
-            _ => {
+            None => {}
+            Some(Ok(None)) => {
                 count("restore_failed");
                 if !was_unknown {
                     warn!(
@@ -331,6 +332,13 @@ impl Answered {
     fn says(&self, text: &[u8]) -> bool {
         self.body.windows(text.len()).any(|it| it == text)
     }
+}
+
+/// Numbers who keeps the state, so that another one is asked before anything is saved.
+fn keeper(config: &Watch, upstream: &config::WatchUpstream) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&config.gate, &upstream.cluster, &upstream.authority).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn range(network: Network) -> IpRange {

@@ -10,7 +10,7 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 
 use crate::{
-    series::{SERIES, Series},
+    series::{SERIES, Series, Table},
     state::{self, Input, Persist as _, StateError},
     time::Time,
     watch::Watch,
@@ -23,7 +23,7 @@ pub const MAX_PARTS: u32 = 2 + 2 * SERIES as u32;
 
 /// Bytes that a series takes at most, and all the rest.
 const SERIES_BYTES: usize = 38_000;
-const REST_BYTES: usize = 128_000;
+const REST_BYTES: usize = 154_000;
 
 /// What a part is of.
 const OF_ALL: u8 = 0;
@@ -76,6 +76,8 @@ impl Head {
 pub struct Saving {
     save: u64,
     number: u32,
+    /// Series of the kind that is next, so far.
+    taken: usize,
     next: Next,
 }
 
@@ -95,6 +97,7 @@ impl Saving {
         Self {
             save,
             number: 0,
+            taken: 0,
             next: Next::All,
         }
     }
@@ -109,17 +112,18 @@ impl Saving {
                     Next::Type(None),
                 )
             }
-            Next::Type(name) => match watch.types.behind(name.as_deref()) {
+            Next::Type(name) => match self.behind(name.as_deref(), &watch.types) {
                 Some((name, series)) => (
                     self.seal_series(OF_A_TYPE, name, series),
                     Next::Type(Some(name.into())),
                 ),
                 None => {
                     self.next = Next::Account(None);
+                    self.taken = 0;
                     return self.next_part(watch);
                 }
             },
-            Next::Account(name) => match watch.accounts.behind(name.as_deref()) {
+            Next::Account(name) => match self.behind(name.as_deref(), &watch.accounts) {
                 Some((name, series)) => (
                     self.seal_series(OF_AN_ACCOUNT, name, series),
                     Next::Account(Some(name.into())),
@@ -128,9 +132,18 @@ impl Saving {
             },
             Next::Nothing => return None,
         };
+        if matches!(self.next, Next::Type(_) | Next::Account(_)) {
+            self.taken += 1;
+        }
         self.next = next;
         self.number += 1;
         Some(part)
+    }
+
+    /// Returns the next series of a kind. One that took another's place between two parts
+    /// may be one too many: it has learnt nothing yet.
+    fn behind<'a>(&self, name: Option<&str>, table: &'a Table) -> Option<(&'a str, &'a Series)> {
+        table.behind(name).filter(|_| self.taken < SERIES)
     }
 
     fn seal_series(&self, kind: u8, name: &str, series: &Series) -> Vec<u8> {

@@ -47,6 +47,17 @@ pub enum StateError {
     },
 }
 
+impl StateError {
+    /// Tells whether the bytes are something else, and no state that was damaged.
+    pub(crate) const fn is_foreign(&self) -> bool {
+        match self {
+            Self::Magic => true,
+            Self::Length { at, .. } => *at < HEAD,
+            Self::Version { .. } | Self::Checksum | Self::Value { .. } => false,
+        }
+    }
+}
+
 /// What can be part of a state.
 pub(crate) trait Persist: Sized {
     /// Appends itself.

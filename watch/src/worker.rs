@@ -67,8 +67,8 @@ pub struct Settings {
     pub tick_millis: u64,
     /// Numbers that workers can have.
     pub workers: u32,
-    /// Whether somebody keeps the state.
-    pub is_kept: bool,
+    /// Who keeps the state, by a number that no other has; `None`: nobody.
+    pub keeper: Option<u64>,
     /// Which verdicts something is done about.
     pub protect: Protect,
 }
@@ -182,9 +182,9 @@ impl Worker {
         if self.settings.tick_millis != settings.tick_millis {
             self.holder = None;
         }
-        // Whoever was asked under the old ones answers nobody, and somebody who keeps the
-        // state from now on may have one.
-        let is_new = settings.is_kept && !self.settings.is_kept;
+        // Whoever was asked under the old ones answers nobody, and somebody else who keeps
+        // the state from now on may have one.
+        let is_new = settings.keeper.is_some() && settings.keeper != self.settings.keeper;
         if let Some(holder) = &mut self.holder {
             holder.saving = None;
             if is_new || matches!(holder.state, Known::Asked { .. }) {
@@ -229,7 +229,7 @@ impl Worker {
         }
         // A little later, so that all workers have put what they have.
         let turn = self.turn(now_millis.saturating_sub(self.settings.tick_millis / 8));
-        let restores = self.settings.is_kept;
+        let restores = self.settings.keeper.is_some();
         if self.holder.is_none() {
             acts.push(Act::Taken);
             let mut holder = Holder {
@@ -451,6 +451,8 @@ impl Holder {
                     self.state = Known::Whole;
                     return Ok(Some(Act::Restored));
                 }
+                // Nobody keeps what begins otherwise: it is somebody else's answer.
+                Err(error) if error.is_foreign() => self.is_unknown(),
                 Err(error) => {
                     self.state = Known::Whole;
                     return Err(error);

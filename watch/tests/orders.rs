@@ -54,7 +54,7 @@ const fn settings(protect: Protect) -> Settings {
     Settings {
         tick_millis: TICK,
         workers: 2,
-        is_kept: true,
+        keeper: Some(1),
         protect,
     }
 }

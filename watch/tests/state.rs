@@ -158,6 +158,28 @@ fn a_series_that_comes_or_goes_while_it_is_saved_moves_no_other() {
 }
 
 #[test]
+fn a_series_that_takes_anothers_place_while_it_is_saved_makes_it_none_too_large() {
+    let mut watch = Watch::new(at(0));
+    watch.tick(at(10));
+    for number in 0..SERIES {
+        let (name, account) = (format!("old.{number:02}"), format!("acct_{number:02}"));
+        watch.came(&name, Some(&account), 10 + number as u64);
+    }
+    let mut saving = Saving::begin(7);
+    let mut parts: Vec<Vec<u8>> = (0..=SERIES)
+        .map(|_| saving.next_part(&watch).unwrap())
+        .collect();
+    // Behind all that were saved, in the place of the first of them.
+    watch.came("young", None, 5_000);
+    watch.tick(at(86_420));
+    assert!(watch.types().any(|(name, _)| name == "young"));
+    parts.extend(std::iter::from_fn(|| saving.next_part(&watch)));
+    let restored = taken(&parts).unwrap().unwrap();
+    assert_eq!(restored.types().count(), SERIES);
+    assert_eq!(restored.accounts().count(), SERIES);
+}
+
+#[test]
 fn a_series_is_taken_once() {
     let mut parts = saved(&learnt());
     let mut again = parts[1].clone();

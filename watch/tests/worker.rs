@@ -64,10 +64,14 @@ impl Board for Shared {
 }
 
 fn settings(is_kept: bool) -> Settings {
+    kept_by(is_kept.then_some(1))
+}
+
+fn kept_by(keeper: Option<u64>) -> Settings {
     Settings {
         tick_millis: TICK,
         workers: 8,
-        is_kept,
+        keeper,
         protect: Protect::default(),
     }
 }
@@ -510,6 +514,38 @@ fn a_configuration_that_names_who_keeps_the_state_asks_before_it_saves() {
     assert!(!acts.contains(&FIRST) && !saves(&acts) && looked(&acts) > 50);
     worker.set(settings(true));
     assert!(run(&mut worker, &mut board, 1_000, 1_001).contains(&FIRST));
+}
+
+#[test]
+fn whoever_else_keeps_the_state_is_asked_before_anything_is_saved() {
+    let mut board = Shared::default();
+    let mut worker = fresh(kept_by(Some(1)), &mut board);
+    // The same again needs no question.
+    worker.set(kept_by(Some(1)));
+    let acts = run(&mut worker, &mut board, 0, 302);
+    assert!(saves(&acts) && !acts.contains(&FIRST));
+    worker.set(kept_by(Some(2)));
+    let acts = run(&mut worker, &mut board, 302, 602);
+    assert!(!saves(&acts) && acts.contains(&FIRST));
+    // What there is there is worth more than what was learnt meanwhile.
+    for part in parts::all(9, &learnt()) {
+        worker.restored(at(602), Saved::Part(&part)).unwrap();
+    }
+    assert!(worker.watch() == Some(&learnt()), "another watch");
+}
+
+#[test]
+fn what_is_no_state_at_all_is_no_reason_to_learn_anew() {
+    let mut board = Shared::default();
+    let mut worker = Worker::new(settings(true), 1);
+    assert!(run(&mut worker, &mut board, 0, 1).contains(&FIRST));
+    // A page of whoever stands before who keeps it, or nothing.
+    for (second, answer) in [(1, &b"<html>"[..]), (40, b""), (80, b"HGWT")] {
+        let taken = worker.restored(at(second), Saved::Part(answer));
+        assert_eq!(taken, Ok(None), "{answer:?}");
+        let acts = run(&mut worker, &mut board, second, second + 40);
+        assert!(!saves(&acts) && acts.contains(&FIRST), "{answer:?}");
+    }
 }
 
 #[test]

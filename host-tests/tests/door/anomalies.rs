@@ -302,8 +302,9 @@ async fn an_upstream_that_gives_back_nonsense_or_nothing_harms_nobody() -> Resul
     // It looks all the same, and saves nothing over what it doesn't know.
     until("ticked", 60).await?;
     // Nor does it where somebody on the way answers that there is no such page, or the
-    // rest of a state is gone.
-    for state in [None, Some(learnt()[..1].to_vec())] {
+    // rest of a state is gone, or with a page of its own.
+    let page = vec![Bytes::from_static(b"<html>")];
+    for state in [None, Some(learnt()[..1].to_vec()), Some(page)] {
         let (failed, ticked) = (count("restore_failed").await?, count("ticked").await?);
         {
             let mut kept = keeper.kept();

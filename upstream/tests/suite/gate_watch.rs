@@ -177,6 +177,10 @@ fn a_state_is_whole_or_the_one_before(log: &str) {
     assert_eq!(gate(&server).refused("PUT", STATE, &first[4]), incomplete);
     assert_eq!(put(&server, &first[..4]), 204);
     assert!(given(&server).is_none());
+    // Nor is one with a gap.
+    let gap = saved(9);
+    assert_eq!(put(&server, &[&gap[..1], &gap[2..]].concat()), 409);
+    assert!(given(&server).is_none());
     assert_eq!(put(&server, &first), 204);
     assert_eq!(put(&server, &second[..4]), 204);
     assert!(given(&server) == Some(first), "another state");

@@ -251,6 +251,27 @@ pub(crate) fn failure(command: &mut Command) -> String {
     stderr
 }
 
+/// Stops a process where it is, until it gets `SIGCONT`; waits until all its threads
+/// have stopped, which on a busy machine is later.
+pub(crate) fn freeze(process: Pid) {
+    kill_process(process, Signal::STOP).unwrap();
+    let threads = format!("/proc/{}/task", process.as_raw_nonzero());
+    let has_stopped = |stat: PathBuf| {
+        // A thread that has ended meanwhile stops nobody. Its name may hold anything.
+        let Ok(stat) = fs::read_to_string(stat) else {
+            return true;
+        };
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
+        matches!(state, Some(b'T' | b'Z'))
+    };
+    until("all its threads have stopped", || {
+        let mut threads = fs::read_dir(&threads).unwrap();
+        threads
+            .all(|thread| has_stopped(thread.unwrap().path().join("stat")))
+            .then_some(())
+    });
+}
+
 /// A process that doesn't outlive its test.
 struct Running(Child);
 

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
-    harness::{PATIENCE, tool, until, until_within},
+    harness::{self, PATIENCE, tool, until, until_within},
     loopback,
 };
 
@@ -140,7 +140,7 @@ impl Cluster {
 
     /// Stops the process where it is; connections stay open and unanswered.
     pub(crate) fn freeze(&self, server: usize) {
-        kill_process(Pid::from_child(&self.servers[server].child), Signal::STOP).unwrap();
+        harness::freeze(Pid::from_child(&self.servers[server].child));
     }
 
     /// Lets it go on.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    harness::{tool, until},
+    harness::{self, tool, until},
     loopback,
 };
 
@@ -65,7 +65,7 @@ impl Nats {
 
     /// Stops the process where it is; connections stay open and unanswered.
     pub(crate) fn freeze(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+        harness::freeze(Pid::from_child(&self.child));
     }
 
     /// Lets it go on.

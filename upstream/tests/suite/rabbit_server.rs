@@ -21,7 +21,7 @@ use lapin::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{tool_at, until_within};
+use crate::harness::{self, tool_at, until_within};
 
 /// How long the server may take to start, on a machine that is busy.
 const START: Duration = Duration::from_secs(120);
@@ -173,7 +173,7 @@ impl Rabbit {
 
     /// Stops the process where it is; connections stay open and unanswered.
     pub(crate) fn freeze(&self) {
-        kill_process(self.running.as_ref().unwrap().server, Signal::STOP).unwrap();
+        harness::freeze(self.running.as_ref().unwrap().server);
     }
 
     /// Lets it go on.

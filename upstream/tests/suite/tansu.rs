@@ -20,7 +20,7 @@ use rdkafka::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    harness::{PATIENCE, tool, until},
+    harness::{self, PATIENCE, tool, until},
     link::Link,
     loopback,
 };
@@ -71,7 +71,7 @@ impl Tansu {
 
     /// Stops the process where it is; connections stay open and unanswered.
     pub(crate) fn freeze(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+        harness::freeze(Pid::from_child(&self.child));
     }
 
     /// Lets it go on.
