@@ -8,11 +8,14 @@
 //! last, and saves it now and then, both a part at a time. No clock and no I/O: a host
 //! does the [`Act`]s.
 
+mod kept;
+
 use alloc::{collections::BTreeMap, vec::Vec};
 
+use self::kept::Kept;
 use crate::{
     orders::{Orders, Protect},
-    parts::{Restoring, Saving, Wanted},
+    parts::Wanted,
     state::StateError,
     tally::Tally,
     time::{TICK_SECONDS, Time},
@@ -23,14 +26,6 @@ use crate::{
 /// Ticks that a lease lasts, and milliseconds at least.
 const LEASE_TICKS: u64 = 3;
 const LEASE_MILLIS: u64 = 2_000;
-/// Ticks between two savings: five minutes.
-const SAVE_TICKS: u64 = 30;
-/// Milliseconds that a part of the saved state may take to come.
-const PART_MILLIS: u64 = 6_000;
-/// Milliseconds for which the first look waits at most while the saved state comes.
-const RESTORE_MILLIS: u64 = 20_000;
-/// Ticks until a state that did not come is asked for again.
-const RESTORE_TICKS: u64 = 3;
 /// An upstream is well where less than one in so many answers fails: what the watch
 /// takes for a cascade is more.
 const WELL_ONE_IN: u64 = 20;
@@ -128,32 +123,13 @@ pub struct Worker {
 struct Holder {
     watch: Watch,
     looked: u64,
-    saved: u64,
-    state: Known,
-    /// Since when looks wait for the state, if they do.
-    waits_since: Option<u64>,
-    /// The save that is under way, and until when its next part may take.
-    saving: Option<(Saving, u64)>,
+    kept: Kept,
     levels: BTreeMap<u32, Level>,
     scores: BTreeMap<Cause, f64>,
     /// How often the upstream answered and failed, in the last tick.
     answers: (u64, u64),
     /// Whether deliveries were shed in the last tick.
     sheds: bool,
-}
-
-/// What is known of the saved state.
-#[derive(Debug)]
-enum Known {
-    /// It comes, and its next part until this time.
-    Asked {
-        restoring: Restoring,
-        until_millis: u64,
-    },
-    /// It did not come; it is asked for again in this tick.
-    Unknown { again: u64 },
-    /// All of it: a newer one may take its place.
-    Whole,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -182,16 +158,10 @@ impl Worker {
         if self.settings.tick_millis != settings.tick_millis {
             self.holder = None;
         }
-        // Whoever was asked under the old ones answers nobody, and somebody else who keeps
-        // the state from now on may have one.
         let is_new = settings.keeper.is_some() && settings.keeper != self.settings.keeper;
         if let Some(holder) = &mut self.holder {
-            holder.saving = None;
-            if is_new || matches!(holder.state, Known::Asked { .. }) {
-                holder.state = Known::Unknown {
-                    again: holder.looked,
-                };
-            }
+            // Whoever was asked under the old ones answers nobody.
+            holder.kept.forget(is_new, holder.looked);
         }
         self.settings = settings;
     }
@@ -235,18 +205,14 @@ impl Worker {
             let mut holder = Holder {
                 watch: Watch::new(time(turn)),
                 looked: turn,
-                saved: turn,
-                state: Known::Whole,
-                waits_since: None,
-                saving: None,
+                kept: Kept::new(turn),
                 levels: BTreeMap::new(),
                 scores: BTreeMap::new(),
                 answers: (0, 0),
                 sheds: false,
             };
             if restores {
-                acts.push(holder.ask(now_millis));
-                holder.waits_since = Some(now_millis);
+                acts.push(holder.kept.begin(now_millis));
             }
             self.holder = Some(holder);
         }
@@ -256,10 +222,10 @@ impl Worker {
         let Some(holder) = &mut self.holder else {
             return acts;
         };
-        if restores && holder.is_to_ask(now_millis, turn) {
-            acts.push(holder.ask(now_millis));
+        if restores {
+            acts.extend(holder.kept.ask_again(now_millis, turn));
         }
-        if holder.waits(now_millis) {
+        if holder.kept.waits(now_millis) {
             return acts;
         }
         if turn != holder.looked {
@@ -269,17 +235,11 @@ impl Worker {
             if protect.is_any() {
                 holder.order(turn, protect, board);
             }
-            if restores
-                && matches!(holder.state, Known::Whole)
-                && turn.abs_diff(holder.saved) >= SAVE_TICKS
-                && !holder.is_saving(now_millis)
-            {
-                holder.saved = turn;
+            if restores && holder.kept.is_due(now_millis, turn) {
                 // No time is part of it: a clock that was set back comes to it again.
                 self.saves += 1;
                 let save = self.token.wrapping_add(self.saves);
-                holder.saving = Some((Saving::begin(save), 0));
-                acts.extend(holder.save(now_millis));
+                acts.extend(holder.kept.save(&holder.watch, save, now_millis, turn));
             }
         }
         acts
@@ -295,19 +255,22 @@ impl Worker {
         now_millis: u64,
         saved: Saved<'_>,
     ) -> Result<Option<Act>, StateError> {
-        match &mut self.holder {
-            Some(holder) => holder.restored(now_millis, saved),
-            None => Ok(None),
-        }
+        let Some(holder) = &mut self.holder else {
+            return Ok(None);
+        };
+        let Holder {
+            kept,
+            watch,
+            looked,
+            ..
+        } = holder;
+        kept.restored(watch, *looked, now_millis, saved)
     }
 
     /// Goes on after a part was saved, or was not; returns what to do next.
     pub fn saved(&mut self, now_millis: u64, is_saved: bool) -> Option<Act> {
         let holder = self.holder.as_mut()?;
-        if !is_saved {
-            holder.saving = None;
-        }
-        holder.save(now_millis)
+        holder.kept.saved(&holder.watch, now_millis, is_saved)
     }
 
     /// Returns when, by the host's clock, it was so late for the watch.
@@ -400,97 +363,6 @@ impl Worker {
 }
 
 impl Holder {
-    /// Tells whether what was saved did not come, and is to be asked for again.
-    fn is_to_ask(&self, now_millis: u64, turn: u64) -> bool {
-        match &self.state {
-            Known::Asked { until_millis, .. } => !is_before(*until_millis, now_millis),
-            Known::Unknown { again } => !(1..=RESTORE_TICKS).contains(&again.saturating_sub(turn)),
-            Known::Whole => false,
-        }
-    }
-
-    /// Asks for what was saved, from its first part.
-    fn ask(&mut self, now_millis: u64) -> Act {
-        let restoring = Restoring::new();
-        let wanted = restoring.wanted();
-        self.waits_since = None;
-        self.state = Known::Asked {
-            restoring,
-            until_millis: now_millis.saturating_add(PART_MILLIS),
-        };
-        Act::Restore(wanted)
-    }
-
-    /// Tells whether to look later, with all that was saved.
-    fn waits(&self, now_millis: u64) -> bool {
-        let comes = matches!(self.state, Known::Asked { .. });
-        let is_soon = |since: u64| {
-            let until = since.saturating_add(RESTORE_MILLIS);
-            (since..until).contains(&now_millis)
-        };
-        comes && self.waits_since.is_some_and(is_soon)
-    }
-
-    fn restored(&mut self, now_millis: u64, saved: Saved<'_>) -> Result<Option<Act>, StateError> {
-        let Known::Asked {
-            restoring,
-            until_millis,
-            ..
-        } = &mut self.state
-        else {
-            return Ok(None);
-        };
-        match saved {
-            Saved::Part(part) => match restoring.take(part) {
-                Ok(None) => {
-                    *until_millis = now_millis.saturating_add(PART_MILLIS);
-                    return Ok(Some(Act::Restore(restoring.wanted())));
-                }
-                Ok(Some(watch)) => {
-                    self.watch = watch;
-                    self.state = Known::Whole;
-                    return Ok(Some(Act::Restored));
-                }
-                // Nobody keeps what begins otherwise: it is somebody else's answer.
-                Err(error) if error.is_foreign() => self.is_unknown(),
-                Err(error) => {
-                    self.state = Known::Whole;
-                    return Err(error);
-                }
-            },
-            // Of a save that there is, a newer one took the place.
-            Saved::Nothing if restoring.wanted().save.is_some() => self.is_unknown(),
-            Saved::Nothing => {
-                self.state = Known::Whole;
-                return Ok(Some(Act::BeginsAnew));
-            }
-            Saved::Unknown => self.is_unknown(),
-        }
-        Ok(None)
-    }
-
-    fn is_unknown(&mut self) {
-        self.state = Known::Unknown {
-            again: self.looked.saturating_add(RESTORE_TICKS),
-        };
-    }
-
-    /// Saves the next part, if a save has one.
-    fn save(&mut self, now_millis: u64) -> Option<Act> {
-        let (saving, until_millis) = self.saving.as_mut()?;
-        *until_millis = now_millis.saturating_add(PART_MILLIS);
-        let part = saving.next_part(&self.watch);
-        if part.is_none() {
-            self.saving = None;
-        }
-        Some(part.map_or(Act::Saved, Act::Save))
-    }
-
-    fn is_saving(&self, now_millis: u64) -> bool {
-        let saving = self.saving.as_ref();
-        saving.is_some_and(|(_, until_millis)| is_before(*until_millis, now_millis))
-    }
-
     /// Takes the counts of all workers.
     fn take_all(&mut self, workers: u32, turn: u64, board: &mut impl Board, acts: &mut Vec<Act>) {
         self.answers = (0, 0);
@@ -573,12 +445,6 @@ impl Holder {
         };
         acts.push(Act::Show(Cause::ALL.map(|cause| (cause, score(cause)))));
     }
-}
-
-/// Tells whether a part may still come; a clock that was set back makes it wait no longer.
-const fn is_before(until_millis: u64, now_millis: u64) -> bool {
-    let left = until_millis.saturating_sub(now_millis);
-    left > 0 && left <= PART_MILLIS
 }
 
 fn time(turn: u64) -> Time {
