@@ -58,10 +58,15 @@ thread_local! {
     /// begin before an answer comes to the first, which lives for as long as its streams.
     static RESTORING: Cell<Option<u32>> = const { Cell::new(None) };
     static SAVING: Cell<Option<u32>> = const { Cell::new(None) };
+    /// Counts configurations. The one before ticks on while its connections drain, and
+    /// would tell, ask and save where nobody looks any more.
+    static CONFIGURED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Watches the deliveries of one configuration.
 pub(crate) struct Watching {
+    /// Its number among the VM's configurations.
+    number: u64,
     config: Watch,
     receivers: Vec<Receiver>,
     /// Whether it was said that the upstream doesn't say what was saved.
@@ -107,7 +112,9 @@ impl Watching {
             path: it.path.clone(),
         });
         let receivers = upstream.into_iter().chain(alert).map(Receiver::new);
+        CONFIGURED.set(CONFIGURED.get() + 1);
         Ok(Rc::new(Self {
+            number: CONFIGURED.get(),
             receivers: receivers.collect(),
             config,
             is_unknown: Cell::new(false),
@@ -119,20 +126,23 @@ impl Watching {
         self.config.tick / 8
     }
 
-    /// Does what is due.
+    /// Does what is due; one that another configuration took the place of only tells what
+    /// it had to tell.
     pub(crate) fn tick(&self, now: Timestamp, is_serving: bool) {
         let Some(number) = vm::number() else {
             return;
         };
         let now_millis = now.unix_millis();
-        let acts =
-            with_worker(|worker| worker.tick(now_millis, number, !is_serving, &mut SharedData));
-        #[cfg(feature = "trap")]
-        if with_worker(|worker| worker.watch().is_some()) == Some(true) {
-            crate::trap::on_look();
-        }
-        for act in acts.unwrap_or_default() {
-            self.act(act, now);
+        if self.number == CONFIGURED.get() {
+            let acts =
+                with_worker(|worker| worker.tick(now_millis, number, !is_serving, &mut SharedData));
+            #[cfg(feature = "trap")]
+            if with_worker(|worker| worker.watch().is_some()) == Some(true) {
+                crate::trap::on_look();
+            }
+            for act in acts.unwrap_or_default() {
+                self.act(act, now);
+            }
         }
         for receiver in &self.receivers {
             receiver.send(now_millis);

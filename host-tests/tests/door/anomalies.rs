@@ -236,6 +236,29 @@ async fn an_alert_that_was_refused_comes_again_and_once_to_each() -> Result<()> 
     Ok(())
 }
 
+/// The listener before goes on with its connections for minutes, and its module ticks.
+#[tokio::test]
+async fn a_verdict_is_told_to_whom_the_newest_configuration_names() -> Result<()> {
+    let alert = json!({"alert": {"cluster": "upstream", "authority": "a", "path": "/before"}});
+    let door = Door::open(Setup::shipped().updatable(), &alert).await?;
+    let admin = door.envoy.admin();
+    door.envoy.update_listeners("/before", "/from-now-on")?;
+    admin.expect_listener_updates("update_success", 2).await?;
+    let address = door.envoy.address();
+    let _forger = Sender::start(address, Duration::from_millis(20), forged);
+    door.expect_verdict("forged_signatures").await?;
+    let told = |path: &str| {
+        let kept = door.keeper.kept();
+        kept.told.iter().filter(|(it, _)| it == path).count()
+    };
+    wait::until("the alert", wait::PATIENCE, async || {
+        Ok((told("/from-now-on") + told("/before") > 0).then_some(()))
+    })
+    .await?;
+    assert_eq!((told("/before"), told("/from-now-on")), (0, 1));
+    Ok(())
+}
+
 #[tokio::test]
 async fn kill_of_the_worker_that_looks_lets_another_look() -> Result<()> {
     let setup = Setup::shipped().module(artefact::trap_module()?);
