@@ -22,9 +22,11 @@ const VERSION: i32 = 2;
 /// How long a statement waits for another program that reads the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A gate has a save once the last part of one came.
-const LAYOUT: &str = "
-    DROP TABLE IF EXISTS state;
+/// The version before, whose states are of one piece: they are learnt anew.
+const WHOLE_STATES: i32 = 1;
+
+/// What gates have learnt; one has a save once the last part of it came.
+const GATES: &str = "
     CREATE TABLE gate (
         name TEXT PRIMARY KEY,
         at   INTEGER NOT NULL,
@@ -36,14 +38,17 @@ const LAYOUT: &str = "
         number INTEGER NOT NULL,
         bytes  BLOB NOT NULL,
         PRIMARY KEY (gate, save, number)
-    ) STRICT;
-    CREATE TABLE IF NOT EXISTS verdict (
+    ) STRICT;";
+
+/// What they said.
+const VERDICTS: &str = "
+    CREATE TABLE verdict (
         number INTEGER PRIMARY KEY,
         id     TEXT NOT NULL UNIQUE,
         at     INTEGER NOT NULL,
         told   TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX IF NOT EXISTS verdict_at ON verdict (at);";
+    CREATE INDEX verdict_at ON verdict (at);";
 
 /// Keeps everything in one file.
 #[derive(Debug, Clone)]
@@ -206,7 +211,12 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     file.pragma_update(None, "synchronous", "FULL")?;
     // Fails on tables of somebody else, and leaves them.
     let transaction = file.transaction()?;
-    transaction.execute_batch(LAYOUT)?;
+    transaction.execute_batch(GATES)?;
+    transaction.execute_batch(if found == (APPLICATION_ID, WHOLE_STATES) {
+        "DROP TABLE state"
+    } else {
+        VERDICTS
+    })?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
@@ -274,5 +284,18 @@ mod tests {
         assert_eq!(told, [verdict]);
         let gate = GateName::new("edge").unwrap();
         assert_eq!(store.part(&gate, None).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_somebody_else_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Connection::open(folder.path().join("log.watch")).unwrap();
+        file.execute_batch(FIRST).unwrap();
+        let store = SqliteStore::beside(&folder.path().join("log"));
+        let gate = GateName::new("edge").unwrap();
+        assert!(store.part(&gate, None).await.is_err());
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
+        let count: i64 = file.query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2);
     }
 }
